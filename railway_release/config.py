@@ -1,0 +1,303 @@
+"""Config: what the user asked for. One frozen value, complete and checked before anything runs."""
+
+from __future__ import annotations
+
+import fnmatch
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from railway_release.errors import InvalidConfiguration
+from railway_release.options import (
+    EVERY,
+    count,
+    exact_names,
+    names,
+    one_of,
+    option,
+    positive_seconds,
+    resolve,
+    seconds,
+    switch,
+    text,
+)
+from railway_release.postgres.session import clip
+
+_CHECK = frozenset({"check"})
+_TARGETED = frozenset({"release", "plan"})
+
+
+@dataclass(frozen=True)
+class Accepted:
+    """A finding that the user has judged and wants no error for."""
+
+    id: str
+    schema: str  # a pattern, as in a shell
+    object: str
+    reason: str
+
+    def covers(self, id: str, schema: str, object: str) -> bool:
+        """Whether a finding is this one."""
+        pairs = ((id, self.id), (schema, self.schema), (object, self.object))
+        return all(fnmatch.fnmatchcase(value, pattern) for value, pattern in pairs)
+
+
+def tables_by_kind(raw: Any) -> tuple[tuple[str, str], ...]:
+    """``{"shared": […], "tenant": […]}``, or ``shared:a, tenant:b`` in the environment, as pairs."""
+    if isinstance(raw, str):
+        pairs = [tuple(part.strip().split(":", 1)) for part in raw.split(",") if part.strip()]
+    elif isinstance(raw, Mapping):
+        pairs = [(str(kind), table) for kind, tables in raw.items() for table in names(tables)]
+    else:
+        pairs = [()]
+    if any(len(pair) != len(("kind", "table")) or pair[0] not in ("shared", "tenant") for pair in pairs):
+        raise ValueError(
+            'tables are expected under "shared" and "tenant" (in the environment: shared:t1,tenant:t2)'
+        )
+    return tuple((kind, table.strip()) for kind, table in pairs)
+
+
+def accepted(raw: Any) -> tuple[Accepted, ...]:
+    """A list of ``{"id": …, "schema": …, "object": …, "reason": …}``."""
+    keys = {"id", "schema", "object", "reason"}
+    if not isinstance(raw, list | tuple):
+        raise ValueError("a list of dictionaries is expected")
+    for entry in raw:
+        if not isinstance(entry, Mapping) or set(entry) != keys or not all(map(str, entry.values())):
+            raise ValueError(f"each entry needs {', '.join(sorted(keys))}; this one does not fit: {entry!r}")
+    return tuple(Accepted(**{key: str(value) for key, value in entry.items()}) for entry in raw)
+
+
+@dataclass(frozen=True)
+class Config:
+    """All options. Durations are in seconds."""
+
+    # What to work on
+    schema: tuple[str, ...] = option(
+        (),
+        "only this schema (repeatable)",
+        exact_names,
+        sources="flag",
+        commands=EVERY,
+        metavar="NAME",
+        repeatable=True,
+    )
+    exclude: tuple[str, ...] = option(
+        (),
+        "all but this schema (repeatable)",
+        exact_names,
+        sources="flag",
+        commands=EVERY,
+        metavar="NAME",
+        repeatable=True,
+    )
+    shared_only: bool = option(False, "the shared schema alone", switch, sources="flag", commands=EVERY)
+    tenants_only: bool = option(False, "the tenant schemas alone", switch, sources="flag", commands=EVERY)
+    app: tuple[str, ...] = option(
+        (),
+        "this app only, up to MIGRATION if given; never backwards",
+        names,
+        sources="flag",
+        commands=_TARGETED,
+        metavar="LABEL",
+    )
+    dry_run: bool = option(False, "show what would be done, as plan does", switch, sources="flag")
+    start: bool = option(
+        False,
+        "for the start command: fail only for the shared schema, so that one unwell tenant "
+        "never takes the others down",
+        switch,
+        sources="flag",
+        commands=_CHECK,
+    )
+
+    # Which database, and how patiently
+    database_url: str = option(
+        "",
+        "the direct connection for the release; no flag, since arguments show in process lists",
+        text,
+        sources="env",
+        commands=EVERY,
+    )
+    public: bool = option(
+        False,
+        "off Railway: use DATABASE_PUBLIC_UNPOOLED_URL or DATABASE_PUBLIC_URL",
+        switch,
+        sources="flag",
+        commands=EVERY,
+    )
+    pooler: str = option(
+        "detect",
+        "'session' vouches that a connection pooler in between runs in session mode",
+        one_of("detect", "session"),
+        metavar="MODE",
+    )
+    connect_timeout: float = option(
+        60.0,
+        "how long to wait for the database to answer",
+        positive_seconds,
+        commands=EVERY,
+        metavar="SECONDS",
+    )
+    lock_wait: float = option(60.0, "how long to wait for another release to end", seconds, metavar="SECONDS")
+    lock_timeout: float = option(
+        3.0,
+        "how long a migration may wait for a table lock before it is retried; above the server's "
+        "deadlock_timeout (1 s), or an autovacuum is never displaced",
+        positive_seconds,
+        metavar="SECONDS",
+    )
+    statement_timeout: float = option(
+        0.0, "how long one statement of a migration may run; 0 is for ever", seconds, metavar="SECONDS"
+    )
+    retry_for: float = option(
+        60.0, "how long one schema's transient errors are retried", seconds, metavar="SECONDS"
+    )
+    retry_total: float = option(
+        600.0, "how long the retries of all schemas may take together", seconds, metavar="SECONDS"
+    )
+    settle: float = option(
+        3.0,
+        "how far apart two equal reads of a schema must lie before it counts as finished by its creator",
+        seconds,
+        metavar="SECONDS",
+    )
+    settle_wait: float = option(
+        30.0, "how long to wait for a schema that is still being created", seconds, metavar="SECONDS"
+    )
+
+    # Backup
+    backup_command: str = option(
+        "",
+        "a command to run before the first write; it finds the database in PG* variables",
+        text,
+        metavar="COMMAND",
+    )
+    backup_shell: bool = option(False, "run the backup command through sh -c", switch)
+    backup_hook: str = option(
+        "", "dotted path of a callable to run before the first write", text, metavar="PATH"
+    )
+    backup_timeout: float = option(
+        3600.0, "how long the backup hook may take", positive_seconds, metavar="SECONDS"
+    )
+    require_backup: bool = option(False, "refuse to migrate without a backup hook", switch)
+    skip_backup: bool = option(False, "migrate without calling the backup hook", switch, sources="flag")
+
+    # What counts as failure
+    on_error: str = option(
+        "continue",
+        "after a tenant has failed: continue or stop",
+        one_of("continue", "stop"),
+        metavar="WHAT",
+    )
+    max_failures: int = option(0, "stop after this many tenants have failed; 0 is never", count, metavar="N")
+    tolerate_failed: int = option(
+        0, "exit 0 although up to this many tenants have failed", count, metavar="N"
+    )
+    verify: str = option(
+        "strict", "whether verification errors fail the release", one_of("strict", "warn"), metavar="MODE"
+    )
+    expected_tables: tuple[tuple[str, str], ...] = option(
+        (),
+        "tables to expect beside those of the models",
+        tables_by_kind,
+        sources="env setting",
+        commands=EVERY,
+        env="RELEASE_EXPECT_TABLES",
+    )
+    ignore_tables: tuple[str, ...] = option(
+        (), "patterns of tables not to expect", names, sources="env setting", commands=EVERY
+    )
+    accept: tuple[Accepted, ...] = option(
+        (), "findings judged harmless", accepted, sources="setting", commands=EVERY
+    )
+
+    # The rest
+    collectstatic: str = option(
+        "auto",
+        "collect static files after migrating (auto: when staticfiles has somewhere to put them)",
+        one_of("auto", "yes", "no"),
+    )
+    yes: bool = option(False, "do not ask for confirmation on a terminal", switch, sources="flag")
+    settings: str = option(
+        "",
+        "the settings module (default: DJANGO_SETTINGS_MODULE, else what manage.py says)",
+        text,
+        sources="flag",
+        commands=EVERY,
+        metavar="MODULE",
+    )
+    report: str = option("", "write everything as JSON to this file", text, commands=EVERY, metavar="FILE")
+    json: bool = option(
+        False, "one JSON document on stdout, logs on stderr", switch, sources="flag", commands=EVERY
+    )
+    log_format: str = option(
+        "auto",
+        "json, console or auto (console on a terminal outside Railway)",
+        one_of("auto", "json", "console"),
+        commands=EVERY,
+        metavar="FORMAT",
+    )
+    log_level: str = option(
+        "info",
+        "debug, info, warning or error",
+        one_of("debug", "info", "warning", "error"),
+        commands=EVERY,
+        metavar="LEVEL",
+    )
+    show_values: bool = option(
+        False, "show the DETAIL of database errors, which may quote customers' data", switch, commands=EVERY
+    )
+
+    def includes(self, schema: str, *, shared: bool = False) -> bool:
+        """Whether the command is about this schema."""
+        if self.tenants_only if shared else self.shared_only:
+            return False
+        chosen, excluded = ([clip(name) for name in names] for names in (self.schema, self.exclude))
+        return schema not in excluded and (not chosen or schema in chosen)
+
+    def tables_expected_in(self, kind: str) -> tuple[str, ...]:
+        """The user's own list for ``"shared"`` or ``"tenant"`` schemas."""
+        return tuple(table for its_kind, table in self.expected_tables if its_kind == kind)
+
+
+def load(flags: Mapping[str, Any], environ: Mapping[str, str], settings: Mapping[str, Any]) -> Config:
+    """The configuration from all sources; raises InvalidConfiguration with every mistake at once."""
+    values, mistakes = resolve(Config, flags, environ, settings)
+    config = Config(**values)
+    mistakes += _contradictions(config)
+    if mistakes:
+        raise InvalidConfiguration("\n".join(mistakes), "Correct what is named above and run again.")
+    return config
+
+
+def _contradictions(config: Config) -> list[str]:
+    pairs = (
+        (config.shared_only and config.tenants_only, "--shared-only and --tenants-only"),
+        (
+            config.skip_backup and config.require_backup,
+            "--skip-backup and --require-backup (--no-require-backup ends that)",
+        ),
+        (bool(config.backup_command and config.backup_hook), "the backup command and the backup hook"),
+        (config.shared_only and bool(config.schema), "--shared-only and --schema"),
+    )
+    mistakes = [f"{pair} exclude each other" for wrong, pair in pairs if wrong]
+    mistakes += [] if config.backup_shell else _shell_words(config.backup_command)
+    if config.app[2:]:
+        mistakes.append("--app takes an app label and at most one migration")
+    if config.app[1:] == ("zero",):
+        mistakes.append("--app … zero would unapply migrations, which this tool never does")
+    return mistakes
+
+
+def _shell_words(command: str) -> list[str]:
+    """Without a shell, `pg_dump | gzip > file` would be one program with strange arguments."""
+    try:
+        shlex.split(command)
+        # With posix=False, quotes stay: a quoted operator is an argument like any other.
+        operators = {"|", "||", "&&", ";", ">", ">>", "<"} & set(shlex.split(command, posix=False))
+    except ValueError as mistake:
+        return [f"the backup command cannot be split into words: {mistake}"]
+    found = " ".join(sorted(operators))
+    return [f"the backup command holds {found}, for a shell: set --backup-shell"] if found else []

@@ -1,0 +1,174 @@
+"""Every error that ends a command: a stable id, what happened, what to type next, the exit code.
+
+Partial failures (a tenant that failed, a table that is missing) are no exceptions: they are values in
+the report, because the rest of the release goes on.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+
+class Exit(IntEnum):
+    """Exit codes, in the README's words."""
+
+    DONE = 0
+    UNEXPECTED = 1
+    USAGE = 2
+    PREFLIGHT = 3
+    LOCK = 4
+    BACKUP = 5
+    SHARED_FAILED = 6
+    TENANTS_FAILED = 7
+    VERIFICATION = 8
+    PENDING = 9
+    COLLECTSTATIC = 10
+    INTERRUPTED = 130
+    TERMINATED = 143
+
+
+# With several causes, the first of these is the exit code; the report lists all.
+PRECEDENCE = (
+    Exit.UNEXPECTED,
+    Exit.INTERRUPTED,
+    Exit.TERMINATED,
+    Exit.USAGE,
+    Exit.PREFLIGHT,
+    Exit.LOCK,
+    Exit.BACKUP,
+    Exit.SHARED_FAILED,
+    Exit.TENANTS_FAILED,
+    Exit.VERIFICATION,
+    Exit.COLLECTSTATIC,
+    Exit.PENDING,
+)
+
+
+def first(causes: set[Exit]) -> Exit:
+    """The exit code for these causes."""
+    return next((cause for cause in PRECEDENCE if cause in causes), Exit.DONE)
+
+
+class ReleaseError(Exception):
+    """Something that stops the command before or instead of its work."""
+
+    id = "unexpected"
+    exit_code = Exit.UNEXPECTED
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+
+class InvalidConfiguration(ReleaseError):
+    """A flag, an environment variable or a setting has a value that cannot be used."""
+
+    id = "configuration.invalid"
+    exit_code = Exit.USAGE
+
+
+class UnknownName(InvalidConfiguration):
+    """A schema, app or migration was named that does not exist."""
+
+    id = "name.unknown"
+
+
+class ProjectNotFound(InvalidConfiguration):
+    """No Django project, or more than one, was found."""
+
+    id = "project.not_found"
+
+
+class SettingsFailed(InvalidConfiguration):
+    """The project's own settings or apps raised while Django was being set up."""
+
+    id = "settings.failed"
+
+
+class PreflightError(ReleaseError):
+    """A precondition does not hold; nothing was written."""
+
+    id = "preflight.failed"
+    exit_code = Exit.PREFLIGHT
+
+
+class DatabaseUrlUnusable(PreflightError):
+    """The database URL is empty, unresolved or not PostgreSQL's."""
+
+    id = "database.url_unusable"
+
+
+class DatabaseRefused(PreflightError):
+    """The server answered, and said no: wrong password, role or database."""
+
+    id = "database.refused"
+
+
+class DatabaseUnreachable(PreflightError):
+    """No server answered within the time allowed."""
+
+    id = "database.unreachable"
+
+
+class OtherDatabase(PreflightError):
+    """The chosen URL leads to another database than the settings."""
+
+    id = "database.other"
+
+
+class PoolerFound(PreflightError):
+    """A connection pooler stands between this process and the server."""
+
+    id = "database.pooler"
+
+
+class ServerUnsupported(PreflightError):
+    """The server is older than this Django supports."""
+
+    id = "database.unsupported"
+
+
+class NotDjangoTenants(PreflightError):
+    """The tenant model, backend or router is not django-tenants'."""
+
+    id = "project.not_tenants"
+
+
+class SharedSchemaMissing(PreflightError):
+    """The schema named by PUBLIC_SCHEMA_NAME does not exist."""
+
+    id = "shared.missing"
+
+
+class MigrationsInvalid(PreflightError):
+    """The migrations on disk conflict, or contradict the records of the shared schema."""
+
+    id = "migrations.invalid"
+
+
+class NotConfirmed(PreflightError):
+    """The person at the terminal did not confirm."""
+
+    id = "release.not_confirmed"
+
+
+class LockHeld(ReleaseError):
+    """Another release held the lock for longer than the time allowed."""
+
+    id = "lock.held"
+    exit_code = Exit.LOCK
+
+
+class LockLost(ReleaseError):
+    """The connection that held the release lock is gone."""
+
+    id = "lock.lost"
+    exit_code = Exit.LOCK
+
+
+class BackupFailed(ReleaseError):
+    """The backup hook failed, or none is configured although one is required."""
+
+    id = "backup.failed"
+    exit_code = Exit.BACKUP

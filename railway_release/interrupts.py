@@ -1,0 +1,91 @@
+"""SIGINT, SIGTERM and SIGHUP: stop between migrations, or roll back the one in hand, then say so and exit.
+
+Railway sends SIGTERM and, without draining seconds, SIGKILL right after it, so stopping must be quick.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import socket
+import types
+from collections.abc import Iterator
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+class Interrupted(KeyboardInterrupt):
+    """The process was asked to stop. A KeyboardInterrupt, so that no `except Exception` swallows it."""
+
+    def __init__(self, signum: int) -> None:
+        super().__init__(signal.Signals(signum).name)
+        self.signum = signum
+        # A closed terminal (SIGHUP) ends the release like a request to terminate.
+        self.exit_code = 130 if signum == signal.SIGINT else 143
+
+
+class Interrupts:
+    """While entered, these signals raise Interrupted in the main thread; inside `shield` they only wait."""
+
+    def __init__(self) -> None:
+        self.requested: int | None = None
+        self._shielded = False
+        self._raised = False
+        # The interpreter writes each signal's number here at once, even while the main thread is
+        # blocked inside a driver's C code, where no Python handler runs.
+        self._reader, self._writer = socket.socketpair()
+        for end in (self._reader, self._writer):
+            end.setblocking(False)
+
+    def __enter__(self) -> Interrupts:
+        self._previous = {s: signal.signal(s, self._on_signal) for s in _SIGNALS}
+        self._previous_fd = signal.set_wakeup_fd(self._writer.fileno(), warn_on_full_buffer=False)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        signal.set_wakeup_fd(self._previous_fd)
+        for signum, handler in self._previous.items():
+            signal.signal(signum, handler)
+        self._reader.close()
+        self._writer.close()
+
+    @contextlib.contextmanager
+    def shield(self) -> Iterator[None]:
+        """Work that must not be torn; whoever ends it calls `check` when its result is safe."""
+        self.check()
+        self._shielded = True
+        try:
+            yield
+        finally:
+            self._shielded = False
+
+    def check(self) -> None:
+        """Raise Interrupted if a signal came; a second signal does not tear what the first one ends."""
+        if self.requested is not None:
+            self._raised = True
+            raise Interrupted(self.requested)
+
+    def ignore(self) -> None:
+        """From now on signals change nothing: what is left to do is short."""
+        self._shielded = True
+
+    def fileno(self) -> int:
+        """For select(): readable when a signal came."""
+        return self._reader.fileno()
+
+    def wake(self) -> None:
+        """Make it readable without a signal."""
+        self._writer.send(b"\0")
+
+    def drain(self) -> None:
+        """Note the signals that came, from any thread."""
+        with contextlib.suppress(BlockingIOError):
+            for signum in self._reader.recv(64):
+                if signum in _SIGNALS:
+                    self.requested = self.requested or signum
+
+    def _on_signal(self, signum: int, _: types.FrameType | None) -> None:
+        # The watch may have noted it already, so whether it was raised is a matter of its own.
+        self.requested = self.requested or signum
+        if not self._shielded and not self._raised:
+            self.check()

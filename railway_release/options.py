@@ -1,0 +1,192 @@
+"""How one option is declared once and read from flag, environment, Django settings or default.
+
+An option is a dataclass field whose metadata says everything else: its help, its type and where it may be
+set. The flag, the ``RELEASE_*`` variable and the key in ``RAILWAY_RELEASE`` follow from the field's name.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import math
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+RELEASE = frozenset({"release"})
+EVERY = frozenset({"release", "plan", "verify", "check"})
+
+_PREFIX = "RELEASE_"
+_TRUE, _FALSE = {"1", "true", "yes", "on"}, {"0", "false", "no", "off", ""}
+
+
+@dataclass(frozen=True)
+class Option:
+    """Where an option may be set, and how its text becomes a value."""
+
+    help: str
+    parse: Callable[[Any], Any]
+    sources: frozenset[str]  # of "flag", "env", "setting"
+    commands: frozenset[str]
+    env: str  # "" for RELEASE_<NAME>
+    metavar: str
+    repeatable: bool
+
+
+def option(  # noqa: PLR0913 - one declaration says everything about an option
+    default: Any,
+    help: str,
+    parse: Callable[[Any], Any],
+    *,
+    sources: str = "flag env setting",
+    commands: frozenset[str] = RELEASE,
+    env: str = "",
+    metavar: str = "",
+    repeatable: bool = False,
+) -> Any:
+    """A field of a configuration dataclass; `parse` raises ValueError with words for a person."""
+    declared = Option(help, parse, frozenset(sources.split()), commands, env, metavar, repeatable)
+    return dataclasses.field(default=default, metadata={"option": declared})
+
+
+def options_of(config: type) -> Iterator[tuple[str, Option, Any]]:
+    """Name, declaration and default of each option of a configuration dataclass."""
+    for field in dataclasses.fields(config):
+        yield field.name, field.metadata["option"], field.default
+
+
+def variable(name: str, declared: Option) -> str:
+    """The environment variable of an option."""
+    return declared.env or f"{_PREFIX}{name.upper()}"
+
+
+def resolve(
+    config: type, flags: Mapping[str, Any], environ: Mapping[str, str], settings: Mapping[str, Any]
+) -> tuple[dict[str, Any], list[str]]:
+    """The values that were set, flag over environment over settings; and every mistake, in words."""
+    values, mistakes = {}, _unknown_keys(config, settings)
+    for name, declared, _ in options_of(config):
+        found = _lookup(name, declared, flags, environ, settings)
+        if found is None:
+            continue
+        origin, raw = found
+        try:
+            values[name] = declared.parse(raw)
+        except ValueError as mistake:
+            mistakes.append(f"{origin}: {mistake}")
+    return values, mistakes
+
+
+def near_misses(config: type, environ: Mapping[str, str]) -> list[tuple[str, str]]:
+    """RELEASE_* variables that are nobody's, with the name that was probably meant.
+
+    Other tools use RELEASE_* too, so only near misses are worth a word.
+    """
+    known = {variable(name, o) for name, o, _ in options_of(config) if "env" in o.sources}
+    tails = {name.removeprefix(_PREFIX): name for name in known}
+    strangers = [name for name in environ if name.startswith(_PREFIX) and name not in known]
+    tried = ((name, name.removeprefix(_PREFIX)) for name in strangers)
+    guesses = ((name, difflib.get_close_matches(tail, tails, n=1, cutoff=0.8)) for name, tail in tried)
+    return [(name, tails[guess[0]]) for name, guess in guesses if guess]
+
+
+def _lookup(
+    name: str,
+    declared: Option,
+    flags: Mapping[str, Any],
+    environ: Mapping[str, str],
+    settings: Mapping[str, Any],
+) -> tuple[str, Any] | None:
+    if flags.get(name) is not None:
+        return f"--{name.replace('_', '-')}", flags[name]
+    env_name = variable(name, declared)
+    # An empty variable is how platforms say "not set".
+    if "env" in declared.sources and environ.get(env_name):
+        return env_name, environ[env_name]
+    if "setting" in declared.sources and name.upper() in settings:
+        return f'RAILWAY_RELEASE["{name.upper()}"]', settings[name.upper()]
+    return None
+
+
+def _unknown_keys(config: type, settings: Mapping[str, Any]) -> list[str]:
+    known = [name.upper() for name, o, _ in options_of(config) if "setting" in o.sources]
+    mistakes = []
+    for key in settings:
+        if key not in known:
+            guess = difflib.get_close_matches(str(key).upper(), known, n=1)
+            meant = f"did you mean {guess[0]}?" if guess else f"known keys: {', '.join(sorted(known))}"
+            mistakes.append(f'RAILWAY_RELEASE["{key}"]: there is no such setting; {meant}')
+    return mistakes
+
+
+# Parsers: from text (flag, environment) or from a Python value (settings).
+
+
+def text(raw: Any) -> str:
+    """A non-empty string."""
+    if not isinstance(raw, str) or not raw.strip():
+        raise ValueError(f"a non-empty string is expected, not {raw!r}")
+    return raw.strip()
+
+
+def seconds(raw: Any) -> float:
+    """A number of seconds, zero or more."""
+    try:
+        value = float(raw)
+    except (TypeError, ValueError):
+        value = math.nan
+    if isinstance(raw, bool) or not 0 <= value < math.inf:
+        raise ValueError(f"a number of seconds is expected, not {raw!r}")
+    return value
+
+
+def positive_seconds(raw: Any) -> float:
+    """A number of seconds above zero: the wait it bounds must never be endless."""
+    value = seconds(raw)
+    if round(value * 1000) == 0:  # PostgreSQL counts milliseconds, and takes 0 for no limit at all
+        raise ValueError(f"at least 0.001 seconds are expected, not {raw!r}")
+    return value
+
+
+def count(raw: Any) -> int:
+    """A whole number, zero or more."""
+    try:
+        value = int(str(raw))
+    except ValueError:
+        value = -1
+    if isinstance(raw, bool) or value < 0:
+        raise ValueError(f"a whole number of zero or more is expected, not {raw!r}")
+    return value
+
+
+def switch(raw: Any) -> bool:
+    """Yes or no."""
+    word = str(raw).strip().lower()
+    if word not in _TRUE | _FALSE:
+        raise ValueError(f"true or false is expected, not {raw!r}")
+    return word in _TRUE
+
+
+def one_of(*choices: str) -> Callable[[Any], str]:
+    """One of these words."""
+
+    def parse(raw: Any) -> str:
+        word = str(raw).strip().lower()
+        if word not in choices:
+            raise ValueError(f"one of {', '.join(choices)} is expected, not {raw!r}")
+        return word
+
+    return parse
+
+
+def names(raw: Any) -> tuple[str, ...]:
+    """Names, as a list or separated by commas."""
+    parts = raw.split(",") if isinstance(raw, str) else raw
+    if not isinstance(parts, list | tuple | set) or not all(isinstance(part, str) for part in parts):
+        raise ValueError(f"a list of names is expected, not {raw!r}")
+    return tuple(part.strip() for part in parts if part.strip())
+
+
+def exact_names(raw: Any) -> tuple[str, ...]:
+    """Names as they stand: schema names may hold commas and spaces."""
+    return tuple(text(part) and part for part in raw)

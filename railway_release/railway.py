@@ -1,0 +1,62 @@
+"""What the platform tells us, and what to tell the user about it.
+
+Variables: https://docs.railway.com/reference/variables
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+PRIVATE_SUFFIX = ".railway.internal"
+
+WAYS_OUT = (
+    "A private host can only be reached from inside Railway. From elsewhere: "
+    "`railway run python run_migrations.py --public` (needs public access on the database), or "
+    "`railway connect postgres --tunnel-only` with RELEASE_DATABASE_URL pointing at the tunnel, or "
+    "`railway ssh -- python run_migrations.py` (runs the code that is deployed, not yours)."
+)
+
+
+@dataclass(frozen=True)
+class Platform:
+    """The deployment, as Railway's variables tell it; empty strings elsewhere."""
+
+    project: str
+    environment: str
+    service: str
+    deployment: str
+    replica: str
+    commit: str
+
+    @property
+    def known(self) -> bool:
+        """Whether Railway's variables are there, as on Railway itself and under `railway run`."""
+        return bool(self.environment)
+
+    @property
+    def inside(self) -> bool:
+        """Whether this process runs on Railway: `railway run` on a laptop has no deployment of its own."""
+        return bool(self.replica or self.deployment)
+
+    def log_fields(self) -> dict[str, str]:
+        """What every log line carries, so that lines can be found by deployment."""
+        fields = {
+            "deployment": self.deployment,
+            "service": self.service,
+            "environment": self.environment,
+            "commit": self.commit,
+        }
+        return {name: value for name, value in fields.items() if value}
+
+
+def platform(environ: Mapping[str, str]) -> Platform:
+    """Read Railway's variables."""
+    return Platform(
+        project=environ.get("RAILWAY_PROJECT_NAME", ""),
+        environment=environ.get("RAILWAY_ENVIRONMENT_NAME", ""),
+        service=environ.get("RAILWAY_SERVICE_NAME", ""),
+        deployment=environ.get("RAILWAY_DEPLOYMENT_ID", ""),
+        replica=environ.get("RAILWAY_REPLICA_ID", ""),
+        commit=environ.get("RAILWAY_GIT_COMMIT_SHA", ""),
+    )

@@ -1,0 +1,95 @@
+"""No secret leaves the process: every line, report and exception passes through here."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+from urllib.parse import quote, unquote, urlsplit
+
+HIDDEN = "***"
+
+_SECRET_NAME = re.compile(r"SECRET|CREDENTIAL|PASSPHRASE|(PASS|PASSWORD|PASSWD|TOKENS?|KEYS?)$", re.I)
+_URL_PASSWORD = re.compile(r"(?P<before>[a-z][a-z0-9+.-]*://[^\s:/@]*:)[^\s@]+(?P<after>@)", re.I)
+# Where there is no password, the name is the token: https://TOKEN@host, and Sentry's DSNs.
+_URL_TOKEN = re.compile(r"(?P<before>https?://)[^\s:/@]+(?P<after>@)", re.I)
+_DSN_PASSWORD = re.compile(r"(?P<before>\bpassword\s*=\s*)(?P<value>'(?:[^'\\]|\\.)*'|[^\s'\"]+)", re.I)
+# Shorter values would be found inside ordinary words, and hiding those would hide the message.
+_SHORTEST = 6
+
+
+class Redactor:
+    """Replaces known secrets, and whatever looks like a password in a URL or DSN."""
+
+    def __init__(self) -> None:
+        self._secrets: set[str] = set()
+        self._pattern: re.Pattern[str] | None = None
+
+    def learn(self, values: Iterable[Any]) -> None:
+        """Hide these values from now on, also as URLs, Python and JSON write them."""
+        for value in values:
+            self._secrets |= _spellings(value)
+        longest_first = sorted(self._secrets, key=len, reverse=True)
+        self._pattern = re.compile("|".join(map(re.escape, longest_first))) if longest_first else None
+
+    def learn_named(self, named: Mapping[str, Any]) -> None:
+        """Hide what sounds secret by its name, and passwords in URLs and DSNs, however deep."""
+        self.learn(_secrets_in(named, secret=False))
+
+    def __call__(self, value: Any) -> Any:
+        """The value without secrets; mappings and sequences are followed."""
+        if isinstance(value, str):
+            return self._text(value)
+        if isinstance(value, Mapping):
+            return {key: self(item) for key, item in value.items()}
+        if isinstance(value, list | tuple):
+            return [self(item) for item in value]
+        return value
+
+    def _text(self, text: str) -> str:
+        if self._pattern:
+            text = self._pattern.sub(HIDDEN, text)
+        for shape in (_URL_PASSWORD, _URL_TOKEN):
+            text = shape.sub(rf"\g<before>{HIDDEN}\g<after>", text)
+        return _DSN_PASSWORD.sub(rf"\g<before>{HIDDEN}", text)
+
+
+def _secrets_in(value: Any, *, secret: bool) -> Iterable[str]:
+    """The secrets in environ, settings or a part of them; everything below a secret name is one."""
+    if isinstance(value, Mapping):
+        for name, item in value.items():
+            yield from _secrets_in(item, secret=secret or bool(_SECRET_NAME.search(str(name))))
+    elif isinstance(value, list | tuple | set):
+        for item in value:
+            yield from _secrets_in(item, secret=secret)
+    elif isinstance(value, bytes):
+        yield from _secrets_in(value.decode(errors="replace"), secret=secret)
+    elif isinstance(value, str):
+        yield from ([value] if secret else _passwords_in(value))
+
+
+def _passwords_in(text: str) -> Iterable[str]:
+    """The password or token of a URL, decoded and as it stands there, or the passwords of a DSN in words."""
+    if "://" not in text:
+        yield from (match["value"].strip("'") for match in _DSN_PASSWORD.finditer(text))
+        return
+    try:
+        parts = urlsplit(text)
+    except ValueError:  # not a URL after all, such as "http://[half"
+        return
+    token = parts.username if parts.scheme.startswith("http") else ""
+    found = parts.password or token or ""
+    yield from (found, unquote(found))
+
+
+def _spellings(value: str) -> set[str]:
+    """The value whole and, since a private key has many, line by line, in every usual notation."""
+    found = set()
+    for one in (value, unquote(value), *map(str.strip, value.splitlines())):
+        found |= {one, quote(one), quote(one, safe=""), repr(one)[1:-1]}
+        found |= {json.dumps(one, ensure_ascii=ascii)[1:-1] for ascii in (True, False)}
+    return {one for one in found if len(one) >= _SHORTEST}
+
+
+redact = Redactor()
