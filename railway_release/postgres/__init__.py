@@ -1,0 +1,1 @@
+"""PostgreSQL without Django: plain SQL over whichever driver the project uses."""

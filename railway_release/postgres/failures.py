@@ -1,0 +1,107 @@
+"""What a database error means: can it pass, is it final, what may be shown of it.
+
+SQLSTATEs: https://www.postgresql.org/docs/current/errcodes-appendix.html
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+LOCK_NOT_AVAILABLE = "55P03"
+QUERY_CANCELED = "57014"
+
+_TRANSIENT = {
+    "40001",  # serialization_failure
+    "40P01",  # deadlock_detected
+    "53300",  # too_many_connections
+    LOCK_NOT_AVAILABLE,
+    "57P01",  # admin_shutdown
+    "57P02",  # crash_shutdown
+    "57P03",  # cannot_connect_now
+}
+_CONNECTION_CLASS = "08"
+
+# Neither driver gives an SQLSTATE for a refused connection, so the server's text has to tell. It is
+# English unless lc_messages says otherwise; an unknown text is retried and shown.
+_REFUSALS = (
+    "password authentication failed",
+    "no password supplied",
+    "no pg_hba.conf entry",
+    "is not permitted to log in",
+    "permission denied for database",
+    "no such database",  # PgBouncer
+    "no such user",  # PgBouncer
+    "server does not support ssl",
+    "invalid connection option",
+    "invalid dsn",
+    "invalid sslmode value",
+    "invalid port number",
+)
+_ABSENT = ('role "', 'user "', 'database "')
+_UNRESOLVED = (
+    "could not translate host name",
+    "failed to resolve host",
+    "name or service not known",
+    "nodename nor servname",
+    "temporary failure in name resolution",
+    "name resolution",
+)
+
+
+def causes(error: BaseException) -> Iterator[BaseException]:
+    """The error and what it was raised from, outermost first."""
+    link: BaseException | None = error
+    while link is not None:
+        yield link
+        link = link.__cause__
+
+
+def sqlstate(error: BaseException) -> str:
+    """The SQLSTATE of the driver's error in the chain, or nothing."""
+    codes = (getattr(link, "sqlstate", None) or getattr(link, "pgcode", None) for link in causes(error))
+    return next((code for code in codes if code), "")
+
+
+def is_transient(error: BaseException) -> bool:
+    """Whether the same statement may succeed a moment later, on a clean connection."""
+    code = sqlstate(error)
+    if code:
+        return code in _TRANSIENT or code.startswith(_CONNECTION_CLASS)
+    return any(_is_connection_loss(link) for link in causes(error)) and not is_refusal(error)
+
+
+def is_refusal(error: BaseException) -> bool:
+    """Whether the server answered and said no, so that waiting is of no use."""
+    text = _text(error).lower()
+    absent = "does not exist" in text and any(word in text for word in _ABSENT)
+    return absent or any(phrase in text for phrase in _REFUSALS)
+
+
+def is_unresolved_host(error: BaseException) -> bool:
+    """Whether the host name could not be looked up."""
+    return any(phrase in _text(error).lower() for phrase in _UNRESOLVED)
+
+
+def describe(error: BaseException, show_values: bool = False) -> str:
+    """The error in one text; the DETAIL, which quotes rows, only on request."""
+    for link in causes(error):
+        diagnostics = getattr(link, "diag", None)
+        if diagnostics is not None and diagnostics.message_primary:
+            detail = diagnostics.message_detail if show_values else None
+            return "\n".join(part for part in (diagnostics.message_primary, detail) if part)
+    text = _text(error) or type(error).__name__
+    return text if show_values else text.partition("\nDETAIL:")[0]
+
+
+def _text(error: BaseException) -> str:
+    try:
+        return str(error).strip()
+    except Exception:  # noqa: BLE001 - an error of the user's whose own text raises
+        return ""
+
+
+def _is_connection_loss(error: BaseException) -> bool:
+    # Both drivers raise these two, without SQLSTATE, when the connection itself is the trouble.
+    if type(error).__name__ not in {"OperationalError", "InterfaceError"}:
+        return False
+    return any(word in _text(error).lower() for word in ("connection", "connect", "server", "ssl", "timeout"))

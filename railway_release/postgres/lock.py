@@ -1,0 +1,66 @@
+"""One release at a time for a database: a session-level advisory lock on a connection of its own.
+
+To see who holds it, and to free it by hand after making sure that nothing is running:
+
+    SELECT a.pid, a.application_name, a.backend_start
+    FROM pg_locks l JOIN pg_stat_activity a USING (pid)
+    WHERE l.locktype = 'advisory' AND l.classid = 1920101487 AND l.objid = 1701866609;
+    SELECT pg_terminate_backend(<pid>);
+"""
+
+from __future__ import annotations
+
+import time
+
+from railway_release.errors import LockHeld
+from railway_release.log import get_logger
+from railway_release.postgres.session import Connection, fetch
+
+# Two constants that nobody else is likely to use: "rrlo" and "eplq" as 32-bit numbers. Advisory locks
+# belong to one database, so its name need not be in the key.
+CLASS_ID, OBJECT_ID = 1920101487, 1701866609
+_POLL_SECONDS = 0.5
+
+_HOLDER = """
+SELECT a.application_name, a.pid, to_char(a.backend_start AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS "UTC"')
+FROM pg_catalog.pg_locks l JOIN pg_catalog.pg_stat_activity a ON a.pid = l.pid
+WHERE l.locktype = 'advisory' AND l.granted AND l.classid = %s AND l.objid = %s AND l.objsubid = 2
+  AND l.database = (SELECT oid FROM pg_catalog.pg_database WHERE datname = current_database())
+"""
+
+
+def acquire(connection: Connection, wait_seconds: float) -> None:
+    """Take the lock; it ends with the connection, so a killed process never leaves it behind.
+
+    Polled, since a session that waits inside the lock call holds a snapshot, and CREATE INDEX
+    CONCURRENTLY waits for snapshots: the two would wait for each other.
+    Raises LockHeld after `wait_seconds`.
+    """
+    # A server-wide idle_session_timeout must not end the release.
+    connection.cursor().execute("SET idle_session_timeout = 0")
+    deadline = time.monotonic() + wait_seconds
+    told = False
+    while not _try(connection):
+        holder = _holder(connection)
+        if time.monotonic() >= deadline:
+            raise LockHeld(
+                f"Another release holds the lock: {holder}.",
+                "Wait for it to end and run again, or wait longer with --lock-wait SECONDS.",
+            )
+        if not told:
+            get_logger().info("lock.awaited", message=f"waiting for another release: {holder}")
+            told = True
+        time.sleep(_POLL_SECONDS)
+
+
+def _try(connection: Connection) -> bool:
+    ((granted,),) = fetch(connection, "SELECT pg_try_advisory_lock(%s, %s)", (CLASS_ID, OBJECT_ID))
+    return bool(granted)
+
+
+def _holder(connection: Connection) -> str:
+    rows = fetch(connection, _HOLDER, (CLASS_ID, OBJECT_ID))
+    if not rows:
+        return "one that has just ended"
+    name, pid, since = rows[0]
+    return f"{name or 'a session without a name'} (pid {pid}, since {since})"

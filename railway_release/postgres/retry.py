@@ -1,0 +1,75 @@
+"""Retrying what may pass: jittered exponential waits inside a bound, every retry seen."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+import tenacity
+
+from railway_release.log import get_logger
+from railway_release.postgres.failures import describe, is_transient, sqlstate
+
+T = TypeVar("T")
+
+
+class Budget:
+    """The seconds that all retries of one release may take together."""
+
+    def __init__(self, seconds: float) -> None:
+        self._left = seconds
+
+    @property
+    def left(self) -> float:
+        """Seconds not yet spent."""
+        return self._left
+
+    def spend(self, seconds: float) -> None:
+        """Take seconds away; the budget never falls below zero."""
+        self._left = max(0.0, self._left - seconds)
+
+
+def retrying(
+    work: Callable[[], T],
+    *,
+    seconds: float,
+    event: str,
+    may_pass: Callable[[BaseException], bool] = is_transient,
+    first_wait: float = 0.2,
+    **fields: str,
+) -> T:
+    """Call `work` until it succeeds, fails for good or `seconds` are over; then its last error is raised.
+
+    Each retry is an `event` with attempt, wait and cause.
+    """
+
+    def tell(state: tenacity.RetryCallState) -> None:
+        error = state.outcome.exception() if state.outcome else None
+        wait = state.next_action.sleep if state.next_action else 0.0
+        if error is not None:
+            _tell(event, error, state.attempt_number, wait, fields)
+
+    policy = tenacity.Retrying(
+        stop=tenacity.stop_before_delay(seconds) if seconds else tenacity.stop_after_attempt(1),
+        wait=tenacity.wait_random_exponential(multiplier=first_wait, max=5.0),
+        retry=tenacity.retry_if_exception(may_pass),
+        # tenacity's own before_sleep loggers print the error's text as it is, DETAIL and DSN included.
+        before_sleep=tell,
+        sleep=time.sleep,
+        reraise=True,
+    )
+    return policy(work)
+
+
+def _tell(event: str, error: BaseException, attempt: int, wait: float, fields: dict[str, str]) -> None:
+    subject = f"{fields['schema']}: " if "schema" in fields else ""
+    get_logger().warning(
+        event,
+        message=f"{subject}attempt {attempt} failed, next in {wait:.1f} s: {describe(error)}",
+        attempt=attempt,
+        wait_seconds=round(wait, 2),
+        cause=describe(error),
+        sqlstate=sqlstate(error),
+        **fields,
+    )

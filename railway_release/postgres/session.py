@@ -1,0 +1,71 @@
+"""A driver connection in autocommit, and the one way to read from it.
+
+Reads are single statements: they leave nothing behind on the server connection, which matters when a
+transaction-mode pooler hands it to somebody else next.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
+
+
+class Cursor(Protocol):
+    """The part of a DB-API cursor that is used here."""
+
+    def execute(self, query: str, params: Sequence[Any] | None = ...) -> Any: ...
+    def fetchall(self) -> list[tuple[Any, ...]]: ...
+    def close(self) -> None: ...
+
+
+class Connection(Protocol):
+    """The part of psycopg's and psycopg2's connections that is used here."""
+
+    autocommit: bool
+
+    @property
+    def info(self) -> Any: ...
+    def cursor(self) -> Any: ...
+    def fileno(self) -> int: ...
+    def close(self) -> None: ...
+
+
+Connect = Callable[[], Connection]
+
+
+def fetch(connection: Connection, sql: str, params: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+    """Run one statement and return its rows."""
+    cursor = connection.cursor()
+    try:
+        # Without parameters, a "%" in the statement is left alone by both drivers.
+        cursor.execute(sql, params or None)
+        return list(cursor.fetchall())
+    finally:
+        cursor.close()
+
+
+def clip(name: str) -> str:
+    """A name as PostgreSQL stores it: its first 63 bytes, never half a character.
+
+    NAMEDATALEN - 1: https://www.postgresql.org/docs/current/sql-syntax-lexical.html
+    """
+    return name.encode()[:63].decode(errors="ignore")
+
+
+def quote(name: str) -> str:
+    """An identifier, quoted."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def literal(value: str) -> str:
+    """A string constant; the E form, so that the result does not depend on standard_conforming_strings."""
+    return "E'" + value.replace("\\", "\\\\").replace("'", "''") + "'"
+
+
+def through_pooler(connection: Connection) -> bool:
+    """Whether a connection pooler stands in between.
+
+    A pooler hands out a process id of its own at connect, so libpq's differs from the server's.
+    """
+    ((server_pid,),) = fetch(connection, "SELECT pg_backend_pid()")
+    return bool(connection.info.backend_pid != server_pid)

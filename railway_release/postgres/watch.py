@@ -1,0 +1,111 @@
+"""A thread that watches over a release from the lock's connection.
+
+It notices a lost lock, remembers who blocks our migrations, and, after a signal, cancels the statement in
+hand, which the main thread cannot do while it waits inside the driver.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import select
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from railway_release.interrupts import Interrupts
+from railway_release.postgres.session import Connection, fetch
+
+_BLOCKERS = """
+SELECT DISTINCT b.pid, coalesce(nullif(b.application_name, ''), b.backend_type), b.state,
+       extract(epoch FROM clock_timestamp() - b.xact_start)::int
+FROM pg_catalog.pg_stat_activity w
+CROSS JOIN LATERAL unnest(pg_catalog.pg_blocking_pids(w.pid)) AS blocking(pid)
+JOIN pg_catalog.pg_stat_activity b ON b.pid = blocking.pid
+WHERE w.application_name = %s AND w.datname = current_database() AND w.wait_event_type = 'Lock'
+"""
+_CANCEL = """
+SELECT pg_catalog.pg_cancel_backend(pid) FROM pg_catalog.pg_stat_activity
+WHERE application_name = %s AND datname = current_database() AND state = 'active'
+"""
+
+
+class Watch:
+    """What the thread has seen."""
+
+    def __init__(
+        self, connection: Connection, application: str, interrupts: Interrupts, period: float
+    ) -> None:
+        self._lost = False
+        self._connection = connection
+        self._application = application
+        self._interrupts = interrupts
+        self._period = period
+        self._blockers = ""
+        self._may_cancel: Callable[[], bool] = lambda: False
+        self._guard = threading.Lock()
+        self._ended = threading.Event()
+
+    @contextlib.contextmanager
+    def running(self) -> Iterator[Watch]:
+        """The thread runs while this is entered."""
+        thread = threading.Thread(target=self._loop, name="release-watch", daemon=True)
+        thread.start()
+        try:
+            yield self
+        finally:
+            self._ended.set()
+            self._interrupts.wake()
+            thread.join()
+
+    @contextlib.contextmanager
+    def cancelling(self, allowed: Callable[[], bool]) -> Iterator[None]:
+        """While entered, a signal cancels the statement in hand whenever `allowed` says so."""
+        self._may_cancel = allowed
+        try:
+            yield
+        finally:
+            with self._guard:  # no cancel may arrive after this
+                self._may_cancel = lambda: False
+
+    def holds(self) -> bool:
+        """Whether the lock is still ours; asks the server only if its connection has something to say."""
+        try:
+            if not self._lost and select.select([self._connection], [], [], 0)[0]:
+                fetch(self._connection, "SELECT 1")
+        except Exception:  # noqa: BLE001 - as in the thread
+            self._lost = True
+        return not self._lost
+
+    def take_blockers(self) -> str:
+        """Who blocked our migrations of late, in words; asking forgets it."""
+        seen, self._blockers = self._blockers, ""
+        return seen
+
+    def _loop(self) -> None:
+        while not self._ended.is_set() and not self._lost:
+            try:
+                self._wait()
+                self._look()
+            except Exception:  # noqa: BLE001 - whatever it is, nothing proves any more that we hold the lock
+                self._lost = True
+
+    def _wait(self) -> None:
+        # A signal and the end of the lock's connection both wake it at once.
+        sources: list[Any] = [self._interrupts, self._connection]
+        readable, _, _ = select.select(sources, [], [], self._period)
+        if self._interrupts in readable:
+            self._interrupts.drain()
+
+    def _look(self) -> None:
+        blockers = fetch(self._connection, _BLOCKERS, (self._application,))
+        self._blockers = _in_words(blockers) or self._blockers
+        with self._guard:
+            if self._interrupts.requested is not None and self._may_cancel():
+                fetch(self._connection, _CANCEL, (self._application,))
+
+
+def _in_words(blockers: list[tuple[object, ...]]) -> str:
+    return "; ".join(
+        f"pid {pid} ({name}, {state or 'background'}, transaction open for {age or 0} s)"
+        for pid, name, state, age in blockers
+    )
