@@ -1,0 +1,1 @@
+"""Everything that has to be known and true before the first write."""

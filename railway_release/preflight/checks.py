@@ -1,0 +1,142 @@
+"""The preconditions: database, project and server are what a release needs. Writes nothing."""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.core import checks
+from django.db import connection as default_connection
+from django.db import connections, router
+from django.db.backends.base.base import RAN_DB_VERSION_CHECK
+from django_tenants.routers import TenantSyncRouter
+from django_tenants.utils import get_public_schema_name, get_tenant_model
+
+from railway_release import log
+from railway_release.errors import (
+    InvalidConfiguration,
+    NotDjangoTenants,
+    PoolerFound,
+    PreflightError,
+    ServerUnsupported,
+)
+from railway_release.postgres.session import Connection, fetch, through_pooler
+from railway_release.postgres.wait import wait_for_database
+from railway_release.preflight import database
+from railway_release.preflight.project import import_callable, set_up
+from railway_release.preflight.target import Target
+
+_OTHER_ENGINES = {f"django.db.backends.{name}" for name in ("dummy", "mysql", "oracle", "sqlite3")}
+
+
+def connect(target: Target) -> None:
+    """Wait for the database, then set Django up on it."""
+    _tell(target.choice)
+    _check_engine(target.choice)
+    # Before django.setup(), since that may itself need the database (PG_EXTRA_SEARCH_PATHS), and again
+    # after it, since an app's ready() may change settings.
+    database.apply(target.choice, settings.DATABASES, target.application)
+    seconds = target.config.connect_timeout
+    wait_for_database(target.connector("wait"), target.choice.host, target.platform, seconds).close()
+    set_up()
+    log.take_over_stdlib(target.config.log_level)
+    database.apply(target.choice, settings.DATABASES, target.application)
+    _check_project(target.alias)
+    _check_hook(target.config.backup_hook)
+
+
+def check_server(target: Target) -> None:
+    """The server can be used by this Django, and is the one that the settings mean."""
+    with database.reading(target.connector("preflight")) as connection:
+        _check_version(connection, target.alias)
+        if not target.choice.from_settings:
+            own = database.connector(target.of_settings, target.application)
+            database.check_same_database(target.choice, target.of_settings, connection, own, _tenant_table())
+
+
+def check_writable(target: Target) -> None:
+    """What only a writer needs: no transaction pooler in between, and clean system checks."""
+    with database.reading(target.connector("preflight")) as connection:
+        if target.config.pooler != "session" and through_pooler(connection):
+            raise PoolerFound(
+                f"A connection pooler stands between this process and the server (URL from "
+                f"{target.choice.why}). In transaction mode a statement may run in another tenant's schema.",
+                "Set RELEASE_DATABASE_URL or DATABASE_UNPOOLED_URL to a direct connection, or, if the "
+                "pooler runs in session mode, RELEASE_POOLER=session.",
+            )
+    _run_system_checks(target.alias)
+
+
+def _tell(choice: database.Choice) -> None:
+    where = f"{choice.host or 'local socket'}:{choice.port}/{choice.name}"
+    log.get_logger().info(
+        "connection.chosen",
+        message=f"database {where} (from {choice.why})",
+        host=choice.host,
+        port=choice.port,
+        database=choice.name,
+        why=choice.why,
+    )
+
+
+def _check_engine(choice: database.Choice) -> None:
+    """Another database is no PostgreSQL; seen before anybody waits for one."""
+    engine = str(choice.entry.get("ENGINE", ""))
+    if not engine or engine in _OTHER_ENGINES:
+        raise NotDjangoTenants(
+            f"DATABASES[{choice.alias!r}]['ENGINE'] is {engine or 'empty'}.",
+            "django-tenants needs django_tenants.postgresql_backend.",
+        )
+
+
+def _check_project(alias: str) -> None:
+    """Raise NotDjangoTenants unless backend, model and router are django-tenants' or made from them."""
+    wrong = []
+    if not hasattr(connections[alias], "set_schema"):
+        wrong.append(f"DATABASES[{alias!r}]['ENGINE'] is not django_tenants.postgresql_backend")
+    if not any(isinstance(one, TenantSyncRouter) for one in router.routers):
+        wrong.append("DATABASE_ROUTERS holds no django_tenants.routers.TenantSyncRouter")
+    try:
+        # A module with models can be imported only after django.setup(), and this one reads TENANT_MODEL.
+        from django_tenants.models import TenantMixin  # noqa: PLC0415
+
+        if not issubclass(get_tenant_model(), TenantMixin):
+            wrong.append("TENANT_MODEL is not made from django_tenants.models.TenantMixin")
+    except (AttributeError, LookupError, ValueError) as error:
+        named = getattr(settings, "TENANT_MODEL", "nothing")
+        wrong.append(f"TENANT_MODEL names {named}, which is no model ({error})")
+    if wrong:
+        raise NotDjangoTenants("; ".join(wrong) + ".", "See django-tenants' installation guide.")
+
+
+def _check_hook(path: str) -> None:
+    try:
+        _ = path and import_callable(path)
+    except ValueError as mistake:
+        raise InvalidConfiguration(f"The backup hook is of no use: {mistake}.") from mistake
+
+
+def _tenant_table() -> str:
+    quote = default_connection.ops.quote_name
+    return f"{quote(get_public_schema_name())}.{quote(get_tenant_model()._meta.db_table)}"
+
+
+def _check_version(connection: Connection, alias: str) -> None:
+    minimum = connections[alias].features.minimum_database_version or (0,)
+    ((number,),) = fetch(connection, "SELECT current_setting('server_version_num')::int")
+    if number // 10000 < minimum[0]:
+        raise ServerUnsupported(
+            f"The server is PostgreSQL {number // 10000}; this Django needs {minimum[0]} or newer.",
+            "Upgrade the database service, or stay on the Django version that supports it.",
+        )
+    # Django would ask again when it connects, outside a transaction, and django-tenants would leave its
+    # search_path behind on a pooled server connection.
+    RAN_DB_VERSION_CHECK.add(alias)
+
+
+def _run_system_checks(alias: str) -> None:
+    """What `migrate` checks before it runs, once instead of once a tenant."""
+    errors = [m for m in checks.run_checks(databases=[alias]) if m.is_serious() and not m.is_silenced()]
+    if errors:
+        listed = "\n".join(str(message) for message in errors)
+        raise PreflightError(
+            f"Django's system checks found errors:\n{listed}", "`python manage.py check` shows the same."
+        )

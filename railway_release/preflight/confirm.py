@@ -1,0 +1,75 @@
+"""On a terminal, before any write: what goes where, and a question if the code is not what is deployed.
+
+`railway run` applies the migrations of the laptop's working tree to the service's database.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from railway_release.errors import NotConfirmed
+from railway_release.log import Screen
+from railway_release.preflight.database import Choice
+from railway_release.railway import Platform
+
+
+@dataclass(frozen=True)
+class WorkingTree:
+    """The code that is about to be applied; an empty commit means that git could not tell."""
+
+    commit: str
+    dirty: bool
+
+    def differs_from(self, deployed: str) -> bool:
+        """Whether this is not provably the deployed code."""
+        return self.dirty or not self.commit or self.commit != deployed
+
+
+def confirm(platform: Platform, choice: Choice, folder: Path, yes: bool, screen: Screen) -> None:
+    """Show where this goes and, if needed, ask for the environment's name; never without a terminal.
+
+    Raises NotConfirmed.
+    """
+    if platform.inside or not (sys.stdin and sys.stdin.isatty() and screen.stream.isatty()):
+        return
+    tree = working_tree(folder)
+    screen.write(_picture(platform, choice, tree))
+    if yes or not platform.known or not tree.differs_from(platform.commit):
+        return
+    screen.stream.write(
+        f"Your working tree is not known to be what {platform.environment} runs. "
+        f"Type the environment's name to migrate it all the same: "
+    )
+    screen.stream.flush()
+    if sys.stdin.readline().strip() != platform.environment:
+        raise NotConfirmed("Not confirmed; nothing was written.", "--yes skips the question.")
+
+
+def working_tree(folder: Path) -> WorkingTree:
+    """Commit and state of the git working tree at `folder`."""
+    commit = _git(folder, "rev-parse", "HEAD").strip()
+    return WorkingTree(commit, dirty=bool(_git(folder, "status", "--porcelain").strip()))
+
+
+def _picture(platform: Platform, choice: Choice, tree: WorkingTree) -> str:
+    state = f"{tree.commit[:12] or 'unknown'}{', with uncommitted changes' if tree.dirty else ''}"
+    rows = {
+        "database": f"{choice.name} on {choice.host or 'the local socket'}:{choice.port}",
+        "environment": platform.environment or "not Railway's",
+        "your code": state,
+        "deployed": platform.commit[:12] or "unknown",
+    }
+    return "\n".join(f"  {name:<12} {value}" for name, value in rows.items())
+
+
+def _git(folder: Path, *words: str) -> str:
+    try:
+        done = subprocess.run(
+            ["git", "-C", str(folder), *words], capture_output=True, text=True, timeout=10, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return done.stdout if done.returncode == 0 else ""

@@ -1,0 +1,212 @@
+"""Which connection the release uses, and opening it: the settings' own, or a direct one from a URL."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any, cast
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+from django.conf import settings
+from django.db.utils import ConnectionHandler
+
+from railway_release.errors import DatabaseUrlUnusable, OtherDatabase
+from railway_release.log import get_logger
+from railway_release.postgres.session import Connect, Connection, fetch, through_pooler
+from railway_release.redact import redact
+
+_PUBLIC_VARIABLES = ("DATABASE_PUBLIC_UNPOOLED_URL", "DATABASE_PUBLIC_URL")
+_CONNECT_TIMEOUT_SECONDS = 5
+# A read that waits behind a table lock must end, too.
+_READ_LOCK_TIMEOUT = "10s"
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The connection of this release, as a Django DATABASES entry, and why this one."""
+
+    alias: str
+    entry: dict[str, Any]
+    why: str
+
+    @property
+    def host(self) -> str:
+        """Host name, or nothing for the local socket."""
+        return str(self.entry.get("HOST") or self.entry.get("OPTIONS", {}).get("host", ""))
+
+    @property
+    def name(self) -> str:
+        """Database name."""
+        return str(self.entry.get("NAME") or self.entry.get("OPTIONS", {}).get("dbname", ""))
+
+    @property
+    def port(self) -> str:
+        """Port, as text."""
+        return str(self.entry.get("PORT") or self.entry.get("OPTIONS", {}).get("port", "") or 5432)
+
+    @property
+    def from_settings(self) -> bool:
+        """Whether nothing was put in place of what the settings say."""
+        return self.why == "settings"
+
+
+def choose(
+    alias: str, databases: Mapping[str, Any], environ: Mapping[str, str], release_url: str, public: bool
+) -> Choice:
+    """The first of: RELEASE_DATABASE_URL, with --public the public URLs, DATABASE_UNPOOLED_URL, settings.
+
+    Raises DatabaseUrlUnusable for an empty or unresolved URL.
+    """
+    entry = dict(databases.get(alias) or {})
+    variables = {"RELEASE_DATABASE_URL": release_url}
+    variables |= {
+        name: environ.get(name, "") for name in (_PUBLIC_VARIABLES if public else ("DATABASE_UNPOOLED_URL",))
+    }
+    for variable, url in variables.items():
+        if url:
+            return Choice(alias, _with_url(entry, url, variable), variable)
+    if public:
+        raise DatabaseUrlUnusable(
+            f"--public needs {' or '.join(_PUBLIC_VARIABLES)}, and neither is set.",
+            "Add public access to the database service, or use `railway connect postgres --tunnel-only`.",
+        )
+    unresolved = "${{" in environ.get("DATABASE_URL", "")
+    empty = bool(environ.get("RAILWAY_ENVIRONMENT_NAME")) and url_is_hollow(environ)
+    if unresolved or empty or not _names_database(entry):
+        raise unusable_url("DATABASE_URL" if url_is_hollow(environ) else f"settings.DATABASES[{alias!r}]")
+    return Choice(alias, entry, "settings")
+
+
+def apply(choice: Choice, databases: dict[str, Any], application: str) -> None:
+    """Put the choice into settings.DATABASES, in place: Django's connections share that dictionary."""
+    entry = dict(choice.entry)
+    # A pool has threads and hands out other sessions; the release wants exactly one connection at a time.
+    options = {key: value for key, value in entry.get("OPTIONS", {}).items() if key != "pool"}
+    entry["OPTIONS"] = options | {"application_name": application}
+    databases[choice.alias].update(entry)
+    redact.learn_named({"DATABASES": databases})
+
+
+def connector(choice: Choice, application: str) -> Connect:
+    """A function that opens a plain driver connection in autocommit, with the project's own driver.
+
+    Django's PostgreSQL backend names the driver and the parameters, and it can do so before
+    django.setup(), which may itself need the database.
+    """
+    backend = import_module(getattr(settings, "ORIGINAL_BACKEND", "django.db.backends.postgresql") + ".base")
+    entry = ConnectionHandler({"default": dict(choice.entry)}).settings["default"]
+    wrapper = backend.DatabaseWrapper(entry, choice.alias)
+    role = entry["OPTIONS"].get("assume_role")
+
+    def connect() -> Connection:
+        parameters = {"connect_timeout": _CONNECT_TIMEOUT_SECONDS} | wrapper.get_connection_params()
+        connection = wrapper.Database.connect(**parameters | {"application_name": application})
+        connection.autocommit = True
+        if role:
+            connection.cursor().execute(f"SET ROLE {wrapper.ops.quote_name(role)}")
+        return cast("Connection", connection)
+
+    return connect
+
+
+@contextlib.contextmanager
+def reading(connect: Connect) -> Iterator[Connection]:
+    """A connection that cannot write."""
+    connection = connect()
+    try:
+        # A session setting would stay behind on a pooled server connection, for its next user.
+        if not through_pooler(connection):
+            connection.cursor().execute(
+                f"SET default_transaction_read_only = on; SET lock_timeout = '{_READ_LOCK_TIMEOUT}'"
+            )
+        yield connection
+    finally:
+        connection.close()
+
+
+def check_same_database(
+    choice: Choice, of_settings: Choice, connection: Connection, own: Connect, tenant_table: str
+) -> None:
+    """Raise OtherDatabase when the chosen URL leads elsewhere than the settings do.
+
+    The settings' own host may be out of reach from here; then the names alone are compared.
+    """
+    if choice.name != of_settings.name:
+        raise OtherDatabase(
+            f"{choice.why} names the database {choice.name!r}, the settings name {of_settings.name!r}.",
+            f"Point {choice.why} at the same database, or unset it.",
+        )
+    try:
+        with reading(own) as other:
+            theirs = _identity(other, tenant_table)
+    except Exception:  # noqa: BLE001 - out of reach, whatever the driver calls it
+        get_logger().info(
+            "connection.not_compared",
+            message=f"the settings' own database is out of reach here; {choice.why} was compared by name",
+        )
+        return
+    if theirs != _identity(connection, tenant_table):
+        raise OtherDatabase(
+            f"{choice.why} leads to another server or database than the settings do, of the same name.",
+            f"Point {choice.why} at the same database, or unset it.",
+        )
+
+
+def _identity(connection: Connection, tenant_table: str) -> tuple[object, ...]:
+    """What two connections to the same database agree on."""
+    (row,) = fetch(
+        connection,
+        "SELECT d.oid::bigint, to_regclass(%s)::oid::bigint, pg_catalog.pg_postmaster_start_time()::text"
+        " FROM pg_catalog.pg_database d WHERE d.datname = current_database()",
+        (tenant_table,),
+    )
+    return row
+
+
+def _with_url(entry: Mapping[str, Any], url: str, variable: str) -> dict[str, Any]:
+    """The entry with the URL's address; ENGINE, TLS and other options stay."""
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        parts, port = urlsplit(""), None
+    name = unquote(parts.path.lstrip("/"))
+    query = dict(parse_qsl(parts.query))
+    host = unquote(parts.hostname or "") or query.pop("host", "")
+    if parts.scheme not in ("postgres", "postgresql", "postgis") or not name or not host:
+        raise unusable_url(variable)
+    address = {
+        "NAME": name,
+        "USER": unquote(parts.username or ""),
+        "PASSWORD": unquote(parts.password or ""),
+        "HOST": host,
+        "PORT": str(port or query.pop("port", "") or ""),
+    }
+    # The options may name an address, too, and libpq would be given both.
+    kept = {k: v for k, v in entry.get("OPTIONS", {}).items() if k not in _ADDRESS_OPTIONS}
+    return {**entry, **address, "OPTIONS": kept | query}
+
+
+_ADDRESS_OPTIONS = {"host", "hostaddr", "port", "dbname", "user", "password", "service", "passfile"}
+
+
+def _names_database(entry: Mapping[str, Any]) -> bool:
+    options = entry.get("OPTIONS") or {}
+    return bool(entry.get("NAME") or options.get("dbname") or options.get("service"))
+
+
+def url_is_hollow(environ: Mapping[str, str]) -> bool:
+    """Whether DATABASE_URL is set but empty, without any part, or a reference that was never resolved."""
+    url = environ.get("DATABASE_URL")
+    return url is not None and (not url.partition("://")[2].strip(":@/ ") or "${{" in url)
+
+
+def unusable_url(variable: str) -> DatabaseUrlUnusable:
+    """The error for a variable that should hold a database URL."""
+    return DatabaseUrlUnusable(
+        f"{variable} is empty or not a complete postgresql:// URL.",
+        "On Railway a reference such as ${{Postgres.DATABASE_URL}} resolves to nothing when the service has "
+        "another name or lives in another environment; check the variable in the service's settings.",
+    )

@@ -1,0 +1,86 @@
+"""Target: where a command works and on whose terms, from flags, environment and settings."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, MutableMapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from railway_release import config as configuration
+from railway_release import log
+from railway_release.config import Config
+from railway_release.errors import InvalidConfiguration, SettingsFailed
+from railway_release.options import near_misses
+from railway_release.postgres.session import Connect
+from railway_release.preflight import database
+from railway_release.preflight.database import Choice
+from railway_release.preflight.project import Project, find, load_settings
+from railway_release.railway import Platform
+from railway_release.redact import redact
+from railway_release.report import can_be_written
+
+
+@dataclass(frozen=True)
+class Target:
+    """Where a command works, and on whose terms."""
+
+    config: Config
+    platform: Platform
+    project: Project
+    choice: Choice
+    of_settings: Choice  # what the settings said before the choice was put in their place
+    run_id: str
+
+    @property
+    def alias(self) -> str:
+        """Key in settings.DATABASES."""
+        return self.choice.alias
+
+    @property
+    def application(self) -> str:
+        """application_name of the connection that migrates, by which others can tell it."""
+        return f"railway-release {self.run_id}"
+
+    def connector(self, purpose: str) -> Connect:
+        """Opens plain connections; the purpose shows in application_name."""
+        return database.connector(self.choice, f"{self.application} {purpose}")
+
+
+def load(
+    flags: Mapping[str, Any], environ: MutableMapping[str, str], script: Path, platform: Platform, run_id: str
+) -> Target:
+    """Project, settings, configuration and the choice of connection; Django is not set up yet."""
+    # A link to the script may lie in the project, or the script itself.
+    places = (script.absolute().parent, script.resolve().parent, Path.cwd())
+    project = find(flags.get("settings") or "", environ, places)
+    settings = _settings(project, environ)
+    own = getattr(settings, "RAILWAY_RELEASE", {})
+    if not isinstance(own, Mapping):
+        raise InvalidConfiguration("settings.RAILWAY_RELEASE must be a dictionary.")
+    config = configuration.load(flags, environ, own)
+    _warn_of_near_misses(environ)
+    if config.report and not can_be_written(config.report):
+        raise InvalidConfiguration(
+            f"A report cannot be written to {config.report}.", "Name a file in a folder that exists."
+        )
+    alias = getattr(settings, "TENANT_DB_ALIAS", "default")
+    choice = database.choose(alias, settings.DATABASES, environ, config.database_url, config.public)
+    of_settings = Choice(alias, dict(settings.DATABASES.get(alias) or {}), "settings")
+    return Target(config, platform, project, choice, of_settings, run_id)
+
+
+def _settings(project: Project, environ: MutableMapping[str, str]) -> Any:
+    try:
+        settings = load_settings(project, environ)
+    except SettingsFailed as failure:
+        if database.url_is_hollow(environ):
+            raise database.unusable_url("DATABASE_URL") from failure
+        raise
+    redact.learn_named({name: getattr(settings, name) for name in dir(settings) if name.isupper()})
+    return settings
+
+
+def _warn_of_near_misses(environ: Mapping[str, str]) -> None:
+    for name, guess in near_misses(Config, environ):
+        log.get_logger().warning("variable.unknown", message=f"{name} is not read; did you mean {guess}?")
