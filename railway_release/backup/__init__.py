@@ -1,0 +1,1 @@
+"""The backup hook, called before the first write."""

@@ -1,0 +1,164 @@
+"""The backup hook: the user's command or callable, run to its end before the first write."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shlex
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import IO, Any
+
+from railway_release.config import Config
+from railway_release.errors import BackupFailed
+from railway_release.log import get_logger
+from railway_release.migrations.outcome import Key
+from railway_release.postgres.failures import describe
+from railway_release.preflight.database import Choice
+from railway_release.preflight.project import import_callable
+
+_NOTHING_WRITTEN = "Nothing was migrated. Mend the backup and run again."
+
+
+@dataclass(frozen=True)
+class BackupContext:
+    """What a callable hook is given: what is about to change, and where."""
+
+    database: str
+    schemas: tuple[str, ...]
+    migrations: tuple[Key, ...]  # (app label, migration name)
+    run_id: str
+    connection: Mapping[str, str]  # libpq's environment variables, password included
+
+
+def run(
+    config: Config, choice: Choice, schemas: tuple[str, ...], migrations: tuple[Key, ...], run_id: str
+) -> str:
+    """Run the configured hook; returns what was done, in words.
+
+    Raises BackupFailed on a non-zero exit, an exception or a time-out.
+    """
+    started = time.monotonic()
+    if config.backup_hook:
+        context = BackupContext(choice.name, schemas, migrations, run_id, libpq_environment(choice))
+        _call(config, context)
+    else:
+        _execute(config, {**os.environ, **libpq_environment(choice)})
+    means = "hook" if config.backup_hook else "command"
+    return f"backed up by the {means} in {time.monotonic() - started:.1f} s"
+
+
+def libpq_environment(choice: Choice) -> dict[str, str]:
+    """The connection as pg_dump and psql read it; never in arguments, which process lists show.
+
+    https://www.postgresql.org/docs/current/libpq-envars.html
+    """
+    entry, options = choice.entry, choice.entry.get("OPTIONS", {})
+    variables = {
+        "PGHOST": choice.host,
+        "PGPORT": choice.port,
+        "PGDATABASE": choice.name,
+        "PGUSER": entry.get("USER") or options.get("user"),
+        "PGPASSWORD": entry.get("PASSWORD") or options.get("password"),
+        "PGSERVICE": options.get("service"),
+        "PGPASSFILE": options.get("passfile"),
+        "PGSSLMODE": options.get("sslmode"),
+        "PGSSLROOTCERT": options.get("sslrootcert"),
+        "PGSSLCERT": options.get("sslcert"),
+        "PGSSLKEY": options.get("sslkey"),
+    }
+    return {name: str(value) for name, value in variables.items() if value}
+
+
+def _call(config: Config, context: BackupContext) -> None:
+    hook = import_callable(config.backup_hook)
+    raised: list[BaseException] = []
+
+    def work() -> None:
+        try:
+            hook(context)
+        except BaseException as cause:  # noqa: BLE001 - SystemExit too: the release must hear of it
+            raised.append(cause)
+
+    # A daemon, since a thread cannot be ended: an overdue hook must not keep the process alive.
+    thread = threading.Thread(target=work, name="backup", daemon=True)
+    thread.start()
+    thread.join(config.backup_timeout)
+    if thread.is_alive():
+        raise _overdue(config)
+    for cause in raised:
+        words = f"{type(cause).__name__}: {describe(cause)}"
+        raise BackupFailed(
+            f"The backup hook {config.backup_hook} failed: {words}", _NOTHING_WRITTEN
+        ) from cause
+
+
+def _execute(config: Config, environ: Mapping[str, str]) -> None:
+    with _started(config, environ) as process:
+        reader = threading.Thread(target=_log_lines, args=(process.stdout,), daemon=True)
+        reader.start()
+        try:
+            code = process.wait(timeout=config.backup_timeout)
+        except subprocess.TimeoutExpired:
+            raise _overdue(config) from None
+        # A grandchild may keep the pipe open; its output is not worth waiting for.
+        reader.join(timeout=1.0)
+    if code:
+        ended = f"exit code {code}" if code > 0 else f"signal {signal.Signals(-code).name}"
+        raise BackupFailed(
+            f"The backup command failed with {ended}; its output is in the log.", _NOTHING_WRITTEN
+        )
+
+
+@contextlib.contextmanager
+def _started(config: Config, environ: Mapping[str, str]) -> Iterator[subprocess.Popen[str]]:
+    """The running command in a process group of its own, which never outlives this."""
+    words: Any = (
+        ["sh", "-c", config.backup_command] if config.backup_shell else shlex.split(config.backup_command)
+    )
+    try:
+        process = subprocess.Popen(
+            words,
+            env=environ,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+            start_new_session=True,
+        )
+    except OSError as cause:
+        raise BackupFailed(f"The backup command cannot be started: {cause}", _NOTHING_WRITTEN) from cause
+    try:
+        yield process
+    finally:
+        if process.poll() is None:
+            _end(process)
+
+
+def _end(process: subprocess.Popen[str]) -> None:
+    """Ask the whole group to end, then make it: a child may outlive the one that was asked."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGTERM)
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.wait(timeout=3.0)
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+def _log_lines(output: IO[str] | None) -> None:
+    for line in output or ():
+        if line.strip():
+            get_logger().info("backup.printed", message=line.rstrip())
+
+
+def _overdue(config: Config) -> BackupFailed:
+    return BackupFailed(
+        f"The backup did not end within {config.backup_timeout:g} s.",
+        f"{_NOTHING_WRITTEN} --backup-timeout waits longer.",
+    )

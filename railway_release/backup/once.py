@@ -1,0 +1,51 @@
+"""Backup before the first write, once a release, and only if there is a first write."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from django.conf import settings
+
+from railway_release.backup import hook
+from railway_release.errors import BackupFailed
+from railway_release.log import get_logger
+from railway_release.migrations.plan import SchemaPlan
+from railway_release.preflight.target import Target
+
+
+class Backup:
+    """`before_writing` runs the hook the first time it is called with anything to write."""
+
+    def __init__(self, target: Target) -> None:
+        self._target = target
+        self.result = ""  # what was done, in words; empty while nothing had to be
+
+    def before_writing(self, plans: Iterable[SchemaPlan]) -> None:
+        """Raise BackupFailed unless these schemas may be written to."""
+        pending = [one for one in plans if one.pending]
+        if pending and not self.result:
+            self.result = self._run(pending)
+            get_logger().info("backup.finished", message=self.result)
+
+    def _run(self, pending: list[SchemaPlan]) -> str:
+        config = self._target.config
+        if config.skip_backup:
+            return "no backup: --skip-backup"
+        if not config.backup_command and not config.backup_hook:
+            return self._without_hook()
+        schemas = tuple(one.schema.name for one in pending)
+        steps = tuple(dict.fromkeys(step for one in pending for step in one.cohort.steps))
+        return hook.run(config, self._target.choice, schemas, steps, self._target.run_id)
+
+    def _without_hook(self) -> str:
+        if self._target.config.require_backup:
+            raise BackupFailed(
+                "A backup is required and no hook is configured; nothing was migrated.",
+                "Set RELEASE_BACKUP_COMMAND or RAILWAY_RELEASE['BACKUP_HOOK'].",
+            )
+        if self._target.platform.known and not settings.DEBUG:
+            get_logger().warning(
+                "backup.missing",
+                message="no backup hook is configured; RELEASE_BACKUP_COMMAND names one to run first",
+            )
+        return "no backup: no hook is configured"

@@ -1,0 +1,1 @@
+"""What is pending where, and bringing it there."""

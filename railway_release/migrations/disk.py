@@ -1,0 +1,99 @@
+"""The migrations on disk, loaded once, and the graph that they form for a given set of records."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from django.apps import apps
+from django.db.migrations.autodetector import MigrationAutodetector
+from django.db.migrations.loader import MigrationLoader
+from django.db.migrations.migration import Migration
+from django.db.migrations.state import ProjectState
+
+from railway_release.migrations.outcome import Key, dotted
+
+
+class Graph(MigrationLoader):
+    """Django's graph for one applied set, without a database and without importing the files again."""
+
+    def __init__(self, applied: Iterable[Key], disk: MigrationLoader | None = None) -> None:
+        self._applied: dict[Key, Any] = dict.fromkeys(applied)
+        self._recorded = frozenset(self._applied)
+        self._disk = disk
+        super().__init__(None)
+
+    @property
+    def applied_migrations(self) -> dict[Key, Any]:
+        # The loader without a connection assigns an empty set; ours was read for all schemas at once.
+        return self._applied
+
+    @applied_migrations.setter
+    def applied_migrations(self, _: object) -> None:
+        pass
+
+    def load_disk(self) -> None:
+        """Take over what was imported already: the files are the same for every schema."""
+        if self._disk is None:
+            super().load_disk()
+            return
+        self.disk_migrations = dict(self._disk.disk_migrations)
+        self.unmigrated_apps = self._disk.unmigrated_apps
+        self.migrated_apps = self._disk.migrated_apps
+
+    def for_applied(self, applied: Iterable[Key]) -> Graph:
+        """The graph over the same files for another applied set."""
+        return Graph(applied, disk=self)
+
+    def inconsistency(self) -> str:
+        """Which recorded migration has an unrecorded dependency, as Django checks it; or nothing."""
+        done = self._recorded | set(self._applied)
+        for key in sorted(self._recorded & set(self.graph.nodes)):
+            for parent in sorted(self.graph.node_map[key].parents):
+                if parent.key not in done:
+                    return f"{dotted(key)} is recorded as applied before its dependency {dotted(parent.key)}"
+        return ""
+
+    def conflicts(self) -> str:
+        """The apps with more than one leaf migration, in words; or nothing."""
+        found = self.detect_conflicts()
+        return "; ".join(f"{', '.join(names)} in {app}" for app, names in sorted(found.items()))
+
+    def unrecorded_squashes(self) -> list[Key]:
+        """Squashed migrations that count as applied, since all that they replace is, but have no record yet.
+
+        Django records them at every migrate; without the record they would come back as pending once the
+        replaced files are deleted.
+        """
+        return sorted(key for key in self.replacements if key in self._applied and key not in self._recorded)
+
+    def plan(self, targets: Iterable[Key]) -> Iterator[Migration]:
+        """The migrations still to apply to reach the targets, in order; never one to unapply."""
+        seen = set(self._applied)
+        for target in targets:
+            for key in self.graph.forwards_plan(target):
+                if key not in seen:
+                    seen.add(key)
+                    yield self.graph.nodes[key]
+
+    def state(self) -> ProjectState:
+        """The models as they are in a schema with exactly these records."""
+        applied = {self.graph.nodes[key] for key in self._applied if key in self.graph.nodes}
+        state = ProjectState(real_apps=self.unmigrated_apps)
+        for migration in self._all():
+            if migration in applied:
+                migration.mutate_state(state, preserve=False)
+        return state
+
+    def changed_models(self) -> list[str]:
+        """The apps whose models have changes that no migration holds."""
+        detector = MigrationAutodetector(self.project_state(), ProjectState.from_apps(apps))
+        return sorted(detector.changes(graph=self.graph))
+
+    def _all(self) -> Iterator[Migration]:
+        seen = set()
+        for leaf in self.graph.leaf_nodes():
+            for key in self.graph.forwards_plan(leaf):
+                if key not in seen:
+                    seen.add(key)
+                    yield self.graph.nodes[key]

@@ -1,0 +1,37 @@
+"""How each schema ended: one value a schema, the same whichever engine did the work."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from railway_release.words import some
+
+Key = tuple[str, str]  # app label and migration name
+
+State = Literal["migrated", "current", "failed", "skipped", "not reached"]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one schema; texts are safe to show."""
+
+    schema: str
+    state: State
+    applied: tuple[Key, ...] = ()
+    failed_at: str = ""  # app.migration
+    sqlstate: str = ""
+    message: str = ""
+    hint: str = ""
+    duration: float = 0.0  # seconds
+    attempts: int = 0
+
+
+def dotted(key: Key) -> str:
+    """``app.name``."""
+    return ".".join(key)
+
+
+def in_words(steps: tuple[Key, ...], most: int = 3) -> str:
+    """``buildings.0003_x, buildings.0004_y and 5 more``."""
+    return some([dotted(step) for step in steps], most)

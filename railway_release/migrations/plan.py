@@ -1,0 +1,179 @@
+"""Plan: what is pending in every schema, worked out once for each cohort of equal schemas."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from django.db.migrations.exceptions import AmbiguityError
+
+from railway_release.config import Config
+from railway_release.errors import MigrationsInvalid, UnknownName
+from railway_release.migrations.disk import Graph
+from railway_release.migrations.outcome import Key
+from railway_release.topology import Schema, Topology
+
+History = Mapping[str, tuple[Key, ...]]  # schema name to its records, oldest first
+
+
+@dataclass(frozen=True)
+class Cohort:
+    """Schemas with the same applied set have the same pending steps, or the same reason for having none."""
+
+    applied: frozenset[Key]
+    steps: tuple[Key, ...]  # in the order in which they will be applied
+    inconsistency: str = ""  # why nothing can be applied
+    target: tuple[str, ...] = ()  # what Django's migrate is to be given: app label, migration name
+    foundations: frozenset[str] = frozenset()  # the apps of the steps and of all that they depend on
+
+    @property
+    def pending_apps(self) -> frozenset[str]:
+        """The apps with pending steps."""
+        return frozenset(app for app, _ in self.steps)
+
+
+@dataclass(frozen=True)
+class SchemaPlan:
+    """One schema and what is to be done there."""
+
+    schema: Schema
+    cohort: Cohort
+    ahead: frozenset[str]  # apps whose records are newer than the code
+
+    @property
+    def pending(self) -> bool:
+        """Whether there is anything to apply."""
+        return bool(self.cohort.steps)
+
+    def within(self, config: Config) -> bool:
+        """Whether the command is about this schema."""
+        return config.includes(self.schema.name, shared=self.schema.role == "shared")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Everything that a release would do."""
+
+    graph: Graph
+    topology: Topology
+    shared: SchemaPlan
+    tenants: tuple[SchemaPlan, ...]
+
+    @property
+    def schemas(self) -> tuple[SchemaPlan, ...]:
+        """All, the shared schema first."""
+        return (self.shared, *self.tenants)
+
+    @property
+    def pending(self) -> tuple[SchemaPlan, ...]:
+        """Those with something to apply."""
+        return tuple(one for one in self.schemas if one.pending)
+
+
+class Planner:
+    """Knows the files and the target; makes a plan from records. The cohorts are remembered."""
+
+    def __init__(self, app: str = "", migration: str = "") -> None:
+        try:
+            self._graph = Graph(())
+        # The loader raises ImportError, BadMigrationError, NodeNotFoundError, CircularDependencyError, …
+        except Exception as cause:
+            raise MigrationsInvalid(
+                f"The migrations on disk cannot be loaded: {cause}",
+                "`python manage.py showmigrations` shows the same.",
+            ) from cause
+        self._app = app
+        self._migration = migration
+        self._cohorts: dict[frozenset[Key], Cohort] = {}
+        self._graphs: dict[frozenset[Key], Graph] = {}
+        self._check_names()
+
+    def plan(self, topology: Topology, history: History) -> Plan:
+        """The plan for these schemas; raises MigrationsInvalid when the shared schema cannot be migrated."""
+        plans = [self._for_schema(schema, history.get(schema.name, ())) for schema in topology.schemas]
+        shared, *tenants = plans
+        self._check_shared(shared.cohort)
+        return Plan(self._graph, topology, shared, tuple(tenants))
+
+    def graph_of(self, cohort: Cohort) -> Graph:
+        """The graph for this cohort's records."""
+        return self._graphs[cohort.applied]
+
+    def changed_models(self) -> list[str]:
+        """The apps whose models have changes that no migration holds."""
+        return self._graph.changed_models()
+
+    def _for_schema(self, schema: Schema, records: tuple[Key, ...]) -> SchemaPlan:
+        return SchemaPlan(schema, self._cohort(frozenset(records)), self._ahead(records))
+
+    def _cohort(self, applied: frozenset[Key]) -> Cohort:
+        if applied not in self._cohorts:
+            self._cohorts[applied] = self._new_cohort(applied)
+        return self._cohorts[applied]
+
+    def _new_cohort(self, applied: frozenset[Key]) -> Cohort:
+        graph = self._graphs[applied] = self._graph.for_applied(applied)
+        if inconsistency := graph.inconsistency():
+            return Cohort(applied, (), inconsistency)
+        targets = self._targets(graph)
+        steps = [(migration.app_label, migration.name) for migration in graph.plan(targets)]
+        foundations = frozenset(app for step in steps for app, _ in graph.graph.forwards_plan(step))
+        if not self._app:
+            return Cohort(applied, (*steps, *graph.unrecorded_squashes()), foundations=foundations)
+        target = targets[0] if self._migration else (self._app,)
+        return Cohort(applied, tuple(steps), target=target, foundations=foundations)
+
+    def _targets(self, graph: Graph) -> list[Key]:
+        if not self._migration:
+            return [key for key in graph.graph.leaf_nodes() if self._app in ("", key[0])]
+        target = self._resolve(self._migration)
+        if target not in graph.graph.nodes and target in graph.replacements:
+            # A partially applied squash is not in the graph; its last part stands for it.
+            target = graph.replacements[target].replaces[-1]
+        # A migration that a squash has replaced is not in the graph either: the squash is its target.
+        return [target if target in graph.graph.nodes else self._replacement_of(graph, target)]
+
+    def _replacement_of(self, graph: Graph, target: Key) -> Key:
+        return next(key for key, squash in graph.replacements.items() if target in squash.replaces)
+
+    def _resolve(self, prefix: str) -> Key:
+        if (self._app, prefix) in self._graph.disk_migrations:
+            return (self._app, prefix)
+        migration = self._graph.get_migration_by_prefix(self._app, prefix)
+        return (migration.app_label, migration.name)
+
+    def _ahead(self, records: tuple[Key, ...]) -> frozenset[str]:
+        """Apps with a record that is not on disk and newer than their last one that is (a rollback).
+
+        Records older than that are stale: squashed, pruned or renamed long ago.
+        """
+        disk = self._graph.disk_migrations
+        newest = {app: (app, name) in disk for app, name in records}
+        rooted = {app for app, name in records if (app, name) in disk}
+        return frozenset(app for app, on_disk in newest.items() if app in rooted and not on_disk)
+
+    def _check_names(self) -> None:
+        if not self._app:
+            return
+        if self._app not in self._graph.migrated_apps:
+            known = ", ".join(sorted(self._graph.migrated_apps))
+            raise UnknownName(f"There is no app {self._app!r} with migrations.", f"Known: {known}.")
+        try:
+            _ = self._migration and self._resolve(self._migration)
+        except (KeyError, AmbiguityError) as cause:
+            names = ", ".join(sorted(name for app, name in self._graph.disk_migrations if app == self._app))
+            raise UnknownName(
+                f"{self._migration!r} names no single migration of {self._app}.", f"Known: {names}."
+            ) from cause
+
+    def _check_shared(self, cohort: Cohort) -> None:
+        if conflicts := self._graph.conflicts():
+            raise MigrationsInvalid(
+                f"Conflicting migrations on disk: {conflicts}.",
+                "`python manage.py makemigrations --merge` joins them.",
+            )
+        if cohort.inconsistency:
+            raise MigrationsInvalid(
+                f"The shared schema's records are inconsistent: {cohort.inconsistency}.",
+                "`python manage.py showmigrations` shows the records; mend them before releasing.",
+            )

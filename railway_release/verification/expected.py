@@ -1,0 +1,107 @@
+"""Expected: the tables that Django would have created in a schema at its own migration level."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from django.apps import apps
+from django.conf import settings
+from django.db import router
+from django.db.backends.utils import strip_quotes, truncate_name
+from django.db.migrations.state import ModelState, ProjectState
+
+from railway_release.postgres.session import clip
+from railway_release.topology import tenant_connection
+
+_QUALIFIED = re.compile(r'^"?(?P<schema>[^"]+)"\."(?P<table>[^"]+)"?$')
+_NAME_LENGTH = 63
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table to look for. `schema` is empty for the schema in question."""
+
+    name: str
+    app: str = ""
+    schema: str = ""
+    migrated: bool = True  # made by a migration, so its absence is a ghost's
+
+
+def of_migrations(state: ProjectState) -> Iterator[Table]:
+    """The tables of all models that the routers allow on the connection as it is set now.
+
+    The models are not rendered: a table's name and a router's answer need only what migrations declare.
+    """
+    for (app, name), model in sorted(state.models.items()):
+        if _has_table(model) and _allowed(app, name):
+            table = _table_name(model)
+            yield _table(table, app)
+            for joining in _joining_tables(model, table):
+                yield _table(joining, app)
+
+
+def of_unmigrated_apps(labels: Iterable[str]) -> Iterator[Table]:
+    """The tables of apps without migrations, which only `migrate --run-syncdb` creates."""
+    connection = tenant_connection()
+    for label in sorted(labels):
+        for model in apps.get_app_config(label).get_models(include_auto_created=True):
+            if model._meta.can_migrate(connection) and router.allow_migrate_model(connection.alias, model):
+                yield _table(model._meta.db_table, label, migrated=False)
+
+
+def named_by_user(names: tuple[str, ...]) -> Iterator[Table]:
+    """The tables of the user's own list, plain or as schema.table."""
+    for name in names:
+        schema, _, table = name.rpartition(".")
+        yield Table(clip(table), schema=schema, migrated=False)
+
+
+def _table(db_table: str, app: str, migrated: bool = True) -> Table:
+    # Django quotes a name unless it is quoted already, which is how '"other"."t"' reaches another schema.
+    if match := _QUALIFIED.match(db_table):
+        return Table(clip(match["table"]), app, match["schema"], migrated)
+    return Table(clip(strip_quotes(db_table)), app, "", migrated)
+
+
+def _has_table(model: ModelState) -> bool:
+    """As Model._meta.can_migrate, without a model."""
+    options = model.options
+    swappable = options.get("swappable")
+    if options.get("abstract") or options.get("proxy") or not options.get("managed", True):
+        return False
+    if swappable and _is_swapped(model, swappable):
+        return False
+    vendor = options.get("required_db_vendor", "postgresql")
+    features = options.get("required_db_features", [])
+    return vendor == "postgresql" and all(getattr(tenant_connection().features, f, False) for f in features)
+
+
+def _is_swapped(model: ModelState, swappable: str) -> bool:
+    named = getattr(settings, swappable, None)
+    return bool(named) and str(named).lower() != f"{model.app_label}.{model.name}".lower()
+
+
+def _allowed(app: str, name: str) -> bool:
+    """The routers' answer; as in allow_migrate_model, they are shown the model where it still exists."""
+    try:
+        hints: dict[str, Any] = {"model": apps.get_model(app, name)}
+    except LookupError:
+        hints = {}
+    return bool(router.allow_migrate(tenant_connection().alias, app, model_name=name, **hints))
+
+
+def _table_name(model: ModelState) -> str:
+    explicit = model.options.get("db_table")
+    return explicit or truncate_name(f"{model.app_label}_{model.name.lower()}", _NAME_LENGTH)
+
+
+def _joining_tables(model: ModelState, table: str) -> Iterator[str]:
+    """The tables of many-to-many fields without a model of their own."""
+    for name, field in model.fields.items():
+        if field.many_to_many and getattr(field.remote_field, "through", None) is None:
+            yield getattr(field, "db_table", None) or truncate_name(
+                f"{strip_quotes(table)}_{name}", _NAME_LENGTH
+            )
