@@ -1,0 +1,178 @@
+"""Commands and flags. The only place that reads the process's environment, prints errors and exits."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shlex
+import sys
+import uuid
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NoReturn, TextIO
+
+from railway_release import __version__, log, summary
+from railway_release.config import Config
+from railway_release.errors import Exit, ReleaseError
+from railway_release.interrupts import Interrupted, Interrupts
+from railway_release.options import Option, options_of, variable
+from railway_release.postgres.failures import describe
+from railway_release.preflight.target import load as load_target
+from railway_release.railway import platform
+from railway_release.redact import redact
+from railway_release.report import Report, can_be_written
+
+_COMMANDS = {
+    "release": "migrate the shared schema, then every tenant schema (the default)",
+    "plan": "show what a release would do; exit code 9 if anything",
+    "verify": "look for every expected table in every schema; exit code 8 if any is missing",
+    "check": "for CI: exit code 0 only when nothing is pending and nothing is missing",
+}
+_EPILOG = """Each RELEASE_NAME in brackets is an environment variable, and NAME a key of the RAILWAY_RELEASE
+dictionary in Django's settings. Without a flag: RELEASE_DATABASE_URL (a direct connection for the
+release), RELEASE_EXPECT_TABLES (in settings EXPECTED_TABLES), RELEASE_IGNORE_TABLES, and in settings
+alone ACCEPT. `run_migrations.py release --help` lists all flags.
+Exit codes: 0 done; 1 unexpected; 2 usage or configuration; 3 preflight; 4 lock; 5 backup;
+6 shared schema failed; 7 tenants failed; 8 verification errors; 9 pending; 10 collectstatic failed;
+130 or 143 interrupted"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit code."""
+    redact.learn_named(os.environ)
+    words = list(sys.argv[1:] if argv is None else argv)
+    flags = _parse(words)
+    command = str(flags.pop("command"))
+    report = Report("plan" if flags.get("dry_run") else command, run_id=uuid.uuid4().hex[:8])
+    path = flags.get("report") or os.environ.get("RELEASE_REPORT", "")
+    report.words = _without_schemas(words)
+    report.path = path if can_be_written(path) else ""  # the configuration's checks will say so
+    with Interrupts() as interrupts:
+        with log.Capture() as capture:
+            stream = capture.stderr if flags.get("json") else capture.stdout
+            output = log.Output(stream, platform(os.environ), report.run_id)
+            output.start(*_early_log_options(flags, os.environ))
+            _guarded(flags, report, output, interrupts)
+        interrupts.ignore()  # what is left is to say what happened
+        return _finish(flags, report, capture.stdout)
+
+
+def _guarded(flags: dict[str, Any], report: Report, output: log.Output, interrupts: Interrupts) -> None:
+    """Run the command; whatever ends it becomes a cause in the report."""
+    try:
+        _execute(flags, report, output, interrupts)
+    except ReleaseError as error:
+        report.fail(error.exit_code, _joined(error), error.id)
+    except Interrupted as signal:
+        report.fail(Exit(signal.exit_code), f"Stopped by {signal}. No atomic migration was left half done.")
+    except Exception as error:  # noqa: BLE001 - whatever it is, the report must say so
+        report.fail(Exit.UNEXPECTED, f"Unexpected {type(error).__name__}: {describe(error)}")
+        log.get_logger().error("release.crashed", message=log.plain_traceback(error))
+
+
+def _joined(error: ReleaseError) -> str:
+    between = "\n" if "\n" in error.message else " "
+    return between.join(part for part in (error.message, error.hint) if part)
+
+
+def _execute(flags: dict[str, Any], report: Report, output: log.Output, interrupts: Interrupts) -> None:
+    target = load_target(flags, os.environ, Path(sys.argv[0]), output.platform, report.run_id)
+    report.path = target.config.report
+    report.schemas_asked_for = target.config.schema
+    config = target.config
+    output.start(config.log_format, config.log_level, show_values=config.show_values)
+    # django_tenants reads the settings when it is imported, so they must be known by now.
+    from railway_release.release import inspect, release  # noqa: PLC0415
+
+    if report.command == "release":
+        release(target, report, output.screen, interrupts)
+    else:
+        inspect(target, report)
+
+
+def _finish(flags: dict[str, Any], report: Report, stdout: TextIO) -> int:
+    try:
+        report.write()
+    except OSError as error:
+        report.fail(Exit.UNEXPECTED, f"The report could not be written: {error}")
+    for line in summary.lines(report):
+        log.get_logger().log(line.number, line.event, message=line.text)
+    if flags.get("json"):
+        log.Screen(stdout).write(report.as_json())
+    return int(report.exit_code)
+
+
+def _early_log_options(flags: dict[str, Any], environ: Mapping[str, str]) -> tuple[str, str]:
+    """Format and level before the configuration is known; mistakes are reported when it is."""
+    format = flags.get("log_format") or environ.get("RELEASE_LOG_FORMAT", "auto")
+    level = flags.get("log_level") or environ.get("RELEASE_LOG_LEVEL", "info")
+    return format, level if level in log.LEVELS else "info"
+
+
+def _without_schemas(words: list[str]) -> tuple[str, ...]:
+    """The command line but for --schema, to be suggested again."""
+    kept, skipping = [], False
+    for word in words:
+        if not skipping and word != "--schema" and not word.startswith("--schema="):
+            kept.append(shlex.quote(word))
+        skipping = word == "--schema"
+    return tuple(kept)
+
+
+def _parse(argv: list[str]) -> dict[str, Any]:
+    """The flags that were given; argparse ends the process for usage errors, with exit code 2."""
+    if not argv or (argv[0].startswith("-") and argv[0] not in ("-h", "--help", "--version")):
+        argv = ["release", *argv]
+    return vars(_parser().parse_args(argv))
+
+
+class _Parser(argparse.ArgumentParser):
+    """argparse repeats what it does not understand, and that may be a URL."""
+
+    def error(self, message: str) -> NoReturn:
+        """Print usage and message, exit with 2."""
+        super().error(redact(message))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog="run_migrations.py",
+        allow_abbrev=False,
+        description="Migrates a django-tenants project, safely.",
+        epilog=_EPILOG,
+    )
+    parser.add_argument("--version", action="version", version=f"railway-release {__version__}")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND")
+    for name, help in _COMMANDS.items():
+        command = commands.add_parser(name, help=help, description=help, epilog=_EPILOG, allow_abbrev=False)
+        for field, declared, default in options_of(Config):
+            if "flag" in declared.sources and name in declared.commands:
+                _add(command, field, declared, default)
+    return parser
+
+
+def _add(parser: argparse.ArgumentParser, name: str, declared: Option, default: Any) -> None:
+    """One flag with its variable and default. Values stay text: mistakes are told all at once."""
+    flag = f"--{name.replace('_', '-')}"
+    shown = (
+        ""
+        if default in ("", (), None, False)
+        else f", default {default:g}"
+        if isinstance(default, float)
+        else f", default {default}"
+    )
+    env = f" [{variable(name, declared)}{shown}]" if "env" in declared.sources else ""
+    kwargs: dict[str, Any] = {"default": argparse.SUPPRESS, "help": (declared.help + env).replace("%", "%%")}
+    if name == "collectstatic":
+        parser.add_argument(flag, dest=name, action="store_const", const="yes", **kwargs)
+        parser.add_argument(
+            "--no-collectstatic", dest=name, action="store_const", const="no", default=argparse.SUPPRESS
+        )
+    elif name == "app":
+        parser.add_argument(flag, dest=name, nargs="+", metavar=("LABEL", "MIGRATION"), **kwargs)
+    elif isinstance(default, bool):
+        action = argparse.BooleanOptionalAction if "env" in declared.sources else "store_true"
+        parser.add_argument(flag, dest=name, action=action, **kwargs)
+    else:
+        action = "append" if declared.repeatable else "store"
+        parser.add_argument(flag, dest=name, action=action, metavar=declared.metavar or None, **kwargs)

@@ -1,0 +1,232 @@
+"""The phases of a release, in order; and the commands that only look."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Iterator
+
+import structlog
+
+from railway_release import static, tenants, triage
+from railway_release.backup.once import Backup
+from railway_release.config import Config
+from railway_release.errors import Exit
+from railway_release.interrupts import Interrupts
+from railway_release.log import Screen, get_logger
+from railway_release.migrations.outcome import Key, Outcome, in_words
+from railway_release.migrations.plan import Plan, Planner
+from railway_release.migrations.stock import StockEngine, Terms
+from railway_release.postgres.lock import acquire
+from railway_release.postgres.retry import Budget
+from railway_release.postgres.watch import Watch
+from railway_release.preflight import checks
+from railway_release.preflight.confirm import confirm
+from railway_release.preflight.target import Target
+from railway_release.progress import Progress, tell
+from railway_release.report import Pending, Report
+from railway_release.survey import Survey, look
+from railway_release.verification.compare import mark_known
+from railway_release.words import count
+from railway_release.work import Work
+
+
+def release(target: Target, report: Report, screen: Screen, interrupts: Interrupts) -> None:
+    """Migrate the shared schema, then every tenant schema; what happened is in the report."""
+    with phase(report, "preflight"):
+        checks.connect(target)
+        checks.check_server(target)
+        checks.check_writable(target)
+        confirm(target.platform, target.choice, target.project.folder, target.config.yes, screen)
+    with _locked(target, report, interrupts) as watch:
+        with phase(report, "plan"):
+            planner, before = _plan(target, report)
+        engine = StockEngine(_terms(target), Budget(target.config.retry_total), watch, interrupts)
+        work = Work(target, report, planner, before, engine, Backup(target), Progress(screen))
+        with _naming_the_unreached(work):
+            with phase(report, "backup"):
+                _back_up(work)
+            with phase(report, "shared"):
+                _migrate_shared(work)
+            with phase(report, "tenants"):
+                seen = _migrate_tenants(work)
+        with phase(report, "verify"):
+            _verify(work, seen)
+    with phase(report, "collectstatic"):
+        _collect_static(work)
+
+
+def inspect(target: Target, report: Report) -> None:
+    """plan, verify and check: one look, and what each concludes from it."""
+    with phase(report, "preflight"):
+        checks.connect(target)
+        checks.check_server(target)
+    with phase(report, "plan"):
+        _, survey = _plan(target, report)
+    report.findings = survey.findings
+    report.causes |= _conclusions(report.command, survey, target.config)
+
+
+@contextlib.contextmanager
+def phase(report: Report, name: str) -> Iterator[None]:
+    """Log lines inside carry the phase; its end is an event with the duration."""
+    started = time.monotonic()
+    with structlog.contextvars.bound_contextvars(phase=name):
+        try:
+            yield
+        finally:
+            report.phases[name] = time.monotonic() - started
+        milliseconds = round(report.phases[name] * 1000)
+        get_logger().info("phase.finished", message=f"{name}: {milliseconds} ms", duration_ms=milliseconds)
+
+
+@contextlib.contextmanager
+def _locked(target: Target, report: Report, interrupts: Interrupts) -> Iterator[Watch]:
+    """The release lock, on a connection of its own, and a watch over it."""
+    with contextlib.closing(target.connector("lock")()) as connection:
+        with phase(report, "lock"):
+            acquire(connection, target.config.lock_wait)
+        # Often enough to see who blocks us before the lock timeout ends the wait.
+        period = min(1.0, target.config.lock_timeout / 3)
+        with Watch(connection, target.application, interrupts, period).running() as watch:
+            yield watch
+
+
+@contextlib.contextmanager
+def _naming_the_unreached(work: Work) -> Iterator[None]:
+    """Whatever ends the release early: every schema with pending work has an outcome in the report."""
+    try:
+        yield
+    except BaseException:
+        named = {outcome.schema for outcome in work.report.outcomes}
+        waiting = [one for one in work.before.plan.pending if one.within(work.target.config)]
+        work.report.outcomes += tuple(
+            Outcome(one.schema.name, "not reached", message=tenants.NOT_REACHED)
+            for one in waiting
+            if one.schema.name not in named
+        )
+        raise
+
+
+def _plan(target: Target, report: Report) -> tuple[Planner, Survey]:
+    planner = Planner(*target.config.app)
+    survey = look(target, planner)
+    report.shared_schema = survey.plan.shared.schema.name
+    report.pending = _pending(survey.plan, target.config)
+    _say_what_is_pending(survey.plan, report.pending)
+    # A start command must be quick, and cannot mend models.
+    if not target.config.start and (changed := planner.changed_models()):
+        text = f"models changed without a migration in {', '.join(changed)}; run makemigrations"
+        get_logger().warning("models.changed", message=text, apps=changed)
+    return planner, survey
+
+
+def _say_what_is_pending(plan: Plan, pending: tuple[Pending, ...]) -> None:
+    waiting = sum(len(group.schemas) for group in pending)
+    steps = tuple(dict.fromkeys(step for group in pending for step in group.migrations))
+    text = f"migrations are pending in {waiting} of {count(len(plan.schemas), 'schema')}"
+    text += f": {in_words(steps)}" if steps else ""
+    get_logger().info("plan.made", message=text, schemas=len(plan.schemas), pending=waiting)
+
+
+def _pending(plan: Plan, config: Config) -> tuple[Pending, ...]:
+    groups: dict[tuple[Key, ...], list[str]] = {}
+    for one in plan.pending:
+        if one.within(config):
+            groups.setdefault(one.cohort.steps, []).append(one.schema.name)
+    return tuple(Pending(steps, tuple(schemas)) for steps, schemas in groups.items())
+
+
+def _terms(target: Target) -> Terms:
+    config = target.config
+    log = f"lock_timeout {config.lock_timeout:g} s, statement_timeout {config.statement_timeout:g} s"
+    get_logger().info("migrations.bounded", message=f"every migration runs with {log}")
+    return Terms(
+        target.alias,
+        config.lock_timeout,
+        config.statement_timeout,
+        config.retry_for,
+        config.show_values,
+    )
+
+
+def _back_up(work: Work) -> None:
+    config, plan = work.target.config, work.before.plan
+    work.backup.before_writing(one for one in plan.schemas if one.within(config))
+    work.report.backup = work.backup.result
+
+
+def _migrate_shared(work: Work) -> None:
+    for outcome in _shared_outcome(work):
+        work.report.outcomes = (outcome,)
+        if outcome.state in ("migrated", "failed"):
+            tell(outcome)
+        if outcome.state == "failed":
+            text = f"The shared schema {outcome.schema} failed, so no tenant was touched."
+            work.report.fail(Exit.SHARED_FAILED, text)
+
+
+def _shared_outcome(work: Work) -> Iterator[Outcome]:
+    one, config = work.before.plan.shared, work.target.config
+    if not one.within(config):
+        if one.pending:
+            text = f"{one.schema.name} is left out and has pending migrations: {in_words(one.cohort.steps)}"
+            get_logger().warning("shared.left_out", message=text)
+        yield Outcome(one.schema.name, "skipped")
+    elif not one.pending:
+        yield Outcome(one.schema.name, "current")
+    elif findings := triage.blocking(work.before, one):
+        yield triage.blocked(one, findings)
+    else:
+        yield from work.engine.migrate([one])
+
+
+def _migrate_tenants(work: Work) -> Survey:
+    """Returns the last look that was taken before the first tenant was written to."""
+    round, seen = tenants.Round(), work.before
+    try:
+        if Exit.SHARED_FAILED in work.report.causes:
+            round.take_in(work.before, work.target.config)
+            round.why_stopped = "the shared schema failed"
+        else:
+            seen = tenants.migrate(work, round)
+    finally:
+        work.progress.end()
+        work.report.backup = work.backup.result
+        work.report.outcomes += round.all_outcomes()
+    failed = work.report.failed_tenants
+    if len(failed) > work.target.config.tolerate_failed:
+        work.report.fail(Exit.TENANTS_FAILED, f"{count(len(failed), 'tenant schema')} failed.")
+    return seen
+
+
+def _verify(work: Work, seen: Survey) -> None:
+    after = look(work.target, work.planner) if work.report.wrote else seen
+    work.report.findings = mark_known(after.findings, work.before.findings)
+    if work.report.errors and work.target.config.verify == "strict":
+        work.report.fail(Exit.VERIFICATION, _errors_in_words(len(work.report.errors)))
+
+
+def _collect_static(work: Work) -> None:
+    if Exit.SHARED_FAILED in work.report.causes or not static.wanted(work.target.config.collectstatic):
+        return
+    if failure := static.collect(work.target.platform):
+        work.report.fail(Exit.COLLECTSTATIC, f"collectstatic failed: {failure}")
+
+
+def _conclusions(command: str, survey: Survey, config: Config) -> dict[Exit, str]:
+    shared = survey.plan.shared.schema.name
+    pending = [one.schema.name for one in survey.plan.pending if one.within(config)]
+    errors = [f.schema for f in survey.findings if f.severity == "error"]
+    if config.start:
+        pending, errors = ([name for name in names if name == shared] for names in (pending, errors))
+    causes = {}
+    if pending and command in ("plan", "check", "release"):
+        causes[Exit.PENDING] = f"Migrations are pending in {count(len(pending), 'schema')}."
+    if errors and command in ("verify", "check"):
+        causes[Exit.VERIFICATION] = _errors_in_words(len(errors))
+    return causes
+
+
+def _errors_in_words(errors: int) -> str:
+    return f"Verification found {count(errors, 'error')}."

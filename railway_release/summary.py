@@ -1,0 +1,119 @@
+"""The end of every command in words: counts, then the names of what is not fine, then what to type."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from railway_release.errors import Exit
+from railway_release.migrations.outcome import Outcome, in_words
+from railway_release.report import Report
+from railway_release.verification.findings import Finding
+from railway_release.words import schema_flag, some
+
+# Output has to stay readable at ten thousand tenants; the report file names all.
+_NAMES = 5
+_SCRIPT = "python run_migrations.py"
+
+Level = Literal["info", "warning", "error"]
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line of the summary, with the level at which it is logged."""
+
+    level: Level
+    event: str
+    text: str
+
+    @property
+    def number(self) -> int:
+        """The level as the standard library counts it."""
+        return logging.getLevelNamesMapping()[self.level.upper()]
+
+
+def lines(report: Report) -> Iterator[Line]:
+    """The whole summary, most important last, where a reader's eye is."""
+    yield from _pending(report)
+    yield from _findings(report.findings)
+    yield from _outcomes(report.outcomes)
+    yield from _result(report)
+
+
+def _pending(report: Report) -> Iterator[Line]:
+    if report.command == "release":
+        return
+    levels: dict[str, Level] = {"plan": "info", "verify": "warning"}
+    for group in report.pending:
+        level = levels.get(report.command, "error")
+        text = f"{_schemas(group.schemas)}: {len(group.migrations)} pending ({in_words(group.migrations)})"
+        yield Line(level, "migrations.pending", text)
+
+
+def _findings(findings: Iterable[Finding]) -> Iterator[Line]:
+    groups: dict[tuple[str, str, str, str, bool], list[Finding]] = {}
+    for one in findings:
+        groups.setdefault((one.id, one.severity, one.object, one.found, one.known), []).append(one)
+    for (id, severity, name, found, known), group in groups.items():
+        level: Level = {"error": "error", "warning": "warning"}.get(severity, "info")  # type: ignore[assignment]
+        noted = " (known before this release)" if known and severity == "error" else ""
+        noted += f" (accepted: {group[0].reason})" if severity == "accepted" else ""
+        subject = "" if name == "schema" else f" {name}"
+        noted += f": {found}" if found else ""
+        text = f"{id}{subject} in {_schemas([f.schema for f in group])}{noted}. {group[0].hint}"
+        yield Line(level, "finding.reported", text)
+
+
+def _outcomes(outcomes: Iterable[Outcome]) -> Iterator[Line]:
+    groups: dict[tuple[str, str, str, str], list[Outcome]] = {}
+    for outcome in outcomes:
+        if outcome.state in ("failed", "not reached") or (outcome.state == "skipped" and outcome.message):
+            key = (outcome.state, outcome.failed_at, outcome.message, outcome.hint)
+            groups.setdefault(key, []).append(outcome)
+    for (state, failed_at, message, hint), group in groups.items():
+        at = f" at {failed_at}" if failed_at else ""
+        parts = [f"{_schemas([o.schema for o in group])} {state}{at}", message, hint]
+        level: Level = "error" if state == "failed" else "warning"
+        yield Line(level, f"schemas.{state.replace(' ', '_')}", ": ".join(part for part in parts if part))
+
+
+def _result(report: Report) -> Iterator[Line]:
+    counts = ", ".join(f"{n} {state}" for state, n in sorted(report.counts.items()))
+    seconds = sum(report.phases.values())
+    # What a plan is asked for is its answer, not its failure.
+    answered = report.command == "plan" and set(report.causes) == {Exit.PENDING}
+    level: Level = "error" if report.causes and not answered else "info"
+    for text in report.causes.values():
+        yield Line(level, "plan.answered" if answered else "release.failed", text)
+    yield from _next_command(report)
+    verdict = f"exit code {int(report.exit_code)}" if report.causes else "done"
+    text = f"{report.command} {verdict} in {seconds:.1f} s" + (f": {counts}" if counts else "")
+    yield Line(level, f"{report.command}.finished", text)
+
+
+def _next_command(report: Report) -> Iterator[Line]:
+    if again := _again(report):
+        yield Line("info", "release.hinted", f"Run again with: {again}")
+    if report.command in ("plan", "verify", "check") and report.pending:
+        yield Line("info", "release.hinted", f"To migrate: {_SCRIPT}")
+
+
+def _again(report: Report) -> str:
+    """The command for what was not migrated, or nothing."""
+    unwell = [o.schema for o in report.outcomes if o.state in ("failed", "not reached")]
+    if not unwell:
+        return ""
+    # The same flags as before: a target stays a target, a backup a backup.
+    started = any(outcome.attempts or outcome.state == "failed" for outcome in report.outcomes)
+    nameable = started and len(unwell) <= _NAMES and "--shared-only" not in report.words
+    schemas = unwell if nameable else report.schemas_asked_for
+    return " ".join([_SCRIPT, *report.words, *map(schema_flag, schemas)])
+
+
+def _schemas(names: Sequence[str]) -> str:
+    """``athena``, or ``12 schemas (athena, ilion, … and 10 more)``."""
+    if len(names) == 1:
+        return names[0]
+    return f"{len(names)} schemas ({some(names, _NAMES)})"

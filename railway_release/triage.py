@@ -1,0 +1,62 @@
+"""Triage: which tenants are migrated, and which are not to be touched, and why."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from railway_release.config import Config
+from railway_release.migrations.outcome import Outcome
+from railway_release.migrations.plan import SchemaPlan
+from railway_release.survey import Survey
+from railway_release.verification.findings import GHOST, MASKED, NO_SCHEMA, Finding
+from railway_release.words import schema_flag, some
+
+
+def to_migrate(survey: Survey, config: Config) -> Iterator[SchemaPlan]:
+    """The tenants with pending work that nothing speaks against."""
+    for one in survey.plan.tenants:
+        if one.within(config) and one.pending and not blocking(survey, one):
+            yield one
+
+
+def without_migrating(survey: Survey, config: Config) -> Iterator[Outcome]:
+    """The outcomes of those that are not to be touched."""
+    for one in survey.plan.tenants:
+        name = one.schema.name
+        if not one.within(config):
+            yield Outcome(name, "skipped")
+        elif one.cohort.inconsistency:
+            yield Outcome(name, "failed", message=one.cohort.inconsistency, hint=_mend(name))
+        elif not one.pending:
+            yield Outcome(name, "current")
+        elif findings := blocking(survey, one):
+            yield blocked(one, findings)
+    for finding in survey.findings:
+        if finding.id == NO_SCHEMA:
+            yield Outcome(finding.schema, "skipped", message="a tenant row without a schema")
+    for unfit in survey.plan.topology.unfit:
+        if config.includes(unfit.schema):
+            yield Outcome(
+                unfit.schema, "failed", message=f"not touched: {unfit.why}", hint=_mend(unfit.schema)
+            )
+
+
+def blocking(survey: Survey, one: SchemaPlan) -> list[Finding]:
+    """Findings that make migrating dangerous.
+
+    A ghost in an app with pending work would fail. A masked table would be reached in the shared schema, by
+    a foreign key from another app, too, so all the apps that the pending work builds on count.
+    """
+    dangerous = {GHOST: one.cohort.pending_apps, MASKED: one.cohort.foundations}
+    found = survey.findings_by_schema.get(one.schema.name, [])
+    return [finding for finding in found if finding.app in dangerous.get(finding.id, ())]
+
+
+def blocked(one: SchemaPlan, findings: list[Finding]) -> Outcome:
+    """The outcome of a schema that was not touched because of these findings."""
+    named = some([f"{finding.id} {finding.object}" for finding in findings], 3)
+    return Outcome(one.schema.name, "failed", message=f"not touched: {named}", hint=_mend(one.schema.name))
+
+
+def _mend(schema: str) -> str:
+    return f"See `python run_migrations.py verify {schema_flag(schema)}`."

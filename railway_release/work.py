@@ -1,0 +1,26 @@
+"""Work: what the writing phases of one release share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from railway_release.backup.once import Backup
+from railway_release.migrations.engine import Engine
+from railway_release.migrations.plan import Planner
+from railway_release.preflight.target import Target
+from railway_release.progress import Progress
+from railway_release.report import Report
+from railway_release.survey import Survey
+
+
+@dataclass(frozen=True)
+class Work:
+    """One release under way."""
+
+    target: Target
+    report: Report
+    planner: Planner
+    before: Survey  # the first look
+    engine: Engine
+    backup: Backup
+    progress: Progress
