@@ -1,0 +1,76 @@
+"""One server for each worker, one template database for each starting point, one clone for each test."""
+
+import os
+import subprocess
+import sys
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.release import ROOT, Database, Project
+from tests.support.server import database_url, psql, running_server
+
+# Enough to see one fail between others; each costs every release that a test runs.
+TENANTS = ("athena", "kypseli", "piraeus")
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[str]:
+    """The URL of a maintenance database."""
+    with running_server() as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def template(server: str) -> Iterator[Callable[..., str]]:
+    """Names the template database with these tenants two releases ago; built at the first call."""
+    built: dict[tuple[str, ...], str] = {}
+
+    def build(*tenants: str) -> str:
+        if tenants not in built:
+            built[tenants] = f"template_{uuid.uuid4().hex[:12]}"
+            psql(server, f'CREATE DATABASE "{built[tenants]}"')
+            environ = {**os.environ, "DATABASE_URL": database_url(server, built[tenants])}
+            command = [sys.executable, "-m", "examples.past", *tenants]
+            subprocess.run(command, cwd=ROOT, env=environ, check=True, stdout=subprocess.DEVNULL)
+        return built[tenants]
+
+    yield build
+    for name in built.values():
+        psql(server, f'DROP DATABASE "{name}" WITH (FORCE)')
+
+
+@pytest.fixture
+def new_database(server: str) -> Iterator[Callable[..., Database]]:
+    """Creates databases, empty or from a template, and drops them after the test."""
+    made: list[str] = []
+
+    def create(template: str = "template0") -> Database:
+        made.append(f"test_{uuid.uuid4().hex[:12]}")
+        psql(server, f'CREATE DATABASE "{made[-1]}" TEMPLATE "{template}"')
+        return Database(database_url(server, made[-1]))
+
+    yield create
+    for name in made:
+        psql(server, f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+
+
+@pytest.fixture
+def past(new_database: Callable[..., Database], template: Callable[..., str], tmp_path: Path) -> Project:
+    """The example project with three tenants that are two releases behind."""
+    return Project(tmp_path / "project", new_database(template(*TENANTS)))
+
+
+@pytest.fixture
+def current(past: Project) -> Project:
+    """The example project with three tenants and nothing to do."""
+    assert past.run("--no-collectstatic").code == 0
+    return past
+
+
+@pytest.fixture
+def empty(new_database: Callable[..., Database], tmp_path: Path) -> Project:
+    """The example project before its first deployment."""
+    return Project(tmp_path / "project", new_database())

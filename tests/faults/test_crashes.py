@@ -1,0 +1,177 @@
+"""The project's own code misbehaves in one tenant; the others are migrated all the same."""
+
+import pytest
+
+from tests.support.release import Project
+from tests.support.running import only_in, run_sql
+
+LAST = "0003_announcement_pinned"
+OTHERS = {"public": "migrated", "athena": "migrated", "piraeus": "migrated"}
+BROKEN = {
+    "sys.exit": "sys.exit()",
+    "sys.exit with success": "sys.exit(0)",
+    "sys.exit with a code": "sys.exit(3)",
+    "sys.exit with words": "sys.exit('the import failed')",
+    "MemoryError": "raise MemoryError",
+    "RecursionError": "broken(apps, editor)",
+    "AssertionError": "assert False",
+    "CommandError": "from django.core.management import CommandError; raise CommandError('no')",
+    "an exception without words": "raise Exception",
+    "an exception whose text fails": "raise type('Odd', (Exception,), {'__str__': lambda self: 1 / 0})",
+    "aborted transaction": "__import__('contextlib').suppress(Exception).__enter__(); swallow(editor)",
+}
+CODE = """import sys
+
+
+def swallow(editor):
+    try:
+        editor.execute('SELECT 1/0')
+    except Exception:
+        pass
+
+
+def broken(apps, editor):
+    if editor.connection.schema_name == 'kypseli':
+        {}
+"""
+
+
+@pytest.mark.parametrize("statement", BROKEN.values(), ids=BROKEN)
+def test_a_migration_that_breaks_in_one_tenant_leaves_the_others_alone(past: Project, begin, statement):
+    past.migration(
+        "announcements", "0004_broken", LAST, "migrations.RunPython(broken)", CODE.format(statement)
+    )
+    run = begin(past).finish()
+
+    assert (run.code, run.states) == (7, {**OTHERS, "kypseli": "failed"}), run.text
+    assert run.outcome("kypseli")["failed_at"] == "announcements.0004_broken"
+    assert run.outcome("kypseli")["attempts"] == 1
+
+
+@pytest.mark.parametrize("name", ["KeyboardInterrupt", "GeneratorExit"])
+def test_a_migration_that_raises_what_is_no_error_does_not_take_the_summary_away(past: Project, begin, name):
+    code = CODE.format(f"raise {name}")
+    past.migration("announcements", "0004_broken", LAST, "migrations.RunPython(broken)", code)
+    run = begin(past).finish()
+
+    assert run.code != 0
+    assert (run.events[-1]["event"], run.stderr) == ("release.finished", "")
+    assert (run.states["athena"], run.states["kypseli"] in ("failed", "not reached")) == ("migrated", True)
+
+
+def test_a_migration_that_closes_its_connection_fails_alone(past: Project, begin):
+    code = CODE.format("editor.connection.close(); editor.execute('SELECT 1')")
+    past.migration("announcements", "0004_broken", LAST, "migrations.RunPython(broken)", code)
+    run = begin(past, "--retry-for", "1").finish()
+
+    assert (run.code, run.states) == (7, {**OTHERS, "kypseli": "failed"}), run.text
+
+
+def test_a_migration_that_exits_in_the_shared_schema_ends_the_release_with_6(past: Project, begin):
+    code = (
+        "import sys\n\n\n"
+        "def leave(apps, editor):\n"
+        "    if editor.connection.schema_name == 'public':\n"
+        "        sys.exit(0)\n"
+    )
+    past.migration("users", "0003_leave", "0002_user_phone", "migrations.RunPython(leave)", code)
+    run = begin(past).finish()
+
+    assert (run.code, run.states["public"], run.states["athena"]) == (6, "failed", "not reached")
+
+
+SIGNALS = {
+    "schema_pre_migration": "django_tenants.signals",
+    "schema_migrated": "django_tenants.signals",
+    "pre_migrate": "django.db.models.signals",
+    "post_migrate": "django.db.models.signals",
+}
+
+
+def receiver(project: Project, signal: str, body: str) -> None:
+    """The project listens to a signal; the body runs for kypseli only."""
+    project.write(
+        "announcements/apps.py",
+        "import sys\n\nfrom django.apps import AppConfig\n\n\n"
+        "def receive(sender, schema_name='', **kwargs):\n"
+        "    from django.db import connection\n\n"
+        "    if 'kypseli' in (schema_name, connection.schema_name):\n"
+        f"        {body}\n\n\n"
+        "class AnnouncementsConfig(AppConfig):\n"
+        "    name = 'announcements'\n\n"
+        "    def ready(self):\n"
+        f"        from {SIGNALS[signal]} import {signal}\n\n"
+        f"        {signal}.connect(receive)\n",
+    )
+
+
+@pytest.mark.parametrize("body", ["raise RuntimeError('the receiver is broken')", "sys.exit(0)"])
+@pytest.mark.parametrize("signal", SIGNALS)
+def test_a_signal_receiver_that_breaks_in_one_tenant_leaves_the_others_alone(
+    past: Project, begin, signal, body
+):
+    receiver(past, signal, body)
+    run = begin(past).finish()
+
+    assert (run.code, run.states) == (7, {**OTHERS, "kypseli": "failed"}), run.text
+
+
+def test_the_words_of_a_broken_receiver_are_told(past: Project, begin):
+    receiver(past, "schema_migrated", "raise RuntimeError('the receiver is broken')")
+    run = begin(past).finish()
+
+    assert run.outcome("kypseli")["message"] == "the receiver is broken"
+
+
+def test_what_was_applied_before_a_receiver_broke_is_told(past: Project, begin):
+    receiver(past, "schema_migrated", "raise RuntimeError('the receiver is broken')")
+    run = begin(past).finish()
+
+    assert run.outcome("kypseli")["applied"] == run.outcome("athena")["applied"]
+    assert begin(past, name="next").finish().states["kypseli"] == "current"
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "SET lock_timeout = 0",
+        "SET search_path = public",
+        "SET ROLE pg_monitor",
+        "SET default_transaction_read_only = on",
+        "SET standard_conforming_strings = off",
+    ],
+)
+def test_what_a_migration_changes_in_its_session_does_not_reach_the_next_tenant(
+    past: Project, begin, statement
+):
+    past.migration(
+        "buildings", "0007_rude", "0006_fill_slugs", run_sql(statement) + "]\n    atomic = False\n    _ = ["
+    )
+    run = begin(past, "--tolerate-failed", "3", "--verify", "warn").finish()
+
+    for schema in ("athena", "kypseli", "piraeus"):
+        assert "0006_fill_slugs" in past.database.applied(schema, "buildings"), run.text
+
+
+def test_the_others_are_migrated_when_one_tenant_makes_a_table_of_its_own_beforehand(past: Project, begin):
+    past.database.sql("CREATE TABLE kypseli.announcements_announcement_audience (id int)")
+    run = begin(past).finish()
+
+    outcome = run.outcome("kypseli")
+    assert (run.code, run.states) == (7, {**OTHERS, "kypseli": "failed"})
+    assert (outcome["sqlstate"], outcome["failed_at"]) == (
+        "42P07",
+        "announcements.0002_announcement_audience",
+    )
+
+
+def test_a_tenant_that_failed_is_rolled_back_to_its_last_whole_migration(past: Project, begin):
+    steps = [run_sql("CREATE TABLE made (id int)"), run_sql(only_in("kypseli", "RAISE EXCEPTION 'no';"))]
+    past.migration("announcements", "0004_made", LAST, ", ".join(steps))
+    begin(past).finish()
+
+    assert ["made" in past.database.tables(s) for s in ("athena", "kypseli", "piraeus")] == [
+        True,
+        False,
+        True,
+    ]

@@ -1,0 +1,362 @@
+"""SIGINT and SIGTERM at every step: the release stops soon, says what it did not reach, leaves nothing."""
+
+import signal
+import time
+
+import pytest
+
+from tests.support.release import Project, until
+from tests.support.running import WAIT_AT_GATE, Running, alive, only_in, run_sql, sessions
+
+LAST = "0003_announcement_pinned"
+SIGNALS = [(signal.SIGTERM, 143), (signal.SIGINT, 130)]
+both = pytest.mark.parametrize(("signum", "code"), SIGNALS)
+
+
+def held_in(project: Project, schema: str, atomic: bool = True) -> None:
+    """The migration 0004 stops at the gate; 0005 would be the next."""
+    loose = "" if atomic else "]\n    atomic = False\n    _ = ["
+    project.migration("announcements", "0004_held", LAST, run_sql(only_in(schema, WAIT_AT_GATE)) + loose)
+    project.migration("announcements", "0005_after", "0004_held", run_sql("SELECT 1"))
+
+
+def interrupted(project: Project, begin, gate, signum: int = signal.SIGTERM):
+    """A release that got a signal while kypseli's migration stood at the gate."""
+    held_in(project, "kypseli")
+    release = begin(project)
+    gate.reached()
+    release.process.send_signal(signum)
+    return release.finish(seconds=10)
+
+
+@both
+def test_a_signal_in_the_middle_of_a_migration_ends_the_release_soon(
+    past: Project, begin, gate, signum, code
+):
+    run = interrupted(past, begin, gate, signum)
+
+    assert run.code == code
+    assert run.report["causes"][0]["exit_code"] == code
+
+
+def test_the_migration_in_hand_is_rolled_back_and_those_before_it_stay(past: Project, begin, gate):
+    interrupted(past, begin, gate)
+
+    assert past.database.applied("kypseli", "announcements") == [
+        "0001_initial",
+        "0002_announcement_audience",
+        LAST,
+    ]
+
+
+def test_what_an_interrupted_release_did_and_did_not_reach_is_told(past: Project, begin, gate):
+    run = interrupted(past, begin, gate)
+
+    assert run.states == {
+        "public": "migrated",
+        "athena": "migrated",
+        "kypseli": "not reached",
+        "piraeus": "not reached",
+    }
+    told = " ".join(event["message"] for event in run.named("schemas.not_reached"))
+    assert "kypseli" in told
+    assert "piraeus" in told
+
+
+def test_an_interrupted_release_ends_with_its_summary_and_the_command_to_run_again(
+    past: Project, begin, gate
+):
+    run = interrupted(past, begin, gate)
+
+    assert "SIGTERM" in run.event("release.failed")["message"]
+    assert run.event("release.hinted")["message"].endswith("--schema kypseli --schema piraeus")
+    assert run.events[-1]["event"] == "release.finished"
+    assert run.named("release.crashed") == []
+
+
+def test_an_interrupted_release_leaves_no_session_on_the_server(past: Project, begin, gate):
+    interrupted(past, begin, gate)
+
+    until(lambda: sessions(past.database) == [], 5, "the end of our sessions")
+
+
+def test_a_release_after_an_interrupted_one_finishes_the_work(past: Project, begin, gate):
+    interrupted(past, begin, gate)
+    gate.open()
+    run = begin(past).finish()
+
+    assert (run.code, run.states["athena"], run.states["kypseli"]) == (0, "current", "migrated")
+
+
+def test_a_signal_in_the_shared_schema_leaves_every_tenant_not_reached(past: Project, begin, gate):
+    past.migration("users", "0003_held", "0002_user_phone", run_sql(only_in("public", WAIT_AT_GATE)))
+    release = begin(past)
+    gate.reached()
+    release.process.send_signal(signal.SIGTERM)
+    run = release.finish(seconds=10)
+
+    assert run.code == 143
+    assert {run.states.get(schema) for schema in ("athena", "kypseli", "piraeus")} == {"not reached"}
+    assert past.database.applied("public", "users") == ["0001_initial", "0002_user_phone"]
+
+
+@both
+def test_a_migration_that_is_not_atomic_is_let_to_its_end(past: Project, begin, gate, signum, code):
+    held_in(past, "kypseli", atomic=False)
+    release = begin(past)
+    gate.reached()
+    release.process.send_signal(signum)
+    assert gate.stays_reached(1.5)
+    gate.open()
+    run = release.finish(seconds=10)
+
+    assert run.code == code
+    assert past.database.applied("kypseli", "announcements")[-1] == "0004_held"
+
+
+def test_two_signals_while_a_migration_is_not_atomic_do_not_tear_it(past: Project, begin, gate):
+    held_in(past, "kypseli", atomic=False)
+    release = begin(past)
+    gate.reached()
+    for _ in range(2):
+        release.process.send_signal(signal.SIGINT)
+        assert gate.stays_reached(0.5)
+    gate.open()
+
+    assert release.finish(seconds=10).code == 130
+    assert past.database.applied("kypseli", "announcements")[-1] == "0004_held"
+
+
+@pytest.mark.parametrize("pair", [(signal.SIGTERM, signal.SIGTERM), (signal.SIGTERM, signal.SIGINT)])
+def test_two_signals_in_a_row_end_like_one(past: Project, begin, gate, pair):
+    held_in(past, "kypseli")
+    release = begin(past)
+    gate.reached()
+    for signum in pair:
+        release.process.send_signal(signum)
+    run = release.finish(seconds=10)
+
+    assert run.code in (143, 130)
+    assert run.events[-1]["event"] == "release.finished"
+    assert (run.states["kypseli"], run.stderr) == ("not reached", "")
+
+
+def test_two_signals_while_python_is_waiting_end_like_one(past: Project, begin, gate):
+    """Both handlers may run one after the other, the second while the first is unwinding."""
+    held_in(past, "athena")
+    begin(past, name="first")
+    gate.reached()
+    for attempt in range(5):
+        release = begin(past, name=f"waiting{attempt}")
+        release.reach("lock.awaited")
+        release.process.send_signal(signal.SIGTERM)
+        release.process.send_signal(signal.SIGINT)
+        run = release.finish(seconds=10)
+
+        assert run.code in (143, 130)
+        assert (run.events[-1]["event"], run.stderr) == ("release.finished", "")
+
+
+@both
+def test_a_signal_while_the_database_does_not_answer(past: Project, begin, signum, code):
+    release = begin(past, DATABASE_URL="postgresql://nobody@127.0.0.1:9/nothing")
+    release.reach("database.retried")
+    release.process.send_signal(signum)
+    run = release.finish(seconds=8)
+
+    assert (run.code, run.events[-1]["event"]) == (code, "release.finished")
+
+
+@both
+def test_a_signal_while_another_release_holds_the_lock(past: Project, begin, gate, signum, code):
+    held_in(past, "athena")
+    begin(past, name="first")
+    gate.reached()
+    release = begin(past, name="second")
+    release.reach("lock.awaited")
+    release.process.send_signal(signum)
+    run = release.finish(seconds=5)
+
+    assert (run.code, run.report["schemas"]) == (code, [])
+
+
+@both
+def test_a_signal_during_the_backup_command_ends_all_of_it(past: Project, begin, signum, code):
+    release, pids = in_backup(past, begin, "sleep 60 & echo $$ $! > {}; wait")
+    release.process.send_signal(signum)
+    run = release.finish(seconds=10)
+
+    assert run.code == code
+    assert past.database.applied("public", "users") == ["0001_initial"]
+    until(lambda: not any(alive(pid) for pid in pids), 5, "the end of the command and its child")
+
+
+def test_a_backup_command_that_ignores_the_signal_is_ended_all_the_same(past: Project, begin):
+    release, pids = in_backup(past, begin, "trap '' TERM INT; sleep 60 & echo $$ $! > {}; wait; sleep 60")
+    release.process.send_signal(signal.SIGTERM)
+
+    assert release.finish(seconds=30).code == 143
+    until(lambda: not any(alive(pid) for pid in pids), 5, "the end of the command and its child")
+
+
+def test_a_child_of_the_backup_command_that_ignores_the_signal_is_ended_all_the_same(past: Project, begin):
+    release, pids = in_backup(past, begin, "(trap '' TERM INT; exec sleep 60) & echo $$ $! > {}; wait")
+    release.process.send_signal(signal.SIGTERM)
+
+    assert release.finish(seconds=30).code == 143
+    until(lambda: not any(alive(pid) for pid in pids), 5, "the end of the command and its child")
+
+
+def test_a_second_signal_does_not_save_a_backup_command_that_ignores_the_first(past: Project, begin):
+    release, pids = in_backup(past, begin, "trap '' TERM INT; sleep 60 & echo $$ $! > {}; wait; sleep 60")
+    release.process.send_signal(signal.SIGTERM)
+    time.sleep(0.5)  # the release is now giving the command its time to end
+    release.process.send_signal(signal.SIGTERM)
+
+    assert release.finish(seconds=30).code == 143
+    until(lambda: not any(alive(pid) for pid in pids), 5, "the end of the command and its child")
+
+
+def in_backup(project: Project, begin, script: str) -> tuple[Running, list[int]]:
+    """A release in the middle of its backup command, and the processes of that command."""
+    file = project.folder / "pids"
+    project.write("backup.sh", script.format(file) + "\n")
+    release = begin(project, RELEASE_BACKUP_COMMAND="sh backup.sh")
+    until(lambda: file.exists() and len(file.read_text().split()) == 2, what="the backup command")
+    return release, [int(pid) for pid in file.read_text().split()]
+
+
+@both
+def test_a_signal_during_a_backup_hook_in_python(past: Project, begin, signum, code):
+    past.write(
+        "hooks.py",
+        "import pathlib, time\n\n\n"
+        "def back_up(context):\n"
+        "    pathlib.Path('began').touch()\n"
+        "    time.sleep(600)\n",
+    )
+    release = begin(past, RELEASE_BACKUP_HOOK="hooks.back_up")
+    until((past.folder / "began").exists)
+    release.process.send_signal(signum)
+    run = release.finish(seconds=8)
+
+    assert (run.code, past.database.applied("public", "users")) == (code, ["0001_initial"])
+
+
+@both
+def test_a_signal_during_collectstatic_comes_after_everything_was_migrated(
+    past: Project, begin, signum, code
+):
+    past.write(
+        "slow.py",
+        "import pathlib, time\n\nfrom django.contrib.staticfiles.finders import BaseFinder\n\n\n"
+        "class Finder(BaseFinder):\n"
+        "    def check(self, **options):\n        return []\n\n"
+        "    def list(self, ignore_patterns):\n"
+        "        pathlib.Path('began').touch()\n"
+        "        time.sleep(600)\n",
+    )
+    past.settings("STATICFILES_FINDERS = ['slow.Finder']")
+    release = begin(past, RELEASE_COLLECTSTATIC="yes")
+    until((past.folder / "began").exists)
+    release.process.send_signal(signum)
+    run = release.finish(seconds=8)
+
+    assert (run.code, set(run.states.values())) == (code, {"migrated"})
+
+
+@both
+def test_a_signal_while_a_schema_is_given_time_to_settle(past: Project, begin, session, signum, code):
+    past.database.sql("DELETE FROM kypseli.django_migrations WHERE name = '0003_building_address'")
+    past.database.sql("INSERT INTO kypseli.django_migrations (app, name, applied) VALUES ('x', 'y', now())")
+    session(past.database).run("BEGIN; LOCK TABLE kypseli.django_migrations IN ROW EXCLUSIVE MODE;")
+    release = begin(past, "--settle-wait", "600")
+    release.reach("schema.migrated", schema="piraeus")
+    release.process.send_signal(signum)
+    run = release.finish(seconds=8)
+
+    assert (run.code, run.states["kypseli"], run.states["piraeus"]) == (code, "not reached", "migrated")
+
+
+def test_a_signal_while_waiting_for_another_try(past: Project, begin, session):
+    session(past.database).run(
+        "BEGIN; LOCK TABLE kypseli.announcements_announcement IN ACCESS EXCLUSIVE MODE;"
+    )
+    release = begin(past, "--lock-timeout", "0.3")
+    release.reach("schema.retried", attempt=2)
+    release.process.send_signal(signal.SIGTERM)
+    run = release.finish(seconds=8)
+
+    assert (run.code, run.states["kypseli"]) == (143, "not reached")
+
+
+def test_a_signal_during_a_migration_written_in_python(past: Project, begin):
+    past.migration(
+        "announcements",
+        "0004_long",
+        LAST,
+        "migrations.RunPython(long)",
+        "import pathlib, time\n\n\n"
+        "def long(apps, editor):\n"
+        "    if editor.connection.schema_name == 'kypseli':\n"
+        "        pathlib.Path('began').touch()\n"
+        "        for _ in range(20):\n"
+        "            with editor.connection.cursor() as cursor:\n"
+        "                cursor.execute('SELECT pg_sleep(1)')\n",
+    )
+    release = begin(past)
+    until((past.folder / "began").exists)
+    release.process.send_signal(signal.SIGTERM)
+    run = release.finish(seconds=10)
+
+    assert (run.code, run.states["kypseli"]) == (143, "not reached")
+    assert past.database.applied("kypseli", "announcements")[-1] == LAST
+
+
+def test_a_migration_that_swallows_errors_is_followed_by_no_other(past: Project, begin):
+    past.migration(
+        "announcements",
+        "0004_stubborn",
+        LAST,
+        "migrations.RunPython(stubborn)",
+        "import pathlib\n\nfrom django.db import DatabaseError, transaction\n\n\n"
+        "def stubborn(apps, editor):\n"
+        "    for _ in range(6 if editor.connection.schema_name == 'kypseli' else 0):\n"
+        "        try:\n"
+        "            with transaction.atomic(), editor.connection.cursor() as cursor:\n"
+        "                pathlib.Path('began').touch()\n"
+        "                cursor.execute('SELECT pg_sleep(2)')\n"
+        "        except DatabaseError:\n"
+        "            pass\n",
+    )
+    past.migration("announcements", "0005_after", "0004_stubborn", run_sql("SELECT 1"))
+    release = begin(past)
+    until((past.folder / "began").exists)
+    release.process.send_signal(signal.SIGTERM)
+    run = release.finish(seconds=25)
+
+    assert run.code == 143
+    assert past.database.applied("kypseli", "announcements")[-1] in (LAST, "0004_stubborn")
+
+
+def test_a_signal_before_django_is_set_up(past: Project, begin):
+    past.settings("import pathlib, time\npathlib.Path('began').touch()\ntime.sleep(600)")
+    release = begin(past)
+    until((past.folder / "began").exists)
+    release.process.send_signal(signal.SIGTERM)
+    run = release.finish(seconds=8)
+
+    assert (run.code, run.events[-1]["event"]) == (143, "release.finished")
+
+
+def test_a_signal_during_a_look(past: Project, begin, session):
+    session(past.database).run("BEGIN; LOCK TABLE athena.django_migrations IN ACCESS EXCLUSIVE MODE;")
+    release = begin(past, "plan")
+    waiting = (
+        "SELECT 1 FROM pg_stat_activity WHERE application_name LIKE '% read' AND wait_event_type = 'Lock'"
+    )
+    until(lambda: past.database.sql(waiting), what="the look that waits")
+    release.process.send_signal(signal.SIGTERM)
+
+    # A read waits for ten seconds at most, and a driver may not be interruptible meanwhile.
+    assert release.finish(seconds=12).code == 143

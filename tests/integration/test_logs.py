@@ -1,0 +1,280 @@
+"""Log lines: one JSON object each for machines, readable ones for people, and nothing beside them."""
+
+import json
+import re
+
+import pytest
+
+from tests.support.release import Project, Run
+
+RAILWAY = {
+    "RAILWAY_DEPLOYMENT_ID": "d-1",
+    "RAILWAY_SERVICE_NAME": "web",
+    "RAILWAY_ENVIRONMENT_NAME": "production",
+    "RAILWAY_GIT_COMMIT_SHA": "c0ffee",
+}
+LOGGING = """
+LOGGING = {{
+    "version": 1,
+    "disable_existing_loggers": False,
+    "handlers": {{"it": {handler}}},
+    "root": {{"handlers": ["it"], "level": "INFO"}},
+    "loggers": {{"buildings": {{"handlers": ["it"], "level": "INFO", "propagate": False}}}},
+}}
+"""
+
+
+def lines(run: Run) -> list[dict[str, object]]:
+    """Each line of stdout, which must be one JSON object."""
+    return [json.loads(line) for line in run.stdout.splitlines()]
+
+
+def shared_migration(project: Project, body: str) -> None:
+    """Let a migration of the shared schema run some Python."""
+    text = f"import logging, os, subprocess, sys, warnings\n\n\ndef run(apps, editor):\n    {body}\n"
+    project.migration("users", "0003_python", "0002_user_phone", "migrations.RunPython(run)", extra=text)
+
+
+def messages(run: Run, event: str = "") -> list[object]:
+    return [one["message"] for one in lines(run) if event in ("", one["event"])]
+
+
+def test_every_line_on_stdout_is_one_json_object_and_stderr_is_empty(past: Project):
+    run = past.run()
+
+    assert {type(line) for line in lines(run)} == {dict}
+    assert run.stderr == ""
+
+
+def test_every_line_has_what_railway_and_its_search_need(past: Project):
+    run = past.run("--log-level", "debug")
+
+    levels = {line["level"] for line in lines(run)}
+    events = {line["event"] for line in lines(run)}
+    assert levels <= {"debug", "info", "warn", "error"}
+    assert [event for event in events if not re.fullmatch(r"[a-z_]+(\.[a-z_]+)+", str(event))] == []
+    assert [line for line in lines(run) if not isinstance(line["message"], str) or not line["message"]] == []
+
+
+def test_every_line_carries_the_run_id_of_the_report(past: Project):
+    run = past.run()
+
+    assert {line["run_id"] for line in lines(run)} == {run.report["run_id"]}
+
+
+def test_two_runs_have_different_ids(current: Project):
+    assert current.run("plan").report["run_id"] != current.run("plan").report["run_id"]
+
+
+def test_every_line_carries_what_railway_tells_of_the_deployment(past: Project):
+    run = past.run("plan", **RAILWAY)
+
+    told = [
+        {line.get(name) for line in lines(run)} for name in ("deployment", "service", "environment", "commit")
+    ]
+    assert told == [{"d-1"}, {"web"}, {"production"}, {"c0ffee"}]
+
+
+def test_each_phase_of_a_release_ends_with_its_duration(past: Project):
+    run = past.run()
+
+    finished = [(event["phase"], event["duration_ms"] >= 0) for event in run.named("phase.finished")]
+    phases = ("preflight", "lock", "plan", "backup", "shared", "tenants", "verify", "collectstatic")
+    assert finished == [(phase, True) for phase in phases]
+
+
+def test_each_migrated_schema_is_a_line_with_its_phase_and_duration(past: Project):
+    run = past.run()
+
+    events = run.named("schema.migrated")
+    assert [(event["schema"], event["phase"]) for event in events] == [
+        ("public", "shared"),
+        ("athena", "tenants"),
+        ("kypseli", "tenants"),
+        ("piraeus", "tenants"),
+    ]
+    assert [event["duration_ms"] for event in events if not event["duration_ms"] > 0] == []
+
+
+# What projects do to stdout and stderr, in a migration.
+PRINTING = {
+    "print": "print('the lift')",
+    "stderr": "print('the lift', file=sys.stderr)",
+    "no newline": "sys.stdout.write('the lift')",
+    "bytes": "sys.stdout.buffer.write(b'the lift\\n')",
+    "original": "print('the lift', file=sys.__stdout__, flush=True)",
+    "descriptor": "os.write(1, b'the lift\\n')",
+    "child": "subprocess.run(['echo', 'the lift'], check=True)",
+}
+
+
+@pytest.mark.parametrize("body", PRINTING.values(), ids=PRINTING)
+def test_what_a_migration_prints_becomes_a_line_of_the_log(past: Project, body: str):
+    shared_migration(past, body)
+
+    run = past.run("--shared-only", "--no-collectstatic", "--log-level", "debug")
+
+    assert (run.code, run.stderr) == (0, ""), run.text
+    assert ["the lift" in str(one) for one in messages(run, "output.captured")].count(True) == 1
+
+
+def test_a_warning_in_a_migration_becomes_a_line_of_the_log(past: Project):
+    shared_migration(past, "warnings.warn('the lift is old')")
+
+    run = past.run("--shared-only", "--no-collectstatic")
+
+    assert (run.code, run.stderr) == (0, "")
+    assert ["the lift is old" in str(one) for one in messages(run, "log.forwarded")] == [True]
+
+
+def test_what_the_settings_print_becomes_a_line_of_the_log(past: Project):
+    past.settings("import sys\nprint('loading')\nprint('also loading', file=sys.stderr)")
+
+    run = past.run("plan", "--log-level", "debug")
+
+    assert (messages(run, "output.captured"), run.stderr) == (["loading", "also loading"], "")
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "sys.stdout.reconfigure(line_buffering=True)",
+        "faulthandler.enable()",
+        "sys.stdout.encoding.lower()",
+        "sys.stdout.fileno()",
+        "sys.stdout.buffer.flush()",
+        "assert not sys.stdout.isatty()",
+    ],
+)
+def test_settings_may_treat_stdout_and_stderr_as_real_files(past: Project, line: str):
+    past.settings(f"import faulthandler, sys\n{line}")
+
+    run = past.run("plan")
+
+    assert run.code == 9, run.text
+
+
+CONSOLE_HANDLERS = {
+    "default stream": {"class": "logging.StreamHandler"},
+    "stdout": {"class": "logging.StreamHandler", "stream": "ext://sys.stdout"},
+    "original stdout": {"class": "logging.StreamHandler", "stream": "ext://sys.__stdout__"},
+    "device": {"class": "logging.FileHandler", "filename": "/dev/stdout"},
+}
+
+
+@pytest.mark.parametrize("handler", CONSOLE_HANDLERS.values(), ids=CONSOLE_HANDLERS)
+def test_a_console_handler_of_the_project_gives_way(past: Project, handler: dict[str, str]):
+    past.settings(LOGGING.format(handler=handler))
+    shared_migration(past, "logging.getLogger('buildings').warning('the lift %s', 'is old')")
+
+    run = past.run("--shared-only", "--no-collectstatic")
+
+    found = [
+        (one["message"], one["logger"], one["level"]) for one in lines(run) if one["event"] == "log.forwarded"
+    ]
+    assert (found, run.stderr) == ([("the lift is old", "buildings", "warn")], "")
+
+
+def test_a_handler_that_sends_records_elsewhere_stays(past: Project):
+    path = past.folder / "sent"
+    past.write(
+        "config/sentry.py",
+        "import logging\n\n\nclass Handler(logging.Handler):\n    def emit(self, record):\n"
+        f"        with open({str(path)!r}, 'a') as file:\n"
+        "            print(record.getMessage(), file=file)\n",
+    )
+    past.settings(LOGGING.format(handler={"class": "config.sentry.Handler", "level": "ERROR"}))
+    shared_migration(past, "logging.getLogger('buildings').error('the lift is stuck')")
+
+    run = past.run("--shared-only", "--no-collectstatic")
+
+    assert (run.code, path.read_text()) == (0, "the lift is stuck\n")
+
+
+def test_a_handler_that_writes_a_file_stays(past: Project):
+    path = past.folder / "app.log"
+    past.settings(LOGGING.format(handler={"class": "logging.FileHandler", "filename": str(path)}))
+    shared_migration(past, "logging.getLogger('buildings').warning('the lift is old')")
+
+    run = past.run("--shared-only", "--no-collectstatic")
+
+    assert (run.code, "the lift is old\n" in path.read_text()) == (0, True)
+
+
+def test_what_django_and_django_tenants_print_is_shown_at_debug_level_only(past: Project):
+    shown = past.run("--schema", "athena", "--log-level", "debug")
+    hidden = past.run("--schema", "kypseli")
+
+    captured = [event["message"] for event in shown.named("output.captured")]
+    assert [line for line in captured if "buildings.0006_fill_slugs" in line] != []
+    assert hidden.named("output.captured") == []
+
+
+@pytest.mark.parametrize(
+    ("level", "levels"),
+    [
+        ("debug", {"debug", "info", "warn"}),
+        ("info", {"info", "warn"}),
+        ("warning", {"warn"}),
+        ("error", set()),
+    ],
+)
+def test_the_log_level_leaves_out_what_is_below_it(past: Project, level: str, levels: set[str]):
+    run = past.run("--log-level", level, RELEASE_LOCK_WAITS="1")
+
+    assert (run.code, {event["level"] for event in run.events}) == (0, levels)
+
+
+def test_the_console_format_is_readable_without_a_terminal(past: Project):
+    run = past.run("--log-format", "console")
+
+    assert (run.code, run.events, "\033" in run.stdout) == (0, [], False)
+    assert re.search(r"^\d\d:\d\d:\d\d  athena migrated \(11 in [\d.]+ s\)$", run.stdout, re.M), run.stdout
+
+
+def test_railway_gets_json_even_when_the_level_is_wrong(past: Project):
+    run = past.run("--log-level", "loud", **RAILWAY)
+
+    assert (run.code, lines(run)[-1]["event"]) == (2, "release.finished")
+
+
+def crash(project: Project) -> None:
+    """Let the project's own code fail where nobody expects it, with something in a local variable."""
+    project.write(
+        "tenants/managers.py",
+        "from django.db import models\n\n\nclass Manager(models.Manager):\n    def get_queryset(self):\n"
+        "        local = ''.join(['local ', 'value'])\n"
+        "        raise ArithmeticError(len(local))\n",
+    )
+    models = (project.folder / "tenants" / "models.py").read_text()
+    models = models.replace(
+        "class Client(TenantMixin):", "class Client(TenantMixin):\n    objects = Manager()\n"
+    )
+    project.write("tenants/models.py", f"from tenants.managers import Manager\n{models}")
+
+
+def test_a_crash_ends_with_exit_code_1_and_a_traceback_without_locals(past: Project):
+    crash(past)
+
+    run = past.run()
+
+    trace = run.event("release.crashed")["message"]
+    assert (run.code, trace.startswith("Traceback"), "ArithmeticError: 11" in trace) == (1, True, True)
+    assert "local value" not in run.text
+
+
+def test_a_crash_is_one_json_line(past: Project):
+    crash(past)
+
+    run = past.run()
+
+    assert (run.code, run.stderr, lines(run)[-1]["event"]) == (1, "", "release.finished")
+
+
+def test_the_end_is_said_last_with_the_exit_code(past: Project):
+    run = past.run("plan")
+
+    assert (lines(run)[-1]["event"], "exit code 9" in str(lines(run)[-1]["message"])) == (
+        "plan.finished",
+        True,
+    )

@@ -1,0 +1,79 @@
+"""Three hundred tenants: what does not depend on a tenant is done once, and output stays short."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+
+from tests.support.proxy import open_proxy
+from tests.support.release import Database, Project, Run
+from tests.support.schemas import copy_tenant
+from tests.support.server import database_url, psql
+
+MANY = tuple(f"tenant{number:03}" for number in range(300))
+
+
+@pytest.fixture(scope="module")
+def many_template(server: str, current_template: str) -> Iterator[str]:
+    """The name of a database with these tenants and nothing to do."""
+    name = f"{current_template}_many"
+    psql(server, f'CREATE DATABASE "{name}" TEMPLATE "{current_template}"')
+    copy_tenant(Database(database_url(server, name)), "athena", *MANY)
+    yield name
+    psql(server, f'DROP DATABASE "{name}" WITH (FORCE)')
+
+
+@pytest.fixture
+def many(new_database: Callable[..., Database], many_template: str, tmp_path: Path) -> Project:
+    """The example project with three hundred more tenants and nothing to do."""
+    return Project(tmp_path / "many", new_database(many_template))
+
+
+def counted(project: Project, *words: str) -> tuple[Run, int]:
+    """A run, and how often it connected."""
+    with open_proxy(project.database.url) as proxy:
+        address = urlsplit(project.database.url)
+        login = address.netloc.rpartition("@")[0]
+        url = address._replace(netloc=f"{login}@127.0.0.1:{proxy.port}").geturl()
+        run = project.run(*words, DATABASE_URL=url)
+        return run, proxy.connections
+
+
+def test_with_nothing_to_do_more_tenants_cost_no_more_connections(current: Project, many: Project) -> None:
+    few_run, few = counted(current, "--no-collectstatic")
+    many_run, more = counted(many, "--no-collectstatic")
+
+    assert (few_run.code, many_run.code) == (0, 0), many_run.text
+    assert many_run.report["counts"] == {"current": 304}
+    assert more == few
+
+
+def test_with_nothing_to_do_more_tenants_cost_no_more_lines(current: Project, many: Project) -> None:
+    few, more = current.run("--no-collectstatic"), many.run("--no-collectstatic")
+
+    assert [event["event"] for event in more.events] == [event["event"] for event in few.events]
+
+
+def test_the_same_finding_everywhere_is_one_line_and_all_names_are_in_the_report(many: Project) -> None:
+    for start in range(0, len(MANY), 50):
+        dropped = ", ".join(f"{name}.buildings_buildingmembership" for name in MANY[start : start + 50])
+        many.database.sql(f"DROP TABLE {dropped}")
+    run = many.run("verify")
+
+    assert run.code == 8
+    message = run.event("finding.reported")["message"]
+    assert "300 schemas (tenant000, tenant001, tenant002, tenant003, tenant004 and 295 more)" in message
+    assert sorted(schema for schema, _ in run.findings("table.ghost")) == list(MANY)
+
+
+def test_one_tenant_of_three_hundred_that_is_behind_is_migrated_alone(many: Project) -> None:
+    many.database.sql(
+        "DELETE FROM tenant150.django_migrations WHERE app = 'announcements' AND name LIKE '0003%';"
+        "ALTER TABLE tenant150.announcements_announcement DROP COLUMN pinned"
+    )
+    run = many.run("--no-collectstatic")
+
+    assert run.code == 0, run.text
+    assert run.report["counts"] == {"current": 303, "migrated": 1}
+    assert run.outcome("tenant150")["applied"] == ["announcements.0003_announcement_pinned"]

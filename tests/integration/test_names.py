@@ -1,0 +1,113 @@
+"""Schema names that PostgreSQL and django-tenants take, and that shells, formats and lists trip over."""
+
+import shlex
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.support.release import Database, Project
+from tests.support.schemas import copy_tenant, quote
+
+ODD = (
+    "Kypseli",
+    "nea-smyrni",
+    "plaka.old",
+    "old town",
+    " leading space",
+    "-o",
+    "Αθήνα",
+    "100%",
+    "%s%(x)s",
+    "a,b",
+    "{athena}",
+    "select",
+    "5th",
+    "n" * 63,
+    "ά" * 31,  # 62 bytes
+)
+
+
+@pytest.fixture
+def odd(new_database: Callable[..., Database], template: Callable[..., str], tmp_path: Path) -> Project:
+    """A project two releases behind whose tenants have all these names, and athena."""
+    database = new_database(template("athena"))
+    copy_tenant(database, "athena", *ODD)
+    return Project(tmp_path / "project", database)
+
+
+def test_odd_schema_names_are_migrated_like_others(odd: Project) -> None:
+    run = odd.run("--no-collectstatic")
+
+    assert run.code == 0, run.text
+    assert run.states == dict.fromkeys(("public", "athena", *ODD), "migrated")
+    assert [odd.database.applied(name, "buildings")[-1] for name in ODD] == ["0006_fill_slugs"] * len(ODD)
+
+
+def test_odd_schema_names_have_no_findings_when_all_is_well(odd: Project) -> None:
+    run = odd.run("verify")
+
+    assert (run.code, run.report["findings"]) == (0, [])
+
+
+@pytest.mark.parametrize("name", ODD, ids=[name[:10] for name in ODD])
+def test_an_odd_name_can_be_asked_for(odd: Project, name: str) -> None:
+    run = odd.run("plan", f"--schema={name}")
+
+    assert run.code == 9, run.text
+    assert [group["schemas"] for group in run.report["pending"]] == [[name]]
+
+
+@pytest.mark.parametrize("name", ["Kypseli", "a,b", " leading space", "%s%(x)s"])
+def test_an_odd_name_can_be_excluded(odd: Project, name: str) -> None:
+    run = odd.run("plan", f"--exclude={name}")
+
+    (group,) = [one["schemas"] for one in run.report["pending"] if "athena" in one["schemas"]]
+    assert sorted(group) == sorted({"athena", *ODD} - {name})
+
+
+@pytest.mark.parametrize("names", [ODD[:5], ODD[5:10], ODD[10:]], ids=["first", "second", "third"])
+def test_the_command_to_run_again_works_with_odd_names(odd: Project, names: tuple[str, ...]) -> None:
+    for name in names:
+        odd.database.sql(f"ALTER TABLE {quote(name)}.buildings_building ADD COLUMN slug text")
+    failed = odd.run("--no-collectstatic", *(f"--schema={name}" for name in names))
+    for name in names:
+        odd.database.sql(f"ALTER TABLE {quote(name)}.buildings_building DROP COLUMN slug")
+    _, _, words = failed.event("release.hinted")["message"].partition("run_migrations.py ")
+
+    again = odd.run("--no-collectstatic", *shlex.split(words))
+    assert again.code == 0, again.text
+    assert {name for name, state in again.states.items() if state == "migrated"} == set(names)
+
+
+@pytest.mark.parametrize("name", ["Αθήνα", "-o", "old town", "it's"])
+def test_the_hint_of_an_untouched_schema_can_be_typed_as_it_stands(odd: Project, name: str) -> None:
+    if name not in ODD:
+        copy_tenant(odd.database, "athena", name)
+    odd.database.sql(f"DROP TABLE {quote(name)}.buildings_buildingmembership")
+    hint = odd.run("--no-collectstatic", "--schema=athena", f"--schema={name}").outcome(name)["hint"]
+    _, _, words = hint.strip(".`").partition("run_migrations.py ")
+
+    found = odd.run(*shlex.split(words))
+    assert (found.code, found.findings("table.ghost")) == (8, [(name, "buildings_buildingmembership")])
+
+
+def test_names_that_differ_in_case_alone_are_two_schemas(odd: Project) -> None:
+    copy_tenant(odd.database, "athena", "KYPSELI")
+    run = odd.run("--no-collectstatic", "--schema", "KYPSELI")
+
+    assert run.code == 0, run.text
+    assert (run.states["KYPSELI"], run.states["Kypseli"]) == ("migrated", "skipped")
+    assert odd.database.applied("Kypseli", "buildings")[-1] == "0003_building_address"
+
+
+def test_a_name_longer_than_postgresql_keeps_is_the_schema_it_was_cut_to(current: Project) -> None:
+    name = "κ" * 40  # 80 bytes: django-tenants allows 63 characters, PostgreSQL keeps 63 bytes
+    current.python(
+        f"from tenants.models import Client; Client(schema_name={name!r}, name='Long').save(verbosity=0)"
+    )
+    current.migration("buildings", "0007_more", "0006_fill_slugs", "migrations.RunSQL('SELECT 1')")
+    run = current.run("--no-collectstatic")
+
+    assert current.database.applied("κ" * 31, "buildings")[-1] == "0007_more", run.text
+    assert run.findings("schema.missing") == []

@@ -1,0 +1,331 @@
+"""How each schema ends, and what one that fails does to the others and to the exit code."""
+
+import shlex
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.support.release import Database, Project
+from tests.support.schemas import add_row, copy_schema, copy_tenant, everything
+
+TENANTS = ("athena", "kypseli", "piraeus")
+PENDING_IN_PAST = [
+    "announcements.0002_announcement_audience",
+    "announcements.0003_announcement_pinned",
+    "buildings.0004_membership_index",
+    "buildings.0005_building_slug",
+    "buildings.0006_fill_slugs",
+]
+
+
+def break_slugs(database: Database, *schemas: str) -> None:
+    """Make buildings.0005_building_slug fail there."""
+    for schema in schemas:
+        database.sql(f'ALTER TABLE "{schema}".buildings_building ADD COLUMN slug text')
+
+
+@pytest.fixture
+def ordered(past: Project) -> Project:
+    """Athena's turn is before Kypseli's, and Kypseli's before Piraeus'."""
+    past.settings('TENANT_MIGRATION_ORDER = ["schema_name"]')
+    return past
+
+
+@pytest.fixture
+def twenty(new_database: Callable[..., Database], template: Callable[..., str], tmp_path: Path) -> Project:
+    """Twenty tenants, tenant01 to tenant19 and athena, of which tenant10 is going to fail."""
+    database = new_database(template("athena"))
+    copy_tenant(database, "athena", *(f"tenant{number:02}" for number in range(1, 20)))
+    break_slugs(database, "tenant10")
+    return Project(tmp_path / "project", database)
+
+
+def test_a_first_deployment_creates_the_shared_schema(empty: Project) -> None:
+    run = empty.run()
+
+    assert run.code == 0, run.text
+    assert run.states == {"public": "migrated"}
+    assert {"tenants_client", "users_user", "django_migrations"} <= empty.database.tables("public")
+
+
+def test_the_shared_schema_gets_no_tables_of_tenants(empty: Project) -> None:
+    empty.run("--no-collectstatic")
+
+    tables = empty.database.tables("public")
+    assert [name for name in tables if name.startswith(("buildings", "announcements"))] == []
+
+
+def test_a_database_without_tenants_is_released_again(empty: Project) -> None:
+    empty.run("--no-collectstatic")
+    run = empty.run("--no-collectstatic")
+
+    assert (run.code, run.states) == (0, {"public": "current"})
+
+
+def test_a_release_migrates_every_tenant_to_the_newest_level(past: Project) -> None:
+    run = past.run("--no-collectstatic")
+
+    assert run.code == 0, run.text
+    assert run.states == {"public": "migrated"} | dict.fromkeys(TENANTS, "migrated")
+    applied = [name for name in run.outcome("athena")["applied"] if name.startswith(("announc", "build"))]
+    assert sorted(applied) == PENDING_IN_PAST
+
+
+def test_rows_written_before_the_release_are_carried_along(past: Project) -> None:
+    past.run("--no-collectstatic")
+
+    slugs = past.database.lines("SELECT slug FROM athena.buildings_building ORDER BY id")
+    assert slugs == ["athena-homes-1", "athena-homes-2"]
+
+
+def test_a_schema_created_empty_gets_every_table(current: Project) -> None:
+    add_row(current.database, "plaka")
+    current.database.sql("CREATE SCHEMA plaka")
+    run = current.run("--no-collectstatic")
+
+    assert run.code == 0, run.text
+    assert run.states == {"public": "current", "plaka": "migrated"} | dict.fromkeys(TENANTS, "current")
+    assert current.database.tables("plaka") == current.database.tables("athena")
+
+
+def test_a_tenant_whose_app_was_never_migrated_gets_its_tables(
+    new_database: Callable[..., Database], template: Callable[..., str], tmp_path: Path
+) -> None:
+    project = Project(tmp_path / "project", new_database(template("athena", "plaka")))
+    run = project.run("--no-collectstatic")
+
+    assert run.code == 0, run.text
+    assert "buildings_buildingmembership" in project.database.tables("plaka")
+
+
+def test_a_row_for_the_shared_schema_is_not_a_tenant(past: Project) -> None:
+    add_row(past.database, "public")
+    run = past.run("--no-collectstatic")
+
+    assert run.code == 0, run.text
+    assert [one["schema"] for one in run.report["schemas"]].count("public") == 1
+    assert run.states == {"public": "migrated"} | dict.fromkeys(TENANTS, "migrated")
+
+
+def test_a_row_without_a_schema_is_skipped_with_a_warning(past: Project) -> None:
+    add_row(past.database, "votanikos")
+    run = past.run("--no-collectstatic")
+
+    assert run.code == 0, run.text
+    assert run.states["votanikos"] == "skipped"
+    assert run.event("schemas.skipped")["level"] == "warn"
+    assert run.findings("schema.missing") == [("votanikos", "schema")]
+
+
+def test_a_row_without_a_schema_does_not_get_one(past: Project) -> None:
+    add_row(past.database, "votanikos")
+    past.run("--no-collectstatic")
+
+    assert past.database.sql("SELECT count(*) FROM pg_namespace WHERE nspname = 'votanikos'") == "0"
+
+
+def test_a_schema_without_a_row_is_a_warning_and_left_alone(past: Project) -> None:
+    copy_schema(past.database, "athena", "orphan")
+    before = everything(past.database, "orphan")
+    run = past.run("--no-collectstatic")
+
+    assert run.code == 0, run.text
+    assert run.findings("schema.unowned") == [("orphan", "schema")]
+    assert "orphan" not in run.states
+    assert everything(past.database, "orphan") == before
+
+
+def test_a_schema_of_something_else_is_no_finding(current: Project) -> None:
+    current.database.sql("CREATE SCHEMA tiger; CREATE TABLE tiger.zip (id int)")
+    run = current.run("verify")
+
+    assert (run.code, run.report["findings"]) == (0, [])
+
+
+def test_one_tenant_of_twenty_fails_and_the_others_are_migrated(twenty: Project) -> None:
+    run = twenty.run("--no-collectstatic")
+
+    assert run.code == 7, run.text
+    assert run.report["counts"] == {"migrated": 20, "failed": 1}
+    assert run.states["tenant10"] == "failed"
+    assert twenty.database.applied("tenant19", "buildings")[-1] == "0006_fill_slugs"
+
+
+def test_the_failure_names_migration_sqlstate_and_message(past: Project) -> None:
+    break_slugs(past.database, "kypseli")
+    run = past.run("--no-collectstatic")
+
+    outcome = run.outcome("kypseli")
+    assert outcome["failed_at"] == "buildings.0005_building_slug"
+    assert outcome["sqlstate"] == "42701"
+    assert outcome["message"] == 'column "slug" of relation "buildings_building" already exists'
+    event = run.event("schema.failed")
+    assert (event["level"], event["schema"], event["migration"], event["sqlstate"]) == (
+        "error",
+        "kypseli",
+        "buildings.0005_building_slug",
+        "42701",
+    )
+
+
+def test_what_a_failed_tenant_had_applied_before_stays_applied_and_is_reported(past: Project) -> None:
+    break_slugs(past.database, "kypseli")
+    run = past.run("--no-collectstatic", "--app", "buildings")
+
+    assert run.outcome("kypseli")["applied"] == ["buildings.0004_membership_index"]
+    assert past.database.applied("kypseli", "buildings")[-1] == "0004_membership_index"
+
+
+def test_a_failed_tenant_is_not_reported_as_migrated(past: Project) -> None:
+    break_slugs(past.database, "kypseli")
+    run = past.run("--no-collectstatic")
+
+    assert [e["schema"] for e in run.named("schema.migrated")] == ["public", "athena", "piraeus"]
+    assert run.event("schemas.failed")["level"] == "error"
+    assert [cause["exit_code"] for cause in run.report["causes"]] == [7]
+
+
+def test_the_command_to_run_again_migrates_what_failed(past: Project) -> None:
+    break_slugs(past.database, "kypseli")
+    hint = past.run("--no-collectstatic").event("release.hinted")["message"]
+    assert hint == "Run again with: python run_migrations.py --no-collectstatic --schema kypseli"
+
+    past.database.sql("ALTER TABLE kypseli.buildings_building DROP COLUMN slug")
+    again = past.run(*shlex.split(hint)[5:])
+    assert again.code == 0, again.text
+    assert again.states == {
+        "public": "skipped",
+        "athena": "skipped",
+        "kypseli": "migrated",
+        "piraeus": "skipped",
+    }
+
+
+def test_the_command_to_run_again_does_not_go_beyond_the_target(past: Project) -> None:
+    break_slugs(past.database, "kypseli")
+    hint = past.run("--no-collectstatic", "--app", "buildings", "0005").event("release.hinted")["message"]
+    past.database.sql("ALTER TABLE kypseli.buildings_building DROP COLUMN slug")
+    past.run("--no-collectstatic", *shlex.split(hint)[5:])
+
+    assert past.database.applied("kypseli", "buildings")[-1] == "0005_building_slug"
+
+
+def test_the_command_to_run_again_still_leaves_out_what_was_left_out(past: Project) -> None:
+    many = [f"tenant{number}" for number in range(6)]
+    copy_tenant(past.database, "athena", *many)
+    break_slugs(past.database, *many)
+    hint = past.run("--no-collectstatic", "--exclude", "athena").event("release.hinted")["message"]
+    past.run("--no-collectstatic", *shlex.split(hint)[5:])
+
+    assert past.database.applied("athena", "buildings")[-1] == "0003_building_address"
+
+
+def test_on_error_stop_leaves_the_rest_not_reached(ordered: Project) -> None:
+    break_slugs(ordered.database, "athena")
+    run = ordered.run("--no-collectstatic", "--on-error", "stop")
+
+    assert run.code == 7
+    assert run.states == {
+        "public": "migrated",
+        "athena": "failed",
+        "kypseli": "not reached",
+        "piraeus": "not reached",
+    }
+    assert ordered.database.applied("kypseli", "buildings")[-1] == "0003_building_address"
+
+
+def test_what_was_not_reached_is_named_with_the_reason(ordered: Project) -> None:
+    break_slugs(ordered.database, "athena")
+    run = ordered.run("--no-collectstatic", "--on-error", "stop")
+
+    message = run.event("schemas.not_reached")["message"]
+    assert message == "2 schemas (kypseli, piraeus) not reached: stopped after 1 failed"
+    hint = run.event("release.hinted")["message"]
+    assert hint.endswith("--schema athena --schema kypseli --schema piraeus")
+
+
+def test_max_failures_stops_after_that_many(ordered: Project) -> None:
+    break_slugs(ordered.database, "athena", "kypseli")
+    run = ordered.run("--no-collectstatic", "--max-failures", "2")
+
+    assert run.code == 7
+    assert run.states["piraeus"] == "not reached"
+
+
+def test_below_max_failures_the_release_goes_on(ordered: Project) -> None:
+    break_slugs(ordered.database, "athena")
+    run = ordered.run("--no-collectstatic", "--max-failures", "2")
+
+    assert run.code == 7
+    assert run.states["piraeus"] == "migrated"
+
+
+def test_tolerated_failures_leave_the_exit_code_at_zero_and_are_still_reported(past: Project) -> None:
+    break_slugs(past.database, "kypseli")
+    run = past.run("--no-collectstatic", "--tolerate-failed", "1")
+
+    assert run.code == 0, run.text
+    assert run.states["kypseli"] == "failed"
+    assert run.event("schema.failed")["schema"] == "kypseli"
+
+
+def test_one_failure_more_than_tolerated_fails_the_release(past: Project) -> None:
+    break_slugs(past.database, "athena", "kypseli")
+
+    assert past.run("--no-collectstatic", "--tolerate-failed", "1").code == 7
+
+
+def test_when_the_shared_schema_fails_no_tenant_is_touched(past: Project) -> None:
+    past.database.sql("ALTER TABLE public.users_user ADD COLUMN phone text")
+    before = everything(past.database, *TENANTS)
+    run = past.run()
+
+    assert run.code == 6
+    assert run.states == {"public": "failed"} | dict.fromkeys(TENANTS, "not reached")
+    assert everything(past.database, *TENANTS) == before
+
+
+def test_the_failure_of_the_shared_schema_is_described_like_a_tenants(past: Project) -> None:
+    past.database.sql("ALTER TABLE public.users_user ADD COLUMN phone text")
+    outcome = past.run().outcome("public")
+
+    assert outcome["failed_at"] == "users.0002_user_phone"
+    assert outcome["sqlstate"] == "42701"
+
+
+def test_a_failure_in_the_shared_schema_cannot_be_tolerated(past: Project) -> None:
+    past.database.sql("ALTER TABLE public.users_user ADD COLUMN phone text")
+
+    assert past.run("--tolerate-failed", "9").code == 6
+
+
+def test_a_data_migration_that_raises_fails_its_tenant_only(past: Project) -> None:
+    past.migration(
+        "buildings",
+        "0007_check",
+        "0006_fill_slugs",
+        "migrations.RunPython(check)",
+        extra="def check(apps, editor):\n"
+        "    if editor.connection.schema_name == 'kypseli':\n"
+        "        raise ValueError('no lift')\n",
+    )
+    run = past.run("--no-collectstatic")
+
+    assert run.code == 7
+    outcome = run.outcome("kypseli")
+    assert (outcome["failed_at"], outcome["sqlstate"], outcome["message"]) == (
+        "buildings.0007_check",
+        "",
+        "no lift",
+    )
+    assert run.states["piraeus"] == "migrated"
+
+
+def test_tables_made_by_hand_fail_their_tenant_with_a_hint(current: Project) -> None:
+    current.database.sql("DELETE FROM athena.django_migrations WHERE app = 'announcements'")
+    run = current.run("--no-collectstatic")
+
+    outcome = run.outcome("athena")
+    assert (run.code, outcome["failed_at"], outcome["sqlstate"]) == (7, "announcements.0001_initial", "42P07")
+    assert "The table is there" in outcome["hint"]

@@ -1,0 +1,390 @@
+"""Secrets are planted everywhere; nothing that comes out may hold one."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import quote
+
+import pytest
+
+from tests.support.release import Project, Run
+from tests.support.terminal import on_terminal
+from tests.support.urls import changed, superuser
+
+# Quotes, a backslash and what a URL has to escape.
+PASSWORD = "Pa/ss@wo:rd%#'\"\\ö-7731"
+VALUE = "Ermou Street 7"
+
+
+@pytest.fixture
+def secret_url(past: Project) -> Iterator[str]:
+    """The project's database through a role with a password that appears nowhere else."""
+    with superuser(past.database, PASSWORD) as role:
+        yield changed(past.database.url, user=role, password=PASSWORD)
+
+
+def python(project: Project, body: str, app: str = "users", after: str = "0002_user_phone") -> None:
+    """Add a migration that runs some Python."""
+    lines = "".join(f"    {line}\n" for line in body.splitlines())
+    head = "import json, logging, os\nfrom urllib.parse import urlsplit\nfrom django.conf import settings\n"
+    extra = f"{head}from django.db import connection\n\n\ndef run(apps, editor):\n{lines}"
+    project.migration(app, f"{int(after[:4]) + 1:04}_python", after, "migrations.RunPython(run)", extra=extra)
+
+
+def everything(project: Project, run: Run) -> str:
+    """All that a run let out, and its report as it lies on disk."""
+    return run.text + (project.folder.parent / "report.json").read_text(encoding="utf-8")
+
+
+def leaked(text: str, *secrets: str) -> list[str]:
+    """The secrets that can be found in the text, as they are or as some format writes them."""
+    spellings = {s: {s, quote(s, safe=""), quote(s), repr(s)[1:-1], s.replace('"', '\\"')} for s in secrets}
+    return [secret for secret, ways in spellings.items() if any(way in text for way in ways)]
+
+
+def fragments(text: str) -> list[str]:
+    """The parts of PASSWORD that are long enough to be told from other words."""
+    return [part for part in ("wo:rd", "wo%3Ard", "-7731") if part in text]
+
+
+SHOWN = {
+    "url": "print(os.environ['DATABASE_URL'])",
+    "settings": "print(settings.DATABASES)",
+    "as json": "print(json.dumps(settings.DATABASES['default']['PASSWORD']))",
+    "bare": "print(settings.DATABASES['default']['PASSWORD'])",
+    "as in the url": "print(urlsplit(os.environ['DATABASE_URL']).password)",
+    "parameters": "print(connection.get_connection_params())",
+    "environment": "print(dict(os.environ))",
+    "log": "logging.getLogger('app').error('cannot reach %s', os.environ['DATABASE_URL'])",
+    "exception": "raise RuntimeError('cannot reach ' + os.environ['DATABASE_URL'])",
+    "key error": "{}[settings.DATABASES['default']['PASSWORD']]",
+    "logged exception": "try:\n    raise RuntimeError(os.environ['DATABASE_URL'])\n"
+    "except RuntimeError:\n    logging.exception('no lift')",
+}
+
+
+@pytest.mark.parametrize("body", SHOWN.values(), ids=SHOWN)
+def test_the_password_of_the_database_never_shows(past: Project, secret_url: str, body: str):
+    python(past, body)
+
+    run = past.run("--shared-only", "--no-collectstatic", "--log-level", "debug", DATABASE_URL=secret_url)
+
+    text = everything(past, run)
+    assert (leaked(text, PASSWORD), fragments(text)) == ([], [])
+    assert "***" in text
+
+
+def test_a_password_escaped_in_an_unusual_way_never_shows(past: Project, secret_url: str):
+    python(past, SHOWN["as in the url"])
+    unusual = quote(PASSWORD, safe="").replace("%2F", "%2f").replace("-", "%2D")
+
+    run = past.run(
+        "--shared-only",
+        "--no-collectstatic",
+        "--log-level",
+        "debug",
+        DATABASE_URL=secret_url.replace(quote(PASSWORD, safe=""), unusual),
+    )
+
+    text = everything(past, run)
+    assert (run.code, leaked(text, PASSWORD, unusual), fragments(text)) == (0, [], [])
+
+
+@pytest.mark.parametrize("variable", ["RELEASE_DATABASE_URL", "DATABASE_UNPOOLED_URL"])
+def test_the_password_of_a_direct_url_never_shows(past: Project, secret_url: str, variable: str):
+    python(past, "print(settings.DATABASES)\nprint(dict(os.environ))")
+
+    run = past.run("--shared-only", "--no-collectstatic", "--log-level", "debug", **{variable: secret_url})
+
+    text = everything(past, run)
+    assert (run.code, leaked(text, PASSWORD), fragments(text)) == (0, [], [])
+
+
+@pytest.mark.parametrize(
+    "part",
+    [{"port": 1}, {"name": "no_such_database"}, {"user": "nobody_at_all"}, {"host": "no-such-host.invalid"}],
+    ids=str,
+)
+def test_connection_errors_keep_the_password(past: Project, secret_url: str, part: dict):
+    url = changed(secret_url, **({"user": "x", "password": PASSWORD} | part))
+
+    run = past.run("--connect-timeout", "0.5", "--log-level", "debug", DATABASE_URL=url)
+
+    text = everything(past, run)
+    assert (run.code, leaked(text, PASSWORD), fragments(text)) == (3, [], [])
+
+
+def test_a_url_that_cannot_be_parsed_keeps_its_password(past: Project):
+    run = past.run(RELEASE_DATABASE_URL=f"postgresql://app:{quote(PASSWORD)}@[host/railway")
+
+    assert (run.code, leaked(everything(past, run), PASSWORD)) == (3, [])
+
+
+def test_a_dsn_in_words_keeps_its_password(past: Project):
+    python(past, "print(os.environ['REPLICA_DSN'])\nprint(os.environ['REPLICA_DSN'].rpartition('=')[2])")
+
+    run = past.run(
+        "--shared-only",
+        "--no-collectstatic",
+        "--log-level",
+        "debug",
+        REPLICA_DSN="host=db password=wood-lift-77",
+    )
+
+    assert (run.code, leaked(everything(past, run), "wood-lift-77")) == (0, [])
+
+
+@pytest.mark.parametrize(
+    "variable",
+    [
+        "SECRET_KEY",
+        "GITHUB_TOKEN",
+        "STRIPE_API_KEY",
+        "STRIPE_KEY",
+        "FIELD_ENCRYPTION_KEY",
+        "AWS_SECRET_ACCESS_KEY",
+        "EMAIL_HOST_PASSWORD",
+        "SMTP_PASS",
+        "GOOGLE_CREDENTIALS",
+    ],
+)
+def test_a_variable_that_sounds_secret_never_shows(past: Project, variable: str):
+    python(past, f"print(os.environ[{variable!r}])\nraise RuntimeError(os.environ[{variable!r}])")
+
+    run = past.run("--shared-only", "--log-level", "debug", **{variable: "wood-lift-77"})
+
+    assert (run.code, leaked(everything(past, run), "wood-lift-77")) == (6, [])
+
+
+def test_a_sentry_dsn_never_shows(past: Project):
+    python(past, "print(os.environ['SENTRY_DSN'])")
+
+    run = past.run(
+        "--shared-only", "--log-level", "debug", SENTRY_DSN="https://woodlift77@o1.ingest.sentry.io/4"
+    )
+
+    assert (run.code, leaked(everything(past, run), "woodlift77")) == (0, [])
+
+
+def test_no_line_of_a_private_key_shows(past: Project):
+    key = "-----BEGIN PRIVATE KEY-----\nwoodliftwoodlift77\nelevatorelevator88\n-----END PRIVATE KEY-----"
+    python(past, "print(os.environ['JWT_PRIVATE_KEY'])")
+
+    run = past.run("--shared-only", "--log-level", "debug", JWT_PRIVATE_KEY=key)
+
+    text = everything(past, run)
+    assert (run.code, leaked(text, "woodliftwoodlift77", "elevatorelevator88")) == (0, [])
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [
+        "SECRET_KEY = {!r}",
+        "SECRET_KEY = ({!r}).encode()",
+        "SECRET_KEY_FALLBACKS = [{!r}]",
+        "EMAIL_HOST_PASSWORD = {!r}",
+        "STORE = {{'default': {{'LOCATION': 'redis://:' + {!r} + '@cache:6379'}}}}",
+        "CHANNEL_LAYERS = {{'default': {{'CONFIG': {{'hosts': ['redis://:' + {!r} + '@cache:6379']}}}}}}",
+        "STORES = [{{'OPTIONS': {{'access_key': 'x', 'secret_key': {!r}}}}}]",
+        "API_TOKENS = {{'stripe': {!r}}}",
+    ],
+)
+def test_a_setting_that_sounds_secret_never_shows(past: Project, setting: str):
+    past.settings(setting.format("wood-lift-77"))
+    python(past, "word = ''.join(['wood-', 'lift-', '77'])\nprint(word)\nraise RuntimeError(word)")
+
+    run = past.run("--shared-only", "--log-level", "debug")
+
+    assert (run.code, leaked(everything(past, run), "wood-lift-77")) == (6, [])
+
+
+@pytest.mark.parametrize(
+    "command", ["printenv PGPASSWORD", "printenv", "sh -c 'printenv PGPASSWORD >&2; exit 3'"]
+)
+def test_a_backup_command_that_prints_the_password_does_not_give_it_away(
+    past: Project, secret_url: str, command: str
+):
+    run = past.run("--shared-only", DATABASE_URL=secret_url, RELEASE_BACKUP_COMMAND=command)
+
+    text = everything(past, run)
+    assert len(run.named("backup.printed")) > 0
+    assert (leaked(text, PASSWORD), fragments(text)) == ([], [])
+
+
+def test_a_backup_hook_that_raises_the_password_does_not_give_it_away(past: Project, secret_url: str):
+    past.write(
+        "config/backup.py", "def hook(context):\n    raise RuntimeError(context.connection['PGPASSWORD'])\n"
+    )
+
+    run = past.run("--backup-hook", "config.backup.hook", DATABASE_URL=secret_url)
+
+    text = everything(past, run)
+    assert (run.code, leaked(text, PASSWORD), fragments(text)) == (5, [], [])
+
+
+@pytest.mark.skipif(not Path("/proc/self/cmdline").exists(), reason="reads /proc, which Linux has")
+def test_no_password_is_in_the_arguments_of_any_process(past: Project, secret_url: str):
+    arguments = past.folder / "arguments"
+    command = f"cat /proc/[0-9]*/cmdline > '{arguments}' 2>/dev/null; true"
+
+    run = past.run("--shared-only", "--backup-shell", DATABASE_URL=secret_url, RELEASE_BACKUP_COMMAND=command)
+
+    text = arguments.read_text(errors="replace")
+    assert (run.code, "run_migrations.py" in text, leaked(text, PASSWORD)) == (0, True, [])
+
+
+def test_settings_that_raise_a_secret_do_not_give_it_away(past: Project, secret_url: str):
+    past.settings("raise RuntimeError(f'no such store: {DATABASES}')")
+
+    run = past.run(DATABASE_URL=secret_url)
+
+    text = everything(past, run)
+    assert (run.code, leaked(text, PASSWORD), fragments(text)) == (2, [], [])
+
+
+def test_a_crash_in_the_project_keeps_the_password(past: Project, secret_url: str):
+    past.write(
+        "tenants/models.py",
+        (past.folder / "tenants" / "models.py").read_text()
+        + "\n\nfrom django.conf import settings\n\n\ndef fail():\n    url = str(settings.DATABASES)\n"
+        "    raise ArithmeticError(url)\n\n\nClient.objects.get_queryset = fail\n",
+    )
+
+    run = past.run(DATABASE_URL=secret_url)
+
+    text = everything(past, run)
+    assert (run.code, "Traceback" in run.text, leaked(text, PASSWORD), fragments(text)) == (1, True, [], [])
+
+
+def test_a_usage_error_does_not_repeat_a_url(past: Project):
+    run = past.run(f"--database-url={changed(past.database.url, password='wood-lift-77')}")
+
+    assert (run.code, leaked(run.text, "wood-lift-77")) == (2, [])
+
+
+def test_a_terminal_shows_no_password(past: Project, secret_url: str):
+    python(past, "print(settings.DATABASES)")
+
+    seen = on_terminal(past, "--shared-only", "--log-level", "debug", DATABASE_URL=secret_url)
+
+    assert (seen.code, leaked(seen.text, PASSWORD), fragments(seen.text)) == (0, [], [])
+
+
+def test_the_json_document_holds_no_password(past: Project, secret_url: str):
+    python(past, SHOWN["exception"])
+
+    run = past.run("--shared-only", "--json", DATABASE_URL=secret_url)
+
+    text = everything(past, run)
+    assert (run.code, leaked(text, PASSWORD), fragments(text)) == (6, [], [])
+
+
+# A row that a migration finds twice; PostgreSQL quotes it in the DETAIL of its error.
+DUPLICATE = (
+    "UPDATE buildings_building SET address = 'Ermou Street 7';"
+    " CREATE UNIQUE INDEX buildings_address ON buildings_building (address)"
+)
+# The value is put together, since a traceback may quote the line of the source.
+INSERT_TWICE = """\
+cursor = connection.cursor()
+cursor.execute('CREATE TEMPORARY TABLE t (a text PRIMARY KEY)')
+value = ' '.join(['Ermou', 'Street', '7'])
+try:
+    cursor.execute('INSERT INTO t VALUES (%s), (%s)', [value, value])
+except Exception as error:
+    {}
+"""
+HANDLED = {
+    "raised again": "raise",
+    "raised from": "raise RuntimeError('no slug') from error",
+    "raised within": "raise RuntimeError('no slug')",
+    "quoted": "raise RuntimeError(f'no slug: {error}; giving up')",
+    "quoted twice": "raise RuntimeError(f'no slug: {error} ({error!r})') from None",
+    "printed": "print(error)\n    raise",
+    "logged": "logging.error('no slug: %s', error)\n    raise",
+    "logged with traceback": "logging.exception('no slug')\n    raise",
+}
+
+
+def test_the_values_of_an_integrity_error_do_not_show(past: Project):
+    past.migration("buildings", "0007_unique", "0006_fill_slugs", f"migrations.RunSQL({DUPLICATE!r})")
+
+    run = past.run("--schema", "athena", "--log-level", "debug")
+
+    assert (run.code, run.outcome("athena")["sqlstate"], leaked(everything(past, run), VALUE)) == (
+        7,
+        "23505",
+        [],
+    )
+
+
+@pytest.mark.parametrize("source", ["flag", "environment", "settings"])
+def test_the_values_of_an_integrity_error_show_on_request(past: Project, source: str):
+    past.migration("buildings", "0007_unique", "0006_fill_slugs", f"migrations.RunSQL({DUPLICATE!r})")
+    if source == "settings":
+        past.settings("RAILWAY_RELEASE = {'SHOW_VALUES': True}")
+    words = ("--show-values",) if source == "flag" else ()
+
+    run = past.run("--schema", "athena", *words, RELEASE_SHOW_VALUES="1" if source == "environment" else "")
+
+    assert VALUE in run.event("schema.failed")["message"]
+    assert VALUE in run.outcome("athena")["message"]
+
+
+@pytest.mark.parametrize("body", HANDLED.values(), ids=HANDLED)
+def test_the_values_do_not_show_however_a_migration_handles_its_integrity_error(past: Project, body: str):
+    python(past, INSERT_TWICE.format(body), app="buildings", after="0006_fill_slugs")
+
+    run = past.run("--schema", "athena", "--log-level", "debug")
+
+    assert (run.code, leaked(everything(past, run), VALUE)) == (7, [])
+
+
+def test_the_values_do_not_show_in_retries(past: Project):
+    detail = "RAISE 'busy' USING ERRCODE = '40001', DETAIL = 'Key (address)=(Ermou Street 7)'"
+    operation = f"migrations.RunSQL({f'DO $$ BEGIN {detail}; END $$'!r})"
+    past.migration("buildings", "0007_busy", "0006_fill_slugs", operation)
+
+    run = past.run("--schema", "athena", "--retry-for", "1", "--log-level", "debug")
+
+    assert len(run.named("schema.retried")) > 0
+    assert (run.code, leaked(everything(past, run), VALUE)) == (7, [])
+
+
+def test_the_values_do_not_show_when_the_shared_schema_fails(past: Project):
+    python(past, INSERT_TWICE.format("raise"))
+
+    run = past.run("--log-level", "debug")
+
+    assert (run.code, leaked(everything(past, run), VALUE)) == (6, [])
+
+
+def inside(function: str) -> str:
+    """INSERT_TWICE as the body of a function."""
+    return f"def {function}:\n" + "".join(
+        f"    {line}\n" for line in INSERT_TWICE.format("raise").splitlines()
+    )
+
+
+def test_the_values_do_not_show_when_an_app_cannot_be_loaded(past: Project):
+    past.write(
+        "announcements/apps.py",
+        "from django.apps import AppConfig\nfrom django.db import connection\n\n\n"
+        f"{inside('insert()')}\n\n"
+        "class Config(AppConfig):\n    name = 'announcements'\n\n    def ready(self):\n        insert()\n",
+    )
+
+    run = past.run("--log-level", "debug")
+
+    assert (run.code, leaked(everything(past, run), VALUE)) == (2, [])
+
+
+def test_the_values_do_not_show_in_a_crash(past: Project):
+    models = (past.folder / "tenants" / "models.py").read_text()
+    crash = (
+        f"from django.db import connection\n\n\n{inside('fail()')}\n\nClient.objects.get_queryset = fail\n"
+    )
+    past.write("tenants/models.py", f"{models}\n\n{crash}")
+
+    run = past.run("--log-level", "debug")
+
+    assert (run.code, len(run.named("release.crashed")), leaked(everything(past, run), VALUE)) == (1, 1, [])

@@ -1,0 +1,401 @@
+"""What django-tenants can be set to: types, templates, order, alias, schema name, routers, search paths."""
+
+import pytest
+
+from tests.support.release import Project
+from tests.support.schemas import columns, copy_schema, everything
+
+TENANTS = ("athena", "kypseli", "piraeus")
+MIGRATED = {"public": "migrated"} | dict.fromkeys(TENANTS, "migrated")
+
+TYPES = """
+HAS_MULTI_TYPE_TENANTS = True
+MULTI_TYPE_DATABASE_FIELD = "type"
+TENANT_TYPES = {
+    "public": {"APPS": SHARED_APPS, "URLCONF": "config.urls_public"},
+    "housing": {"APPS": TENANT_APPS, "URLCONF": "config.urls_tenant"},
+    "club": {"APPS": ["django.contrib.contenttypes", "clubs"], "URLCONF": "config.urls_tenant"},
+}
+INSTALLED_APPS = [*INSTALLED_APPS, "clubs"]
+"""
+
+
+def add_app(project: Project, label: str, model: str) -> None:
+    """An app with one model and its migration."""
+    project.write(f"{label}/__init__.py", "")
+    project.write(f"{label}/migrations/__init__.py", "")
+    project.write(
+        f"{label}/models.py", f"from django.db import models\n\n\nclass {model}(models.Model):\n    pass\n"
+    )
+    key = (
+        "('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID'))"
+    )
+    project.write(
+        f"{label}/migrations/0001_initial.py",
+        "from django.db import migrations, models\n\n\n"
+        "class Migration(migrations.Migration):\n"
+        f"    operations = [migrations.CreateModel('{model}', [{key}])]\n",
+    )
+
+
+def add_types(project: Project) -> None:
+    """Two types of tenants; all that are there become housing."""
+    add_app(project, "clubs", "Club")
+    project.settings(TYPES)
+    models = (project.folder / "tenants" / "models.py").read_text(encoding="utf-8")
+    field = "models.CharField(max_length=20, default='housing')"
+    line = "    created_at = models.DateTimeField(auto_now_add=True)\n"
+    project.write("tenants/models.py", models.replace(line, f"{line}    type = {field}\n"))
+    project.migration(
+        "tenants", "0002_client_type", "0001_initial", f"migrations.AddField('client', 'type', {field})"
+    )
+
+
+@pytest.fixture
+def typed(current: Project) -> Project:
+    """Three housing tenants with nothing to do, and the schema of a club that is still empty."""
+    add_types(current)
+    assert current.run("--no-collectstatic").code == 0
+    current.database.sql(
+        "CREATE SCHEMA chess; INSERT INTO public.tenants_client (schema_name, name, created_at, type)"
+        " VALUES ('chess', 'Chess', now(), 'club')"
+    )
+    return current
+
+
+# Multi-type tenants.
+
+
+def test_tenant_types_can_be_introduced_by_the_release_itself(past: Project) -> None:
+    add_types(past)
+    run = past.run("--no-collectstatic")
+
+    assert run.code == 0, run.text
+    assert run.states == MIGRATED
+    assert "clubs_club" not in past.database.tables("athena")
+
+
+def test_each_type_gets_the_tables_of_its_own_apps(typed: Project) -> None:
+    run = typed.run("--no-collectstatic")
+
+    assert run.code == 0, run.text
+    assert run.states["chess"] == "migrated"
+    assert typed.database.tables("chess") == {"clubs_club", "django_content_type", "django_migrations"}
+
+
+def test_a_new_migration_reaches_only_the_tables_of_its_type(typed: Project) -> None:
+    typed.run("--no-collectstatic")
+    field = "migrations.AddField('club', 'open', models.BooleanField(default=True))"
+    typed.migration("clubs", "0002_open", "0001_initial", field)
+    run = typed.run("--no-collectstatic")
+
+    assert run.code == 0, run.text
+    assert columns(typed.database, "chess", "clubs_club") == ["id", "open"]
+
+
+def test_tables_of_another_type_are_not_expected(typed: Project) -> None:
+    typed.run("--no-collectstatic")
+    run = typed.run("verify")
+
+    assert (run.code, run.report["findings"]) == (0, [])
+
+
+def test_a_missing_table_of_a_type_is_found_in_that_type(typed: Project) -> None:
+    typed.run("--no-collectstatic")
+    typed.database.sql("DROP TABLE chess.clubs_club")
+
+    assert typed.run("verify").findings("table.ghost") == [("chess", "clubs_club")]
+
+
+@pytest.mark.parametrize("command", ["release", "verify", "check"])
+def test_a_tenant_of_an_unknown_type_does_not_stop_the_others(typed: Project, command: str) -> None:
+    typed.database.sql("UPDATE public.tenants_client SET type = 'hotel' WHERE schema_name = 'athena'")
+    typed.migration("buildings", "0007_more", "0006_fill_slugs", "migrations.RunSQL('SELECT 1')")
+    run = typed.run(command)
+
+    assert run.code != 1, run.text
+    if command == "release":
+        assert (run.code, run.states["athena"], run.states["kypseli"]) == (7, "failed", "migrated")
+
+
+# Templates.
+
+
+@pytest.fixture
+def cloning(past: Project) -> Project:
+    """New tenants are cloned from the schema `blueprint`, which has no row."""
+    copy_schema(past.database, "athena", "blueprint")
+    past.settings('TENANT_BASE_SCHEMA = "blueprint"\nTENANT_CREATION_FAKES_MIGRATIONS = True')
+    return past
+
+
+def test_the_template_schema_is_migrated_without_a_row(cloning: Project) -> None:
+    run = cloning.run("--no-collectstatic")
+
+    assert run.code == 0, run.text
+    assert run.states == MIGRATED | {"blueprint": "migrated"}
+    assert run.findings("schema.unowned") == []
+    assert cloning.database.applied("blueprint", "buildings")[-1] == "0006_fill_slugs"
+
+
+def test_the_template_is_migrated_before_the_tenants(cloning: Project) -> None:
+    run = cloning.run("--no-collectstatic")
+
+    assert [event["schema"] for event in run.named("schema.migrated")][:2] == ["public", "blueprint"]
+
+
+def test_the_template_is_verified(cloning: Project) -> None:
+    cloning.database.sql("DROP TABLE blueprint.buildings_buildingmembership")
+
+    assert cloning.run("verify").findings("table.ghost") == [("blueprint", "buildings_buildingmembership")]
+
+
+def test_a_tenant_cloned_after_the_release_has_nothing_pending(cloning: Project) -> None:
+    cloning.run("--no-collectstatic")
+    cloning.python(
+        "from tenants.models import Client; Client(schema_name='plaka', name='P').save(verbosity=0)"
+    )
+    run = cloning.run("check")
+
+    assert (run.code, run.report["findings"]) == (0, []), run.text
+
+
+def test_a_template_that_is_not_made_yet_is_no_finding(current: Project) -> None:
+    current.settings('TENANT_BASE_SCHEMA = "blueprint"\nTENANT_CREATION_FAKES_MIGRATIONS = True')
+
+    assert current.run("check").report["findings"] == []
+
+
+def test_a_type_can_have_a_template_of_its_own(typed: Project) -> None:
+    typed.settings(
+        "TENANT_CREATION_FAKES_MIGRATIONS = True\nTENANT_TYPES['club']['BASE_SCHEMA'] = 'club_blueprint'"
+    )
+    typed.database.sql("CREATE SCHEMA club_blueprint")
+    run = typed.run("--no-collectstatic")
+
+    assert run.code == 0, run.text
+    assert "clubs_club" in typed.database.tables("club_blueprint")
+    assert "buildings_building" not in typed.database.tables("club_blueprint")
+
+
+# Order.
+
+
+@pytest.mark.parametrize("order", [["schema_name"], ["-schema_name"]], ids=["ascending", "descending"])
+def test_tenants_are_migrated_in_the_order_of_the_settings(past: Project, order: list[str]) -> None:
+    past.settings(f"TENANT_MIGRATION_ORDER = {order!r}")
+    run = past.run("--no-collectstatic")
+
+    expected = sorted(TENANTS, reverse=order[0].startswith("-"))
+    assert [event["schema"] for event in run.named("schema.migrated")] == ["public", *expected]
+
+
+# Aliases and names.
+
+ANOTHER_ALIAS = """
+OTHER = {"ENGINE": "django.db.backends.sqlite3", "NAME": BASE_DIR / "other.sqlite3"}
+DATABASES = {"default": OTHER, "tenants": DATABASES["default"]}
+TENANT_DB_ALIAS = "tenants"
+"""
+
+
+def test_the_tenants_can_live_in_another_database_alias(past: Project) -> None:
+    past.settings(ANOTHER_ALIAS)
+    run = past.run("--no-collectstatic")
+
+    assert run.code == 0, run.text
+    assert run.states == MIGRATED
+    assert not (past.folder / "other.sqlite3").exists()
+
+
+def test_another_alias_can_be_looked_at(current: Project) -> None:
+    current.settings(ANOTHER_ALIAS)
+    run = current.run("check")
+
+    assert (run.code, run.report["findings"]) == (0, []), run.text
+
+
+@pytest.mark.parametrize("name", ["shared", "Shared Things"])
+def test_the_shared_schema_can_have_another_name(past: Project, name: str) -> None:
+    past.database.sql(f'ALTER SCHEMA public RENAME TO "{name}"')
+    past.settings(f"PUBLIC_SCHEMA_NAME = {name!r}")
+    run = past.run("--no-collectstatic")
+
+    assert run.code == 0, run.text
+    assert run.states == {name: "migrated"} | dict.fromkeys(TENANTS, "migrated")
+    assert past.database.applied(name, "users")[-1] == "0002_user_phone"
+
+
+def test_a_public_schema_beside_the_shared_one_is_left_alone(past: Project) -> None:
+    past.database.sql("ALTER SCHEMA public RENAME TO shared; CREATE SCHEMA public")
+    past.settings('PUBLIC_SCHEMA_NAME = "shared"')
+    run = past.run("--no-collectstatic")
+
+    assert run.code == 0, run.text
+    assert past.database.tables("public") == set()
+
+
+def test_a_shared_schema_that_is_not_there_is_a_preflight_error(past: Project) -> None:
+    past.settings('PUBLIC_SCHEMA_NAME = "nowhere"')
+    before = everything(past.database)
+    run = past.run()
+
+    assert (run.code, run.report["error"]) == (3, "shared.missing"), run.text
+    assert 'CREATE SCHEMA "nowhere"' in run.event("release.failed")["message"]
+    assert everything(past.database) == before
+
+
+# Routers.
+
+ROUTER = """
+from django.db import connections
+
+
+class Quiet:
+    \"\"\"Athena has no announcements.\"\"\"
+
+    def allow_migrate(self, db, app_label, **hints):
+        if app_label == "announcements" and connections[db].schema_name == "athena":
+            return False
+        return None
+"""
+
+
+def test_a_router_of_the_projects_own_decides_what_a_schema_gets(current: Project) -> None:
+    current.write("config/routers.py", ROUTER)
+    current.settings('DATABASE_ROUTERS = ["config.routers.Quiet", *DATABASE_ROUTERS]')
+    field = "migrations.AddField('announcement', 'loud', models.BooleanField(default=False))"
+    current.migration("announcements", "0004_loud", "0003_announcement_pinned", field)
+    run = current.run("--no-collectstatic")
+
+    assert run.code == 0, run.text
+    assert "loud" not in columns(current.database, "athena", "announcements_announcement")
+    assert "loud" in columns(current.database, "kypseli", "announcements_announcement")
+
+
+def test_tables_that_a_router_of_the_projects_own_keeps_out_are_not_expected(current: Project) -> None:
+    current.write("config/routers.py", ROUTER)
+    current.settings('DATABASE_ROUTERS = ["config.routers.Quiet", *DATABASE_ROUTERS]')
+    for schema in ("athena", "kypseli"):
+        current.database.sql(f"DROP TABLE {schema}.announcements_announcement_audience")
+
+    assert current.run("verify").findings("table.ghost") == [
+        ("kypseli", "announcements_announcement_audience")
+    ]
+
+
+# Search paths.
+
+
+def test_extra_search_paths_are_kept(past: Project) -> None:
+    past.database.sql("CREATE SCHEMA extensions; CREATE TABLE extensions.marker ()")
+    past.settings('PG_EXTRA_SEARCH_PATHS = ["extensions"]')
+    past.migration(
+        "buildings", "0007_look", "0006_fill_slugs", "migrations.RunSQL('SELECT count(*) FROM marker')"
+    )
+    run = past.run("--no-collectstatic")
+
+    assert run.code == 0, run.text
+    assert run.states == MIGRATED
+
+
+def test_set_calls_can_be_limited(past: Project) -> None:
+    past.settings("TENANT_LIMIT_SET_CALLS = True")
+    run = past.run("--no-collectstatic")
+
+    assert (run.code, run.states) == (0, MIGRATED), run.text
+
+
+# Signals.
+
+OBSERVER = """
+from pathlib import Path
+
+from django.apps import AppConfig
+from django_tenants.signals import schema_migrated, schema_pre_migration
+
+SEEN = Path(__file__).with_name("seen")
+
+
+def note(word):
+    def receiver(schema_name, **_):
+        with SEEN.open("a", encoding="utf-8") as file:
+            file.write(f"{word} {schema_name}\\n")
+
+    return receiver
+
+
+before, after = note("before"), note("after")
+
+
+class Config(AppConfig):
+    name = "observer"
+
+    def ready(self):
+        schema_pre_migration.connect(before)
+        schema_migrated.connect(after)
+"""
+
+
+@pytest.fixture
+def observed(past: Project) -> Project:
+    """An app notes django-tenants' signals in observer/seen."""
+    past.write("observer/__init__.py", "")
+    past.write("observer/apps.py", OBSERVER)
+    past.settings(
+        "SHARED_APPS = [*SHARED_APPS, 'observer']\nINSTALLED_APPS = [*INSTALLED_APPS, 'observer']\n"
+        "TENANT_MIGRATION_ORDER = ['schema_name']"
+    )
+    return past
+
+
+def seen(project: Project) -> list[str]:
+    """The signals so far."""
+    return (project.folder / "observer" / "seen").read_text(encoding="utf-8").splitlines()
+
+
+def test_the_signals_are_sent_for_each_schema(observed: Project) -> None:
+    observed.run("--no-collectstatic")
+
+    expected = [f"{word} {name}" for name in ("public", *TENANTS) for word in ("before", "after")]
+    assert seen(observed) == expected
+
+
+def test_no_signal_is_sent_for_a_schema_with_nothing_to_do(observed: Project) -> None:
+    observed.run("--no-collectstatic", "--schema", "athena")
+    observed.run("--no-collectstatic", "--exclude", "piraeus", "--tenants-only")
+
+    assert seen(observed) == ["before athena", "after athena", "before kypseli", "after kypseli"]
+
+
+def test_a_schema_that_failed_is_not_signalled_as_migrated(observed: Project) -> None:
+    observed.database.sql("ALTER TABLE kypseli.buildings_building ADD COLUMN slug text")
+    observed.run("--no-collectstatic")
+
+    assert [line for line in seen(observed) if "kypseli" in line] == ["before kypseli"]
+    assert "after piraeus" in seen(observed)
+
+
+def test_a_new_model_gets_its_content_type_in_every_tenant(current: Project) -> None:
+    models = (current.folder / "buildings" / "models.py").read_text(encoding="utf-8")
+    current.write("buildings/models.py", f"{models}\n\nclass Lift(models.Model):\n    pass\n")
+    key = "('id', models.BigAutoField(primary_key=True))"
+    lift = f"migrations.CreateModel('Lift', [{key}])"
+    current.migration("buildings", "0007_lift", "0006_fill_slugs", lift)
+    current.run("--no-collectstatic")
+
+    select = "SELECT count(*) FROM {}.django_content_type WHERE app_label = 'buildings' AND model = 'lift'"
+    assert [current.database.sql(select.format(name)) for name in TENANTS] == ["1", "1", "1"]
+
+
+def test_a_new_shared_model_gets_its_permissions(current: Project) -> None:
+    models = (current.folder / "users" / "models.py").read_text(encoding="utf-8")
+    current.write("users/models.py", f"{models}\n\nclass Team(models.Model):\n    pass\n")
+    team = "migrations.CreateModel('Team', [('id', models.BigAutoField(primary_key=True))])"
+    current.migration("users", "0003_team", "0002_user_phone", team)
+    current.run("--no-collectstatic")
+
+    found = current.database.lines(
+        "SELECT codename FROM auth_permission WHERE codename LIKE '%\\_team' ORDER BY 1"
+    )
+    assert found == ["add_team", "change_team", "delete_team", "view_team"]

@@ -1,0 +1,188 @@
+"""Running the real script as users do: a process, an environment, an exit code, lines of JSON."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from .server import psql
+
+ROOT = Path(__file__).resolve().parents[2]
+SCRIPT = ROOT / "run_migrations.py"
+EXAMPLE = ROOT / "examples" / "buildings"
+
+
+@dataclass(frozen=True)
+class Database:
+    """A throwaway database."""
+
+    url: str
+
+    def sql(self, statement: str) -> str:
+        """Run a statement as the superuser; bare rows, columns separated by "|"."""
+        return psql(self.url, statement).strip()
+
+    def lines(self, statement: str) -> list[str]:
+        """The rows of a statement."""
+        return self.sql(statement).splitlines()
+
+    def applied(self, schema: str, app: str) -> list[str]:
+        """The migrations of an app that are recorded in a schema."""
+        return self.lines(
+            f"SELECT name FROM \"{schema}\".django_migrations WHERE app = '{app}' ORDER BY name"
+        )
+
+    def tables(self, schema: str) -> set[str]:
+        """The tables of a schema."""
+        return set(self.lines(f"SELECT tablename FROM pg_tables WHERE schemaname = '{schema}'"))
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a finished process left behind."""
+
+    code: int
+    stdout: str
+    stderr: str
+    report: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def events(self) -> list[dict[str, Any]]:
+        """The log lines, wherever they went."""
+        lines = (self.stdout + self.stderr).splitlines()
+        return [json.loads(line) for line in lines if line.startswith('{"message"')]
+
+    def event(self, name: str) -> dict[str, Any]:
+        """The one event of this name."""
+        found = self.named(name)
+        assert len(found) == 1, f"{len(found)} events {name!r} in:\n{self.text}"
+        return found[0]
+
+    def named(self, name: str) -> list[dict[str, Any]]:
+        """All events of this name."""
+        return [event for event in self.events if event["event"] == name]
+
+    @property
+    def text(self) -> str:
+        """Everything that was printed."""
+        return self.stdout + self.stderr
+
+    def outcome(self, schema: str) -> dict[str, Any]:
+        """The outcome of one schema."""
+        found: list[dict[str, Any]] = [one for one in self.report["schemas"] if one["schema"] == schema]
+        assert len(found) == 1, f"{len(found)} outcomes of {schema!r}"
+        return found[0]
+
+    @property
+    def states(self) -> dict[str, str]:
+        """Schema to outcome."""
+        return {one["schema"]: one["state"] for one in self.report["schemas"]}
+
+    def findings(self, id: str) -> list[tuple[str, str]]:
+        """Schema and object of the findings with this id."""
+        return [(one["schema"], one["object"]) for one in self.report["findings"] if one["id"] == id]
+
+
+class Project:
+    """A copy of the example project that a test may change, and a database for it."""
+
+    def __init__(self, folder: Path, database: Database) -> None:
+        self.folder = folder
+        self.database = database
+        shutil.copytree(EXAMPLE, folder, ignore=shutil.ignore_patterns("__pycache__", "staticfiles"))
+
+    def write(self, path: str, text: str) -> Path:
+        """Create or replace a file of the project."""
+        target = self.folder / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(text, encoding="utf-8")
+        return target
+
+    def settings(self, text: str) -> None:
+        """Append to the settings module."""
+        path = self.folder / "config" / "settings.py"
+        path.write_text(path.read_text(encoding="utf-8") + "\n" + text + "\n", encoding="utf-8")
+
+    def migration(self, app: str, name: str, after: str, operations: str, extra: str = "") -> None:
+        """Add a migration; `operations` is Python source with `migrations` and `models` in reach."""
+        self.write(
+            f"{app}/migrations/{name}.py",
+            "from django.db import migrations, models\n\n\n"
+            f"{extra}\n\n"
+            "class Migration(migrations.Migration):\n"
+            f"    dependencies = [({app!r}, {after!r})]\n"
+            f"    operations = [{operations}]\n",
+        )
+
+    def manage(self, *words: str) -> str:
+        """Run manage.py; returns its output."""
+        command = [sys.executable, "manage.py", *words]
+        done = subprocess.run(
+            command, cwd=self.folder, env=self.environ(), capture_output=True, text=True, check=True
+        )
+        return done.stdout
+
+    def python(self, code: str) -> str:
+        """Run code after django.setup(), in the shared schema."""
+        return self.manage("shell", "-v", "0", "-c", code)
+
+    def environ(self, **more: str) -> dict[str, str]:
+        """The environment of a run: nothing of Railway's or ours leaks in from outside."""
+        strangers = ("RAILWAY_", "RELEASE_", "DATABASE_", "PG", "DJANGO_", "SECRET_KEY")
+        clean = {name: value for name, value in os.environ.items() if not name.startswith(strangers)}
+        return {**clean, "DATABASE_URL": self.database.url, **more}
+
+    def start(self, *words: str, cwd: Path | None = None, **environ: str) -> subprocess.Popen[str]:
+        """Start the script and do not wait."""
+        report = self.folder.parent / "report.json"
+        report.unlink(missing_ok=True)
+        return subprocess.Popen(
+            [sys.executable, str(SCRIPT), *words],
+            cwd=cwd or self.folder,
+            env=self.environ(
+                **{
+                    "RELEASE_REPORT": str(report),
+                    "RELEASE_SETTLE": "0.2",
+                    "RELEASE_SETTLE_WAIT": "1",
+                    **environ,
+                }
+            ),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def finish(self, process: subprocess.Popen[str], seconds: float = 120) -> Run:
+        """Wait for a started script."""
+        try:
+            stdout, stderr = process.communicate(timeout=seconds)
+        except subprocess.TimeoutExpired:
+            process.send_signal(signal.SIGKILL)
+            raise
+        report = self.folder.parent / "report.json"
+        return Run(
+            process.returncode,
+            stdout,
+            stderr,
+            json.loads(report.read_text(encoding="utf-8")) if report.exists() else {},
+        )
+
+    def run(self, *words: str, cwd: Path | None = None, **environ: str) -> Run:
+        """Run the script to its end."""
+        return self.finish(self.start(*words, cwd=cwd, **environ))
+
+
+def until(condition: Callable[[], object], seconds: float = 30, what: str = "the condition") -> None:
+    """Wait until something has happened in another process; fail if it does not."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, f"{what} did not come true within {seconds} s"
+        time.sleep(0.05)

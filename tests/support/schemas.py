@@ -1,0 +1,103 @@
+"""Tenants made by hand: copies of a schema, rows of the tenants table, what a database holds, locks."""
+
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from .binaries import bin_dir, environment, run
+from .release import Database
+
+_COPY = """
+DO $copy$
+DECLARE
+    t text;
+BEGIN
+    CREATE SCHEMA {target};
+    FOR t IN SELECT tablename FROM pg_tables WHERE schemaname = {source} LOOP
+        EXECUTE format('CREATE TABLE %I.%I (LIKE %I.%I INCLUDING ALL)', {name}, t, {source}, t);
+        EXECUTE format('INSERT INTO %I.%I SELECT * FROM %I.%I', {name}, t, {source}, t);
+        EXECUTE format('SELECT setval(pg_get_serial_sequence(%L, ''id''), coalesce(max(id), 1)) FROM %I.%I',
+                       format('%I.%I', {name}, t), {name}, t);
+    END LOOP;
+END
+$copy$;
+"""
+
+
+def quote(name: str) -> str:
+    """An identifier, quoted."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def literal(text: str) -> str:
+    """A string constant."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+def add_row(database: Database, *names: str) -> None:
+    """Tenant rows alone; their schemas are somebody else's business."""
+    values = ", ".join(f"({literal(name)}, {literal(name)}, now())" for name in names)
+    database.sql(f"INSERT INTO public.tenants_client (schema_name, name, created_at) VALUES {values}")
+
+
+def copy_schema(database: Database, source: str, *names: str) -> None:
+    """Schemas with the tables, rows and records of another, without foreign keys; no tenant rows."""
+    copies = [_COPY.format(target=quote(name), name=literal(name), source=literal(source)) for name in names]
+    # One statement is one transaction, and each table that it makes takes several of the server's lock slots.
+    for start in range(0, len(copies), 50):
+        database.sql("".join(copies[start : start + 50]))
+
+
+def copy_tenant(database: Database, source: str, *names: str) -> None:
+    """As copy_schema, with tenant rows."""
+    copy_schema(database, source, *names)
+    add_row(database, *names)
+
+
+def records(database: Database) -> dict[str, list[str]]:
+    """The migration records of every schema that has a table for them, in the order of their making."""
+    schemas = database.lines(
+        "SELECT schemaname FROM pg_tables WHERE tablename = 'django_migrations' ORDER BY 1"
+    )
+    select = "SELECT id, app, name, applied FROM {}.django_migrations ORDER BY id"
+    return {schema: database.lines(select.format(quote(schema))) for schema in schemas}
+
+
+def everything(database: Database, *schemas: str) -> tuple[str, dict[str, list[str]]]:
+    """What no command that only looks may change: the definitions of all objects, and the records."""
+    named = [f"--schema={quote(schema)}" for schema in schemas]
+    dump = run("pg_dump", "--schema-only", *named, "-d", database.url)
+    # pg_dump protects its output with a word that is new each time.
+    lines = [line for line in dump.splitlines() if not line.startswith(("\\restrict", "\\unrestrict"))]
+    found = records(database)
+    return "\n".join(lines), {name: found[name] for name in found if name in (schemas or found)}
+
+
+def columns(database: Database, schema: str, table: str) -> list[str]:
+    """The columns of a table."""
+    return database.lines(
+        "SELECT column_name FROM information_schema.columns"
+        f" WHERE table_schema = {literal(schema)} AND table_name = {literal(table)} ORDER BY ordinal_position"
+    )
+
+
+@contextmanager
+def held_open(database: Database, statement: str) -> Iterator[None]:
+    """A session of somebody else that has run the statement in a transaction and does not end it."""
+    process = subprocess.Popen(
+        [str(bin_dir() / "psql"), "-X", "-q", "-v", "ON_ERROR_STOP=1", "-d", database.url],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd="/",
+        env=environment(),
+    )
+    assert process.stdin is not None
+    assert process.stdout is not None
+    process.stdin.write(f"BEGIN;\n{statement};\n\\echo done\n")
+    process.stdin.flush()
+    try:
+        assert process.stdout.readline() == "done\n"
+        yield
+    finally:
+        process.communicate()
