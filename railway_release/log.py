@@ -111,7 +111,7 @@ class Output:
         render = _to_json if as_json else _to_line(terminal and not os.environ.get("NO_COLOR"))
         structlog.configure(
             processors=[structlog.contextvars.merge_contextvars, _complete, clean, render],
-            wrapper_class=structlog.make_filtering_bound_logger(level),
+            wrapper_class=structlog.make_filtering_bound_logger(_number(level)),
             logger_factory=lambda *_: _Printer(self.screen),
             cache_logger_on_first_use=False,
         )
