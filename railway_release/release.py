@@ -42,7 +42,7 @@ def release(target: Target, report: Report, screen: Screen, interrupts: Interrup
         with phase(report, "plan"):
             planner, before = _plan(target, report)
         engine = StockEngine(_terms(target), Budget(target.config.retry_total), watch, interrupts)
-        work = Work(target, report, planner, before, engine, Backup(target), Progress(screen))
+        work = Work(target, report, planner, before, engine, Backup(target, interrupts), Progress(screen))
         with _naming_the_unreached(work):
             with phase(report, "backup"):
                 _back_up(work)

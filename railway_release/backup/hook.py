@@ -8,13 +8,13 @@ import shlex
 import signal
 import subprocess
 import threading
-import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import IO, Any
 
 from railway_release.config import Config
 from railway_release.errors import BackupFailed
+from railway_release.interrupts import Interrupts
 from railway_release.log import get_logger
 from railway_release.migrations.outcome import Key
 from railway_release.postgres.failures import describe
@@ -33,23 +33,6 @@ class BackupContext:
     migrations: tuple[Key, ...]  # (app label, migration name)
     run_id: str
     connection: Mapping[str, str]  # libpq's environment variables, password included
-
-
-def run(
-    config: Config, choice: Choice, schemas: tuple[str, ...], migrations: tuple[Key, ...], run_id: str
-) -> str:
-    """Run the configured hook; returns what was done, in words.
-
-    Raises BackupFailed on a non-zero exit, an exception or a time-out.
-    """
-    started = time.monotonic()
-    if config.backup_hook:
-        context = BackupContext(choice.name, schemas, migrations, run_id, libpq_environment(choice))
-        _call(config, context)
-    else:
-        _execute(config, {**os.environ, **libpq_environment(choice)})
-    means = "hook" if config.backup_hook else "command"
-    return f"backed up by the {means} in {time.monotonic() - started:.1f} s"
 
 
 def libpq_environment(choice: Choice) -> dict[str, str]:
@@ -74,7 +57,8 @@ def libpq_environment(choice: Choice) -> dict[str, str]:
     return {name: str(value) for name, value in variables.items() if value}
 
 
-def _call(config: Config, context: BackupContext) -> None:
+def call(config: Config, context: BackupContext) -> None:
+    """Run the callable; raises BackupFailed on an exception or a time-out."""
     hook = import_callable(config.backup_hook)
     raised: list[BaseException] = []
 
@@ -97,8 +81,9 @@ def _call(config: Config, context: BackupContext) -> None:
         ) from cause
 
 
-def _execute(config: Config, environ: Mapping[str, str]) -> None:
-    with _started(config, environ) as process:
+def execute(config: Config, connection: Mapping[str, str], interrupts: Interrupts) -> None:
+    """Run the command; raises BackupFailed on a non-zero exit or a time-out."""
+    with _started(config, {**os.environ, **connection}, interrupts) as process:
         reader = threading.Thread(target=_log_lines, args=(process.stdout,), daemon=True)
         reader.start()
         try:
@@ -115,25 +100,30 @@ def _execute(config: Config, environ: Mapping[str, str]) -> None:
 
 
 @contextlib.contextmanager
-def _started(config: Config, environ: Mapping[str, str]) -> Iterator[subprocess.Popen[str]]:
+def _started(
+    config: Config, environ: Mapping[str, str], interrupts: Interrupts
+) -> Iterator[subprocess.Popen[str]]:
     """The running command in a process group of its own, which never outlives this."""
     words: Any = (
         ["sh", "-c", config.backup_command] if config.backup_shell else shlex.split(config.backup_command)
     )
     try:
-        process = subprocess.Popen(
-            words,
-            env=environ,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            errors="replace",
-            start_new_session=True,
-        )
+        # A signal between the fork and the assignment would leave a command that nobody knows.
+        with interrupts.shield():
+            process = subprocess.Popen(
+                words,
+                env=environ,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                errors="replace",
+                start_new_session=True,
+            )
     except OSError as cause:
         raise BackupFailed(f"The backup command cannot be started: {cause}", _NOTHING_WRITTEN) from cause
     try:
+        interrupts.check()
         yield process
     finally:
         if process.poll() is None:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable
 
 from django.conf import settings
 
 from railway_release.backup import hook
 from railway_release.errors import BackupFailed
+from railway_release.interrupts import Interrupts
 from railway_release.log import get_logger
+from railway_release.migrations.outcome import Key
 from railway_release.migrations.plan import SchemaPlan
 from railway_release.preflight.target import Target
 
@@ -16,8 +19,9 @@ from railway_release.preflight.target import Target
 class Backup:
     """`before_writing` runs the hook the first time it is called with anything to write."""
 
-    def __init__(self, target: Target) -> None:
+    def __init__(self, target: Target, interrupts: Interrupts) -> None:
         self._target = target
+        self._interrupts = interrupts
         self.result = ""  # what was done, in words; empty while nothing had to be
 
     def before_writing(self, plans: Iterable[SchemaPlan]) -> None:
@@ -35,7 +39,19 @@ class Backup:
             return self._without_hook()
         schemas = tuple(one.schema.name for one in pending)
         steps = tuple(dict.fromkeys(step for one in pending for step in one.cohort.steps))
-        return hook.run(config, self._target.choice, schemas, steps, self._target.run_id)
+        started = time.monotonic()
+        means = self._run_hook(schemas, steps)
+        return f"backed up by the {means} in {time.monotonic() - started:.1f} s"
+
+    def _run_hook(self, schemas: tuple[str, ...], steps: tuple[Key, ...]) -> str:
+        config, choice = self._target.config, self._target.choice
+        connection = hook.libpq_environment(choice)
+        if config.backup_hook:
+            context = hook.BackupContext(choice.name, schemas, steps, self._target.run_id, connection)
+            hook.call(config, context)
+            return "hook"
+        hook.execute(config, connection, self._interrupts)
+        return "command"
 
     def _without_hook(self) -> str:
         if self._target.config.require_backup:
