@@ -84,7 +84,8 @@ class StockEngine:
         except (Interrupted, LockLost):
             return self._cut_off(plan, run)
         except BaseException as error:  # noqa: BLE001 - user code may raise anything; the others go on
-            if self._interrupts.requested is not None:
+            # A migration that is not atomic may be half applied, whatever ended it, and that must be told.
+            if self._interrupts.requested is not None and progress.tearable:
                 return self._cut_off(plan, run)
             return self._failed(plan, run, error, time.monotonic() - started)
         finally:
