@@ -30,6 +30,7 @@ class Interrupts:
     def __init__(self) -> None:
         self.requested: int | None = None
         self._shielded = False
+        self._ignored = False
         self._raised = False
         # The interpreter writes each signal's number here at once, even while the main thread is
         # blocked inside a driver's C code, where no Python handler runs.
@@ -45,7 +46,7 @@ class Interrupts:
     def __exit__(self, *_: object) -> None:
         signal.set_wakeup_fd(self._previous_fd)
         for signum, handler in self._previous.items():
-            signal.signal(signum, handler)
+            signal.signal(signum, signal.SIG_IGN if self._ignored else handler)
         self._reader.close()
         self._writer.close()
 
@@ -66,8 +67,11 @@ class Interrupts:
             raise Interrupted(self.requested)
 
     def ignore(self) -> None:
-        """From now on signals change nothing: what is left to do is short."""
-        self._shielded = True
+        """From now on, to the end of the process, signals change nothing: what is left to do is short.
+
+        For good, or one that comes while the interpreter shuts down would take the exit code's place.
+        """
+        self._shielded = self._ignored = True
 
     def fileno(self) -> int:
         """For select(): readable when a signal came."""

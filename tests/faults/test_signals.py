@@ -157,6 +157,21 @@ def test_two_signals_while_python_is_waiting_end_like_one(past: Project, begin, 
         assert (run.events[-1]["event"], run.stderr) == ("release.finished", "")
 
 
+def test_signals_up_to_the_very_end_of_the_process_do_not_change_its_exit_code(past: Project, begin, gate):
+    held_in(past, "athena")
+    begin(past, name="first")
+    gate.reached()
+    release = begin(past, name="second")
+    release.reach("lock.awaited")
+    release.process.send_signal(signal.SIGTERM)
+    while release.process.poll() is None:
+        release.process.send_signal(signal.SIGINT)
+        time.sleep(0.001)
+
+    run = release.finish(seconds=10)
+    assert (run.code in (143, 130), run.stderr) == (True, "")
+
+
 @both
 def test_a_signal_while_the_database_does_not_answer(past: Project, begin, signum, code):
     release = begin(past, DATABASE_URL="postgresql://nobody@127.0.0.1:9/nothing")
