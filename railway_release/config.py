@@ -167,6 +167,24 @@ class Config:
         30.0, "how long to wait for a schema that is still being created", seconds, metavar="SECONDS"
     )
 
+    # How to migrate
+    engine: str = option(
+        "compiled",
+        "compiled, or stock: everything through django-tenants' own machinery, one schema at a time",
+        one_of("compiled", "stock"),
+        metavar="NAME",
+    )
+    jobs: int = option(
+        0,
+        "how many schemas are migrated at the same time; 0 decides by the cores and by the connections "
+        "that the server has left",
+        count,
+        metavar="N",
+    )
+    post_migrate: bool = option(
+        False, "complete content types and permissions and send post_migrate in every schema", switch
+    )
+
     # Backup
     backup_command: str = option(
         "",

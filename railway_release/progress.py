@@ -56,7 +56,8 @@ class Progress:
     def _in_words(self) -> str:
         elapsed = time.monotonic() - self._started
         left = elapsed / self._done * (self._total - self._done)
-        return f"{self._done} of {self._total} schemas, about {left:.0f} s left"
+        rate = self._done / max(elapsed, 0.001)
+        return f"{self._done} of {self._total} schemas, {rate:.3g} a second, about {left:.0f} s left"
 
 
 def tell(outcome: Outcome, quietly: bool = False) -> None:
@@ -65,6 +66,7 @@ def tell(outcome: Outcome, quietly: bool = False) -> None:
         "schema": outcome.schema,
         "duration_ms": round(outcome.duration * 1000),
         "attempts": outcome.attempts,
+        "statements": outcome.statements,
     }
     if outcome.state == "failed":
         at = f" at {outcome.failed_at}" if outcome.failed_at else ""
@@ -73,6 +75,7 @@ def tell(outcome: Outcome, quietly: bool = False) -> None:
             message=f"{outcome.schema} failed{at}: {outcome.message}",
             migration=outcome.failed_at,
             sqlstate=outcome.sqlstate,
+            statement=outcome.statement,
             hint=outcome.hint,
             **fields,
         )
@@ -81,9 +84,5 @@ def tell(outcome: Outcome, quietly: bool = False) -> None:
         return
     log = get_logger().debug if quietly else get_logger().info
     steps = len(outcome.applied)
-    log(
-        "schema.migrated",
-        message=f"{outcome.schema} migrated ({steps} in {outcome.duration:.1f} s)",
-        migrations=steps,
-        **fields,
-    )
+    what = f"migrated ({steps} in {outcome.duration:.1f} s)" if steps else "completed (no migration)"
+    log("schema.migrated", message=f"{outcome.schema} {what}", migrations=steps, **fields)

@@ -11,14 +11,14 @@ import structlog
 from railway_release import static, tenants, triage
 from railway_release.backup.once import Backup
 from railway_release.config import Config
+from railway_release.engines.choose import chosen_engine
+from railway_release.engines.guard import OwnGuard
 from railway_release.errors import Exit
 from railway_release.interrupts import Interrupts
 from railway_release.log import Screen, get_logger
 from railway_release.migrations.outcome import Key, Outcome, in_words
 from railway_release.migrations.plan import Plan, Planner
-from railway_release.migrations.stock import StockEngine, Terms
 from railway_release.postgres.lock import acquire
-from railway_release.postgres.retry import Budget
 from railway_release.postgres.watch import Watch
 from railway_release.preflight import checks
 from railway_release.preflight.confirm import confirm
@@ -41,7 +41,7 @@ def release(target: Target, report: Report, screen: Screen, interrupts: Interrup
     with _locked(target, report, interrupts) as watch:
         with phase(report, "plan"):
             planner, before = _plan(target, report)
-        engine = StockEngine(_terms(target), Budget(target.config.retry_total), watch, interrupts)
+        engine = chosen_engine(target, planner, OwnGuard(interrupts, watch))
         work = Work(target, report, planner, before, engine, Backup(target, interrupts), Progress(screen))
         with _naming_the_unreached(work):
             with phase(report, "backup"):
@@ -137,19 +137,6 @@ def _pending(plan: Plan, config: Config) -> tuple[Pending, ...]:
     return tuple(Pending(steps, tuple(schemas)) for steps, schemas in groups.items())
 
 
-def _terms(target: Target) -> Terms:
-    config = target.config
-    log = f"lock_timeout {config.lock_timeout:g} s, statement_timeout {config.statement_timeout:g} s"
-    get_logger().info("migrations.bounded", message=f"every migration runs with {log}")
-    return Terms(
-        target.alias,
-        config.lock_timeout,
-        config.statement_timeout,
-        config.retry_for,
-        config.show_values,
-    )
-
-
 def _back_up(work: Work) -> None:
     config, plan = work.target.config, work.before.plan
     work.backup.before_writing(one for one in plan.schemas if one.within(config))
@@ -173,12 +160,12 @@ def _shared_outcome(work: Work) -> Iterator[Outcome]:
             text = f"{one.schema.name} is left out and has pending migrations: {in_words(one.cohort.steps)}"
             get_logger().warning("shared.left_out", message=text)
         yield Outcome(one.schema.name, "skipped")
-    elif not one.pending:
+    elif not one.due:
         yield Outcome(one.schema.name, "current")
     elif findings := triage.blocking(work.before, one):
         yield triage.blocked(one, findings)
     else:
-        yield from work.engine.migrate([one])
+        yield from work.engine.migrate([one], lambda: False)
 
 
 def _migrate_tenants(work: Work) -> Survey:

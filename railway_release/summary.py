@@ -67,14 +67,15 @@ def _findings(findings: Iterable[Finding]) -> Iterator[Line]:
 
 
 def _outcomes(outcomes: Iterable[Outcome]) -> Iterator[Line]:
-    groups: dict[tuple[str, str, str, str], list[Outcome]] = {}
+    groups: dict[tuple[str, str, str, str, str], list[Outcome]] = {}
     for outcome in outcomes:
         if outcome.state in ("failed", "not reached") or (outcome.state == "skipped" and outcome.message):
-            key = (outcome.state, outcome.failed_at, outcome.message, outcome.hint)
+            key = (outcome.state, outcome.failed_at, outcome.message, outcome.statement, outcome.hint)
             groups.setdefault(key, []).append(outcome)
-    for (state, failed_at, message, hint), group in groups.items():
+    for (state, failed_at, message, statement, hint), group in groups.items():
         at = f" at {failed_at}" if failed_at else ""
-        parts = [f"{_schemas([o.schema for o in group])} {state}{at}", message, hint]
+        in_full = f"{message} (in: {statement})" if statement else message
+        parts = [f"{_schemas([o.schema for o in group])} {state}{at}", in_full, hint]
         level: Level = "error" if state == "failed" else "warning"
         yield Line(level, f"schemas.{state.replace(' ', '_')}", ": ".join(part for part in parts if part))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -18,7 +18,7 @@ from railway_release.postgres.session import Connection, clip, quote
 from railway_release.preflight import database
 from railway_release.preflight.target import Target
 from railway_release.verification.compare import verify
-from railway_release.verification.findings import Finding
+from railway_release.verification.findings import INCOMPLETE, Finding
 from railway_release.words import some
 
 # A tenant that is deleted between two statements takes its table or schema with it.
@@ -72,8 +72,16 @@ def _read(target: Target, planner: Planner, connection: Connection) -> Survey:
     plan = planner.plan(there.without(records.unreadable), records.histories)
     findings = verify(connection, plan, planner, target.config)
     shared = there.shared.name
+    plan = plan.completing(_incomplete(plan, findings, target.config))
     ours = (f for f in findings if target.config.includes(f.schema, shared=f.schema == shared))
     return Survey(plan, records.histories, tuple(ours), read_at, records.fresh)
+
+
+def _incomplete(plan: Plan, findings: Iterable[Finding], config: Config) -> set[str]:
+    """The schemas whose content types and permissions are to be seen to."""
+    if config.post_migrate:
+        return {one.schema.name for one in plan.schemas}
+    return {f.schema for f in findings if f.id == INCOMPLETE and f.severity != "accepted"}
 
 
 def _check_shared_schema(there: topology.Topology, connection: Connection) -> None:

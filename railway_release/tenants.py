@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from railway_release import triage
@@ -117,18 +117,21 @@ def _say_what_is_awaited(doubtful: Collection[str]) -> None:
     get_logger().info("schemas.awaited", message=text, schemas=sorted(doubtful)[:100])
 
 
-def _apply(work: Work, round: Round, plans: Iterable[SchemaPlan]) -> bool:
+def _apply(work: Work, round: Round, plans: Sequence[SchemaPlan]) -> bool:
     """Run the engine; False when --on-error or --max-failures ended it."""
     config = work.target.config
     limit = 1 if config.on_error == "stop" else config.max_failures
-    for ended in work.engine.migrate(plans):
+
+    def enough() -> bool:
+        return bool(limit) and round.failed >= limit
+
+    for ended in work.engine.migrate(plans, enough):
         outcome = _or_gone(work, ended)
         round.end(outcome)
         work.progress.advance(outcome)
-        if limit and round.failed >= limit:
-            round.why_stopped = f"stopped after {round.failed} failed"
-            return False
-    return True
+    if enough():
+        round.why_stopped = f"stopped after {round.failed} failed"
+    return not enough()
 
 
 def _or_gone(work: Work, outcome: Outcome) -> Outcome:

@@ -13,9 +13,9 @@ from railway_release.words import schema_flag, some
 
 
 def to_migrate(survey: Survey, config: Config) -> Iterator[SchemaPlan]:
-    """The tenants with pending work that nothing speaks against."""
+    """The tenants with work to do that nothing speaks against."""
     for one in survey.plan.tenants:
-        if one.within(config) and one.pending and not blocking(survey, one):
+        if one.within(config) and one.due and not blocking(survey, one):
             yield one
 
 
@@ -27,7 +27,7 @@ def without_migrating(survey: Survey, config: Config) -> Iterator[Outcome]:
             yield Outcome(name, "skipped")
         elif one.cohort.inconsistency:
             yield Outcome(name, "failed", message=one.cohort.inconsistency, hint=_mend(name))
-        elif not one.pending:
+        elif not one.due:
             yield Outcome(name, "current")
         elif findings := blocking(survey, one):
             yield blocked(one, findings)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from railway_release.backup.once import Backup
-from railway_release.migrations.engine import Engine
+from railway_release.engines.engine import Engine
 from railway_release.migrations.plan import Planner
 from railway_release.preflight.target import Target
 from railway_release.progress import Progress

@@ -77,7 +77,7 @@ class Graph(MigrationLoader):
                     yield self.graph.nodes[key]
 
     def state(self) -> ProjectState:
-        """The models as they are in a schema with exactly these records."""
+        """The models as they are in a schema with exactly these records; not rendered, not to be changed."""
         applied = {self.graph.nodes[key] for key in self._applied if key in self.graph.nodes}
         state = ProjectState(real_apps=self.unmigrated_apps)
         for migration in self._all():

@@ -23,8 +23,11 @@ class Outcome:
     sqlstate: str = ""
     message: str = ""
     hint: str = ""
+    statement: str = ""  # the one that failed, with placeholders where Django has values
     duration: float = 0.0  # seconds
+    receivers: float = 0.0  # of these, seconds in signal receivers that are not Django's own
     attempts: int = 0
+    statements: int = 0  # sent to the server
 
 
 def dotted(key: Key) -> str:

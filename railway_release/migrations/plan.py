@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
 
 from django.db.migrations.exceptions import AmbiguityError
 
@@ -39,11 +39,17 @@ class SchemaPlan:
     schema: Schema
     cohort: Cohort
     ahead: frozenset[str]  # apps whose records are newer than the code
+    complete: bool = False  # content types and permissions are to be seen to in any case
 
     @property
     def pending(self) -> bool:
         """Whether there is anything to apply."""
         return bool(self.cohort.steps)
+
+    @property
+    def due(self) -> bool:
+        """Whether there is anything to do."""
+        return self.pending or self.complete
 
     def within(self, config: Config) -> bool:
         """Whether the command is about this schema."""
@@ -63,6 +69,11 @@ class Plan:
     def schemas(self) -> tuple[SchemaPlan, ...]:
         """All, the shared schema first."""
         return (self.shared, *self.tenants)
+
+    def completing(self, schemas: Collection[str]) -> Plan:
+        """The plan with the content types and permissions of these schemas to be seen to."""
+        shared, *tenants = (replace(one, complete=one.schema.name in schemas) for one in self.schemas)
+        return replace(self, shared=shared, tenants=tuple(tenants))
 
     @property
     def pending(self) -> tuple[SchemaPlan, ...]:
@@ -98,6 +109,11 @@ class Planner:
     def graph_of(self, cohort: Cohort) -> Graph:
         """The graph for this cohort's records."""
         return self._graphs[cohort.applied]
+
+    @property
+    def unmigrated_apps(self) -> list[str]:
+        """The apps without migrations."""
+        return sorted(self._graph.unmigrated_apps)
 
     def changed_models(self) -> list[str]:
         """The apps whose models have changes that no migration holds."""

@@ -73,6 +73,31 @@ def tables(connection: Connection, names: Collection[str]) -> dict[str, frozense
     return {schema: sets[digest] for digest, schemas, _ in groups for schema in schemas}
 
 
+@dataclass(frozen=True)
+class ContentRows:
+    """``app.model`` of each content type, ``app.model.codename`` of each permission if there are any."""
+
+    names: frozenset[str]
+    with_permissions: bool
+
+
+def content_rows(connection: Connection, schemas: Collection[str]) -> dict[str, ContentRows]:
+    """The content types and permissions of each schema; equal ones are one shared object.
+
+    Schemas without their tables, or in which they cannot be read, are left out.
+    """
+    there = tables(connection, ("django_content_type", "auth_permission"))
+    found: dict[str, ContentRows] = {}
+    for select, wanted in _ROWS.items():
+        alike = sorted(schema for schema in schemas if there.get(schema) == wanted)
+        digests = dict(_in_batches(connection, alike, _ROWS_DIGEST.replace("{rows}", select), {}))
+        one_of_each = {digest: schema for schema, digest in digests.items()}
+        rows = _in_batches(connection, sorted(one_of_each.values()), _ROWS_LIST.replace("{rows}", select), {})
+        read = {schema: ContentRows(frozenset(names), len(wanted) > 1) for schema, names in rows}
+        found |= {schema: read[one_of_each[digest]] for schema, digest in digests.items()}
+    return found
+
+
 def busy_schemas(connection: Connection, schemas: Collection[str], application: str) -> dict[str, str]:
     """The schemas in which sessions other than ours may be migrating, and which sessions.
 
@@ -103,6 +128,22 @@ SELECT digest, array_agg(nspname), min(present) FROM (
     GROUP BY n.nspname
 ) AS by_schema GROUP BY digest
 """
+
+_CONTENT_TYPES = "SELECT app_label || '.' || model FROM {schema}.django_content_type"
+_ROWS = {
+    _CONTENT_TYPES: frozenset({"django_content_type"}),
+    f"{_CONTENT_TYPES} UNION ALL"  # noqa: S608 - a constant
+    " SELECT c.app_label || '.' || c.model || '.' || p.codename FROM {schema}.auth_permission p"
+    " JOIN {schema}.django_content_type c ON c.id = p.content_type_id": frozenset(
+        {"django_content_type", "auth_permission"}
+    ),
+}
+# A sum of hashes does not depend on the order, so nothing needs to be sorted.
+_ROWS_DIGEST = (
+    "(SELECT {literal}, count(*) || '/' || coalesce(sum(hashtextextended(t, 0)::numeric), 0)"
+    " FROM ({rows}) r (t))"
+)
+_ROWS_LIST = "(SELECT {literal}, coalesce(array_agg(t), ARRAY[]::text[]) FROM ({rows}) r (t))"
 
 _BUSY = """
 SELECT n.nspname, string_agg(

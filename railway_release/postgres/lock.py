@@ -19,13 +19,19 @@ from railway_release.postgres.session import Connection, fetch
 # Two constants that nobody else is likely to use: "rrlo" and "eplq" as 32-bit numbers. Advisory locks
 # belong to one database, so its name need not be in the key.
 CLASS_ID, OBJECT_ID = 1920101487, 1701866609
+# Held, shared, by each session that writes. A killed release loses its lock at once, but the server may still
+# be at work on what its sessions, or its orphaned worker processes, have sent.
+_WRITERS = OBJECT_ID + 1
+MARK_AS_WRITER = f"SELECT pg_advisory_lock_shared({CLASS_ID}, {_WRITERS})"
 _POLL_SECONDS = 0.5
 
 _HOLDER = """
 SELECT a.application_name, a.pid, to_char(a.backend_start AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS "UTC"')
 FROM pg_catalog.pg_locks l JOIN pg_catalog.pg_stat_activity a ON a.pid = l.pid
-WHERE l.locktype = 'advisory' AND l.granted AND l.classid = %s AND l.objid = %s AND l.objsubid = 2
+WHERE l.locktype = 'advisory' AND l.granted AND l.classid = %s AND l.objid IN (%s, %s) AND l.objsubid = 2
+  AND l.pid <> pg_backend_pid()
   AND l.database = (SELECT oid FROM pg_catalog.pg_database WHERE datname = current_database())
+ORDER BY l.objid, a.backend_start
 """
 
 
@@ -40,7 +46,7 @@ def acquire(connection: Connection, wait_seconds: float) -> None:
     connection.cursor().execute("SET idle_session_timeout = 0")
     deadline = time.monotonic() + wait_seconds
     told = False
-    while not _try(connection):
+    while not (_try(connection, OBJECT_ID) and _nobody_writes(connection)):
         holder = _holder(connection)
         if time.monotonic() >= deadline:
             raise LockHeld(
@@ -53,13 +59,22 @@ def acquire(connection: Connection, wait_seconds: float) -> None:
         time.sleep(_POLL_SECONDS)
 
 
-def _try(connection: Connection) -> bool:
-    ((granted,),) = fetch(connection, "SELECT pg_try_advisory_lock(%s, %s)", (CLASS_ID, OBJECT_ID))
+def _try(connection: Connection, object_id: int) -> bool:
+    ((granted,),) = fetch(connection, "SELECT pg_try_advisory_lock(%s, %s)", (CLASS_ID, object_id))
     return bool(granted)
 
 
+def _nobody_writes(connection: Connection) -> bool:
+    """Whether the sessions of earlier releases have ended; if not, the lock is given back."""
+    if not _try(connection, _WRITERS):
+        fetch(connection, "SELECT pg_advisory_unlock(%s, %s)", (CLASS_ID, OBJECT_ID))
+        return False
+    fetch(connection, "SELECT pg_advisory_unlock(%s, %s)", (CLASS_ID, _WRITERS))
+    return True
+
+
 def _holder(connection: Connection) -> str:
-    rows = fetch(connection, _HOLDER, (CLASS_ID, OBJECT_ID))
+    rows = fetch(connection, _HOLDER, (CLASS_ID, OBJECT_ID, _WRITERS))
     if not rows:
         return "one that has just ended"
     name, pid, since = rows[0]

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.apps import apps
-from django.conf import settings
 from django.db import router
 from django.db.backends.utils import strip_quotes, truncate_name
 from django.db.migrations.state import ModelState, ProjectState
 
+from railway_release.migrations.rows import is_swapped
 from railway_release.postgres.session import clip
 from railway_release.topology import tenant_connection
 
@@ -69,19 +69,13 @@ def _table(db_table: str, app: str, migrated: bool = True) -> Table:
 def _has_table(model: ModelState) -> bool:
     """As Model._meta.can_migrate, without a model."""
     options = model.options
-    swappable = options.get("swappable")
     if options.get("abstract") or options.get("proxy") or not options.get("managed", True):
         return False
-    if swappable and _is_swapped(model, swappable):
+    if is_swapped(model):
         return False
     vendor = options.get("required_db_vendor", "postgresql")
     features = options.get("required_db_features", [])
     return vendor == "postgresql" and all(getattr(tenant_connection().features, f, False) for f in features)
-
-
-def _is_swapped(model: ModelState, swappable: str) -> bool:
-    named = getattr(settings, swappable, None)
-    return bool(named) and str(named).lower() != f"{model.app_label}.{model.name}".lower()
 
 
 def _allowed(app: str, name: str) -> bool:

@@ -17,6 +17,7 @@ AHEAD = "app.ahead"
 INCONSISTENT = "records.inconsistent"
 UNREADABLE = "records.unreadable"
 MISTYPED = "tenant.mistyped"
+INCOMPLETE = "rows.missing"
 
 HINTS = {
     GHOST: "A migration is recorded as applied but its table is not there: an app moved between SHARED_APPS "
@@ -31,6 +32,8 @@ HINTS = {
     UNREADABLE: "Its django_migrations cannot be read, so nothing is known of it; grant the privilege that "
     "is missing, end the lock, or mend the table.",
     MISTYPED: "Its type is not in TENANT_TYPES, so nobody knows its apps; correct the row or the setting.",
+    INCOMPLETE: "Content types or permissions of migrated models are missing, so permission checks fail: "
+    "a run ended before Django's post_migrate. A release adds them.",
     INCONSISTENT: "A migration is recorded although one that it depends on is not; compare the records with "
     "those of a healthy schema and mend them by hand.",
     AHEAD: "The app's records are newer than this code (a rollback?); what is missing there is a warning.",

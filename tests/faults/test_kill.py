@@ -21,8 +21,8 @@ def killed(project: Project, begin, gate) -> None:
     release = begin(project)
     gate.reached()
     release.kill()
-    gate.open()
     until(lambda: sessions(project.database) == [], what="the end of the killed release's sessions")
+    gate.open()
 
 
 def half_tables(database: Database, schema: str) -> tuple[bool, bool]:

@@ -201,8 +201,16 @@ def test_a_handler_that_writes_a_file_stays(past: Project):
     assert (run.code, "the lift is old\n" in path.read_text()) == (0, True)
 
 
-def test_what_django_and_django_tenants_print_is_shown_at_debug_level_only(past: Project):
+def test_each_migration_is_named_at_debug_level_only(past: Project):
     shown = past.run("--schema", "athena", "--log-level", "debug")
+    hidden = past.run("--schema", "kypseli")
+
+    named = [event["migration"] for event in shown.named("migration.applied")]
+    assert ("buildings.0006_fill_slugs" in named, hidden.named("migration.applied")) == (True, [])
+
+
+def test_what_django_and_django_tenants_print_is_shown_at_debug_level_only(past: Project):
+    shown = past.run("--schema", "athena", "--log-level", "debug", "--engine", "stock")
     hidden = past.run("--schema", "kypseli")
 
     captured = [event["message"] for event in shown.named("output.captured")]

@@ -151,6 +151,7 @@ class Project:
                     "RELEASE_REPORT": str(report),
                     "RELEASE_SETTLE": "0.2",
                     "RELEASE_SETTLE_WAIT": "1",
+                    "RELEASE_JOBS": "1",  # one after the other, in an order that a test can know
                     **environ,
                 }
             ),

@@ -1,0 +1,1 @@
+"""What brings schemas to their plan: our own engine, and django-tenants' machinery."""

@@ -1,0 +1,44 @@
+"""The terms of every session that migrates.
+
+Its DDL waits for locks for a bounded time only, since it queues before all other users of the table. It
+marks itself as a writer, so that no other release begins while it lives. And the server is asked to notice
+soon when our process is gone: otherwise it would go on with what it was sent.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from typing import Any
+
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.backends.signals import connection_created
+
+from railway_release.engines.engine import Terms
+from railway_release.postgres.lock import MARK_AS_WRITER
+
+# Not every platform's server can.
+_NOTICE_OUR_END = """
+DO $$ BEGIN PERFORM set_config('client_connection_check_interval', '500', false);
+EXCEPTION WHEN OTHERS THEN NULL; END $$
+"""
+
+
+@contextlib.contextmanager
+def bounded_waits(terms: Terms) -> Iterator[None]:
+    """While entered, Django's new connections to the tenants' database have the timeouts of the release."""
+
+    def bound(connection: BaseDatabaseWrapper, **_: Any) -> None:
+        if connection.alias == terms.alias:
+            with connection.connection.cursor() as cursor:
+                cursor.execute(
+                    f"SET lock_timeout = {round(terms.lock_timeout * 1000)};"
+                    f" SET statement_timeout = {round(terms.statement_timeout * 1000)};"
+                    f" {_NOTICE_OUR_END}; {MARK_AS_WRITER}"
+                )
+
+    connection_created.connect(bound)
+    try:
+        yield
+    finally:
+        connection_created.disconnect(bound)

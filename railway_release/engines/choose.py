@@ -1,0 +1,60 @@
+"""Which engine migrates, and why."""
+
+from __future__ import annotations
+
+from django.apps import apps
+from django.conf import settings
+from django_tenants.migration_executors import get_executor
+
+from railway_release.engines.compiled import CompiledEngine
+from railway_release.engines.engine import Engine, Terms
+from railway_release.engines.guard import OwnGuard
+from railway_release.engines.hand import Hand
+from railway_release.engines.turn import Turns
+from railway_release.log import get_logger
+from railway_release.migrations.plan import Planner
+from railway_release.postgres.retry import Budget
+from railway_release.preflight.target import Target
+
+_ORDINARY_EXECUTORS = {"standard", "multiprocessing", "subprocess"}
+
+
+def chosen_engine(target: Target, planner: Planner, guard: OwnGuard) -> Engine:
+    """The compiled one, unless only django-tenants' own machinery can do what was asked for or is in use."""
+    config = target.config
+    terms = Terms(
+        target.alias, config.lock_timeout, config.statement_timeout, config.retry_for, config.show_values
+    )
+    turns = Turns(terms, Budget(config.retry_total), guard, Hand())
+    bounds = f"lock_timeout {config.lock_timeout:g} s, statement_timeout {config.statement_timeout:g} s"
+    reason = _why_stock(target, planner)
+    name = f"django-tenants ({reason})" if reason else "compiled plans"
+    text = f"every migration runs with {bounds}, through {name}"
+    get_logger().info("migrations.bounded", message=text, engine="stock" if reason else "compiled")
+    if not reason:
+        return CompiledEngine(turns, guard, planner, target.connector("read"), config.jobs)
+    # Its command takes its base class from the settings when it is imported.
+    from railway_release.engines.stock import StockEngine  # noqa: PLC0415
+
+    return StockEngine(turns, guard)
+
+
+def _why_stock(target: Target, planner: Planner) -> str:
+    if target.config.engine == "stock":
+        return "--engine stock"
+    if command := getattr(settings, "TENANT_BASE_MIGRATE_COMMAND", None):
+        return f"TENANT_BASE_MIGRATE_COMMAND is {command}"
+    if function := getattr(settings, "GET_EXECUTOR_FUNCTION", None):
+        return f"GET_EXECUTOR_FUNCTION is {function}"
+    if (executor := _executor()) not in _ORDINARY_EXECUTORS:
+        return f"the executor {executor} is the project's own"
+    if labels := [one for one in planner.unmigrated_apps if any(apps.get_app_config(one).get_models())]:
+        return f"without migrations: {', '.join(labels)}"
+    return ""
+
+
+def _executor() -> str:
+    try:
+        return str(get_executor().codename)
+    except NotImplementedError:
+        return "named by EXECUTOR, which nobody has defined,"

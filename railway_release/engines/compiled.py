@@ -1,0 +1,144 @@
+"""The compiled engine: what is the same for a cohort is done once, the rest in parallel processes."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections.abc import Callable, Iterator, Sequence
+
+from django.conf import settings
+from django.db import connections
+
+from railway_release.engines import receivers
+from railway_release.engines.apply import Applier
+from railway_release.engines.bounds import bounded_waits
+from railway_release.engines.compile import Program, compiled
+from railway_release.engines.crew import Crew, cores
+from railway_release.engines.guard import OwnGuard
+from railway_release.engines.session import Session
+from railway_release.engines.turn import Turns
+from railway_release.engines.worker import Task
+from railway_release.log import get_logger
+from railway_release.migrations.outcome import Outcome
+from railway_release.migrations.plan import Cohort, Planner, SchemaPlan
+from railway_release.postgres.failures import describe
+from railway_release.postgres.session import Connect, fetch
+from railway_release.topology import tenant_connection
+
+# States to keep in memory at once, in operations: each holds some 150 kB beside what it shares with others.
+_MOST_OPERATIONS = 600
+_RENDERING = 30  # a cohort's first state, in full, weighs as much as so many operations
+
+_LIMIT = "TENANT_LIMIT_SET_CALLS"  # django-tenants' own setting
+_FREE = """
+SELECT current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int
+    - (SELECT count(*) FROM pg_catalog.pg_stat_activity WHERE backend_type = 'client backend')
+"""
+
+
+class CompiledEngine:
+    """See engine.Engine."""
+
+    def __init__(self, turns: Turns, guard: OwnGuard, planner: Planner, connect: Connect, jobs: int) -> None:
+        self._turns = turns
+        self._guard = guard
+        self._planner = planner
+        self._connect = connect
+        self._jobs_asked_for = jobs
+
+    def migrate(self, plans: Sequence[SchemaPlan], enough: Callable[[], bool]) -> Iterator[Outcome]:
+        """In this process for one schema or one job, else in forked workers."""
+        self._guard.check()
+        with _taking_over(self._turns):
+            jobs = self._jobs(len(plans))
+            session = Session()
+            for wave in self._waves(plans):
+                if isinstance(wave, Outcome):
+                    yield wave
+                elif jobs == 1:
+                    yield from self._here(wave, session, enough)
+                else:
+                    connections.close_all()
+                    yield from Crew(jobs, wave, self._turns, self._guard, self._connect).outcomes(enough)
+                self._guard.check()
+                if enough():
+                    return
+
+    def _here(self, tasks: Sequence[Task], session: Session, enough: Callable[[], bool]) -> Iterator[Outcome]:
+        for task in tasks:
+            self._guard.check()
+            if enough():
+                return
+            yield Applier(task.program, self._turns, session).take(task.plan)
+
+    def _waves(self, plans: Sequence[SchemaPlan]) -> Iterator[list[Task] | Outcome]:
+        """As many cohorts at a time as fit into memory, in the order of the plans; what cannot be compiled
+        has failed."""
+        wave: list[Task] = []
+        weight = 0
+        for cohort in {id(plan.cohort): plan.cohort for plan in plans}.values():
+            members = [plan for plan in plans if plan.cohort is cohort]
+            program = self._compile(cohort)
+            if isinstance(program, str):
+                yield from (_uncompilable(plan, program) for plan in members)
+                continue
+            cost = _RENDERING + sum(len(step.actions) for step in program.steps)
+            if wave and weight + cost > _MOST_OPERATIONS:
+                yield _in_order(wave, plans)
+                wave, weight = [], 0
+            wave += [Task(plan, program) for plan in members]
+            weight += cost
+        if wave:
+            yield _in_order(wave, plans)
+
+    def _compile(self, cohort: Cohort) -> Program | str:
+        try:
+            return compiled(self._planner.graph_of(cohort), cohort)
+        except Exception as error:  # noqa: BLE001 - the user's migrations may raise anything
+            return f"the migrations cannot be prepared: {type(error).__name__}: {describe(error)}"
+
+    def _jobs(self, schemas: int) -> int:
+        if schemas <= 1 or self._jobs_asked_for == 1:
+            return 1
+        if sys.platform != "linux":
+            get_logger().info("workers.none", message="one process migrates: only Linux can fork safely")
+            return 1
+        with contextlib.closing(self._connect()) as connection:
+            ((free,),) = fetch(connection, _FREE)
+        # Half of what is left, so that the application can still connect.
+        wanted = self._jobs_asked_for or min(cores(), max(1, free // 2))
+        jobs: int = max(1, min(wanted, free, schemas))
+        if jobs > 1:
+            text = f"{jobs} worker processes (start method fork)"
+            get_logger().info("workers.chosen", message=text, jobs=jobs, connections_free=free)
+        return jobs
+
+
+def _in_order(tasks: list[Task], plans: Sequence[SchemaPlan]) -> list[Task]:
+    place = {plan.schema.name: index for index, plan in enumerate(plans)}
+    return sorted(tasks, key=lambda task: place[task.plan.schema.name])
+
+
+def _uncompilable(plan: SchemaPlan, why: str) -> Outcome:
+    return Outcome(
+        plan.schema.name, "failed", message=why, hint="`python manage.py sqlmigrate` shows the same."
+    )
+
+
+@contextlib.contextmanager
+def _taking_over(turns: Turns) -> Iterator[None]:
+    """Do what the migrate command does around a schema's migrations, for all of them."""
+    receivers.register()
+    tenant_connection().set_schema_to_public()  # where every schema's turn begins, also in the workers
+    missing = object()
+    previous = getattr(settings, _LIMIT, missing)
+    # The path is set with each migration; django-tenants would send it with every single statement.
+    setattr(settings, _LIMIT, True)
+    try:
+        with receivers.without_djangos_own(), bounded_waits(turns.terms):
+            yield
+    finally:
+        if previous is missing:
+            delattr(settings, _LIMIT)
+        else:
+            setattr(settings, _LIMIT, previous)

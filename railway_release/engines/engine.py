@@ -1,0 +1,33 @@
+"""Engine: what brings schemas to their plan. The seam where another engine fits."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from railway_release.migrations.outcome import Outcome
+from railway_release.migrations.plan import SchemaPlan
+
+
+@dataclass(frozen=True)
+class Terms:
+    """What every migration runs under; seconds."""
+
+    alias: str
+    lock_timeout: float
+    statement_timeout: float
+    retry_for: float
+    show_values: bool
+
+
+class Engine(Protocol):
+    """Brings schemas to their plan."""
+
+    def migrate(self, plans: Sequence[SchemaPlan], enough: Callable[[], bool]) -> Iterator[Outcome]:
+        """One outcome for each schema that had its turn, as they end.
+
+        No schema is begun once `enough` says so; those in hand are finished. Raises Interrupted or LockLost
+        after the outcomes of what was in hand.
+        """
+        ...

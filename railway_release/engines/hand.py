@@ -1,0 +1,48 @@
+"""Hand: which migration is in hand in the schema whose turn it is, and what is done there."""
+
+from __future__ import annotations
+
+from railway_release.migrations.outcome import Key
+
+
+class Hand:
+    """Told by an engine where it is; whoever reports or interrupts asks here."""
+
+    def __init__(self) -> None:
+        self.take_up()
+
+    def take_up(self) -> None:
+        """A schema's turn, or another attempt at it, begins."""
+        self.done: list[Key] = []
+        self.statements = 0
+        self.receivers = 0.0  # seconds spent in other people's signal receivers
+        self.statement = ""  # the last one sent
+        self._step: Key | None = None
+        self._atomic = True
+
+    @property
+    def step(self) -> Key | None:
+        """The migration in hand."""
+        return self._step
+
+    @property
+    def tearable(self) -> bool:
+        """Whether the work in hand may be cancelled without leaving anything half done."""
+        return self._step is None or self._atomic
+
+    def begin(self, step: Key, *, atomic: bool) -> None:
+        """A migration is about to begin; nothing of it has been sent yet."""
+        # In this order: a migration that is not atomic must never look tearable.
+        self._atomic = atomic
+        self._step = step
+        self.statement = ""
+
+    def end(self, *recorded: Key) -> None:
+        """Migrations and their records are committed."""
+        self.done += recorded
+        self._step = None
+
+    def send(self, *statements: str) -> None:
+        """These are about to go to the server; which one fails can be told if it is alone."""
+        self.statements += len(statements)
+        self.statement = statements[0] if len(statements) == 1 else ""

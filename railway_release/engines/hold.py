@@ -1,0 +1,141 @@
+"""Hold: statements wait, to be sent together in one message, with BEGIN and COMMIT in it.
+
+An atomic migration that asks the database nothing costs one round trip. Whenever an answer is needed, what
+waits is sent first. The transaction's words are ours: Django believes itself in an atomic block, while the
+driver is in autocommit mode and sends what it is given.
+
+psycopg's pipeline mode would do less: it refuses statements of several parts, as Django's own
+"…; SET CONSTRAINTS … IMMEDIATE" and the user's SQL are.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from django.conf import settings
+from django.db import transaction
+from django_tenants.utils import get_public_schema_name
+
+from railway_release.engines.hand import Hand
+from railway_release.postgres.session import quote
+
+# On a line of its own, since a statement may end in a comment.
+_SEPARATOR = "\n;\n"
+
+
+class Hold:
+    """What is on its way to the server on Django's connection to the tenants' database."""
+
+    def __init__(self, connection: Any, hand: Hand) -> None:
+        self._connection = connection
+        self._hand = hand
+        self._opening: list[str] = []  # what has to come before the first statement
+        self._waiting: list[str] = []
+        self._own: list[str] = []  # of these, the migration's
+        self._closing: list[str] = []  # what comes after the last
+        self._sent = False
+        self.closed = False  # whether statements of the schema editor wait, too
+        self.naming = ""  # the schema editor's own text for the statement that it sends
+
+    @property
+    def untouched(self) -> bool:
+        """Whether nothing was sent, and nothing waits to be."""
+        return not self._sent and not self._waiting
+
+    def add(self, statement: str) -> None:
+        """Send it with the others of the migration."""
+        self._waiting.append(statement)
+        self._own.append(statement)
+
+    def restore_path(self) -> None:
+        """Somebody's own code has run: it may have set another path, which django-tenants would mend."""
+        if self._waiting:
+            self._waiting.append(self._search_path())
+        elif self._sent:
+            self._opening.append(self._search_path())
+
+    def add_last(self, statement: str) -> None:
+        """Send it after all others of the migration."""
+        self._closing.append(statement)
+
+    @contextlib.contextmanager
+    def transaction(self, *, closed: bool) -> Iterator[None]:
+        """Everything sent while entered is one transaction, committed with the last message.
+
+        If it is left `untouched`, the server never hears of it.
+        """
+        self._connection.ensure_connection()
+        self._open(self._begin(), closed=closed)
+        with transaction.atomic(using=self._connection.alias):
+            self._connection.connection.autocommit = True
+            yield
+            if not self.untouched or self._closing:
+                self._closing.append("COMMIT")
+                self.flush()
+        self._opening = []
+
+    @contextlib.contextmanager
+    def no_transaction(self) -> Iterator[None]:
+        """Each statement sent while entered commits by itself."""
+        self._open(closed=False)
+        yield
+        self.flush()
+
+    def flush(self) -> None:
+        """Send what waits, in one message."""
+        statements = [*self._opening, *self._waiting, *self._closing]
+        self._hand.send(*self._own)
+        self._opening, self._waiting, self._closing, self._own = [], [], [], []
+        self._sent = True
+        if statements:
+            with self._connection.wrap_database_errors, self._connection.connection.cursor() as cursor:
+                cursor.execute(_SEPARATOR.join(statements))
+
+    def before_each(self, execute: Callable[..., Any], sql: Any, *rest: Any) -> Any:
+        """Django's execute wrapper: whatever else is sent, it comes after what waits."""
+        if self._opening or self._waiting:
+            self.flush()
+        text = str(sql)
+        self._hand.send(self.naming or text)
+        # django-tenants is to believe that the path stays as it was set.
+        if "search_path" in text or text.startswith("ROLLBACK TO"):
+            self._connection.search_path_set_schemas = None
+        return execute(sql, *rest)
+
+    def _open(self, *words: str, closed: bool) -> None:
+        self._opening, self._waiting, self._closing = [*words, self._search_path()], [], []
+        self._own = []
+        self.closed = closed
+        self._sent = False
+
+    def _begin(self) -> str:
+        """With the isolation level that Django has given to the driver, whose BEGIN this stands for."""
+        if "isolation_level" not in self._connection.settings_dict["OPTIONS"]:
+            return "BEGIN"
+        return f"BEGIN ISOLATION LEVEL {self._connection.isolation_level.name.replace('_', ' ')}"
+
+    def _search_path(self) -> str:
+        """As django-tenants sets it; and it is told that it is set."""
+        path = [self._connection.schema_name, get_public_schema_name()]
+        path = [*dict.fromkeys(path), *getattr(settings, "PG_EXTRA_SEARCH_PATHS", [])]
+        self._connection.search_path_set_schemas = path
+        return f"SET search_path = {', '.join(map(quote, path))}"
+
+
+def holding_editor(connection: Any, hold: Hold) -> Any:
+    """The connection's own schema editor, but for where its statements go; never atomic by itself."""
+
+    class HoldingEditor(connection.SchemaEditorClass):  # type: ignore[misc]  # known at run time
+        def execute(self, sql: Any, params: Any = ()) -> None:
+            if hold.closed:
+                hold.add(str(sql) if params is None else connection.ops.compose_sql(str(sql), params))
+                return
+            hold.naming = str(sql)
+            try:
+                super().execute(sql, params)
+            finally:
+                hold.naming = ""
+
+    return HoldingEditor(connection, atomic=False)

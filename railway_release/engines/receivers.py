@@ -1,0 +1,96 @@
+"""Signals around the migrations of a schema, as django-tenants and Django's migrate send them.
+
+Django's own receivers are replaced by set-based statements; everybody else's are called.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import sys
+from collections.abc import Iterator
+from importlib import import_module
+from typing import Any
+
+from django.apps import apps
+from django.contrib.contenttypes import management as contenttypes
+from django.core.management.sql import emit_post_migrate_signal, emit_pre_migrate_signal
+from django.db.migrations.migration import Migration
+from django.db.migrations.state import ModelState, ProjectState, StateApps
+from django.db.models.signals import post_migrate, pre_migrate
+from django.dispatch import Signal
+from django.utils.module_loading import module_has_submodule
+
+_PERMISSIONS = "django.contrib.auth.management"
+
+
+def register() -> None:
+    """Import what registers receivers, as the migrate command does."""
+    for config in apps.get_app_configs():
+        if config.module is not None and module_has_submodule(config.module, "management"):
+            import_module(".management", config.name)
+
+
+@contextlib.contextmanager
+def without_djangos_own() -> Iterator[None]:
+    """While entered, content types and permissions are our business."""
+    removed = [(signal, arguments) for signal, arguments in _own() if signal.disconnect(**arguments)]
+    try:
+        yield
+    finally:
+        for signal, arguments in removed:
+            signal.connect(**arguments)
+
+
+def _own() -> Iterator[tuple[Signal, dict[str, Any]]]:
+    if apps.is_installed("django.contrib.contenttypes"):
+        config = apps.get_app_config("contenttypes")
+        injects = contenttypes.inject_rename_contenttypes_operations
+        yield pre_migrate, {"receiver": injects, "sender": config}
+        yield post_migrate, {"receiver": contenttypes.create_contenttypes}
+    if apps.is_installed("django.contrib.auth"):
+        auth = import_module(_PERMISSIONS)
+        for name, id in (
+            ("rename_permissions_after_model_rename", "rename_permissions"),
+            ("create_permissions", "create_permissions"),
+        ):
+            if hasattr(auth, name):
+                yield post_migrate, {"receiver": getattr(auth, name), "dispatch_uid": f"{_PERMISSIONS}.{id}"}
+
+
+def are_listening(signal: Signal) -> bool:
+    """Whether anybody wants pre_migrate or post_migrate of any app."""
+    return any(signal.has_listeners(config) for config in apps.get_app_configs())
+
+
+def before(alias: str, state_apps: StateApps, plan: list[Migration]) -> None:
+    """Send pre_migrate; raises RuntimeError if a receiver changes the plan, which is everybody's."""
+    steps = [(_copied(migration), False) for migration in plan]
+    shown = list(steps)
+    emit_pre_migrate_signal(1, False, alias, stdout=sys.stdout, apps=state_apps, plan=shown)
+    same = shown == steps and all(a.operations == b.operations for a, (b, _) in zip(plan, steps, strict=True))
+    if not same:
+        raise RuntimeError("A pre_migrate receiver changes the plan; migrate with --engine stock.")
+
+
+def _copied(migration: Migration) -> Migration:
+    copied = copy.copy(migration)
+    copied.__dict__["operations"] = list(migration.operations)
+    return copied
+
+
+def after(alias: str, state_apps: StateApps, plan: list[Migration]) -> None:
+    """Send post_migrate."""
+    steps = [(migration, False) for migration in plan]
+    emit_post_migrate_signal(1, False, alias, stdout=sys.stdout, apps=state_apps, plan=steps)
+
+
+def final_apps(state: ProjectState) -> StateApps:
+    """The registry that post_migrate gets: everything rendered, apps without migrations with relations."""
+    final = ProjectState(state.clone().models, state.real_apps).apps
+    keys = [(one.app_label, one.name_lower) for one in final.real_models]
+    with final.bulk_update():
+        for key in keys:
+            final.unregister_model(*key)
+    final.render_multiple([ModelState.from_model(apps.get_model(*key)) for key in keys])
+    return final

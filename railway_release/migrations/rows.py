@@ -1,0 +1,75 @@
+"""The content types and permissions that Django's post_migrate receivers see to, as sets.
+
+Django asks for them app by app and model by model, some hundred statements a tenant. What they should be
+follows from the migrations alone, so it is worked out once, without rendering a model.
+Source: django.contrib.contenttypes.management.create_contenttypes and
+django.contrib.auth.management.create_permissions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from django.apps import apps
+from django.apps.config import AppConfig
+from django.conf import settings
+from django.db.migrations.state import ModelState, ProjectState
+from django.utils import translation
+from django.utils.text import camel_case_to_spaces
+
+_ACTIONS = ("add", "change", "delete", "view")
+
+
+@dataclass(frozen=True)
+class Rows:
+    """What django_content_type and auth_permission should hold at least."""
+
+    content_types: tuple[tuple[str, str], ...] = ()  # app label, model
+    permissions: tuple[tuple[str, str, str, str], ...] = ()  # app label, model, codename, name
+
+
+def expected(state: ProjectState) -> Rows:
+    """The rows for a schema whose migrations have led to this state; apps without migrations have none."""
+    if ("contenttypes", "contenttype") not in state.models:
+        return Rows()
+    with_permissions = ("auth", "permission") in state.models
+    with translation.override(None):  # as migrate does: rows are the same whatever the language
+        described = [
+            (config.label, *model)
+            for config in apps.get_app_configs()
+            if config.models_module is not None
+            for model in _models(config, state)
+        ]
+    return Rows(
+        tuple((app, model) for app, model, _ in described),
+        tuple(
+            (app, model, codename, name)
+            for app, model, permissions in described
+            for codename, name in permissions
+            if with_permissions
+        ),
+    )
+
+
+def _models(config: AppConfig, state: ProjectState) -> Iterator[tuple[str, tuple[tuple[str, str], ...]]]:
+    """Name and permissions of each model of an app, sorted by name."""
+    for app, name in sorted(state.models):
+        if app == config.label and not is_swapped(state.models[app, name]):
+            model_state = state.models[app, name]
+            raw = model_state.options.get("verbose_name") or camel_case_to_spaces(model_state.name)
+            yield name, _permissions(name, raw, model_state.options)
+
+
+def _permissions(model: str, verbose_name: str, options: dict[str, Any]) -> tuple[tuple[str, str], ...]:
+    actions = options.get("default_permissions", _ACTIONS)
+    own = tuple((str(codename), str(name)) for codename, name in options.get("permissions", ()))
+    return (*((f"{action}_{model}", f"Can {action} {verbose_name}") for action in actions), *own)
+
+
+def is_swapped(model: ModelState) -> bool:
+    """Whether a setting names another model in this one's place."""
+    swappable = model.options.get("swappable")
+    named = getattr(settings, swappable, None) if swappable else None
+    return bool(named) and str(named).lower() != f"{model.app_label}.{model.name}".lower()
