@@ -1,0 +1,258 @@
+"""What surrounds the migrations of a schema: signals, content types and permissions; and who sends them."""
+
+import re
+
+import pytest
+
+from tests.support.release import Project
+
+from .test_engine import TENANTS, change
+
+# Writes every signal of the migrations into a file, with what comes with it.
+LISTENING = """
+import time
+from pathlib import Path
+
+from django.apps import AppConfig
+from django.db import connection
+from django.db.models.signals import post_migrate, pre_migrate
+from django_tenants.signals import schema_migrated, schema_pre_migration
+
+HEARD = Path(__file__).with_name("heard.txt")
+
+
+def note(*words):
+    with HEARD.open("a") as file:
+        print(*words, file=file)
+
+
+def hear(name, pause=0.0):
+    def receiver(sender, plan=(), using="", schema_name="", apps=None, **_):
+        steps = [(str(migration), backwards) for migration, backwards in plan]
+        models = sorted(model._meta.label for model in apps.get_models()) if apps else []
+        note(name, schema_name or connection.schema_name, getattr(sender, "label", ""), using, steps, models)
+        time.sleep(pause)
+
+    return receiver
+
+
+class BuildingsConfig(AppConfig):
+    name = "buildings"
+
+    def ready(self):
+        self.receivers = {
+            "schema_pre_migration": (schema_pre_migration, hear("schema_pre_migration", 0.05)),
+            "pre_migrate": (pre_migrate, hear("pre_migrate")),
+            "post_migrate": (post_migrate, hear("post_migrate")),
+            "schema_migrated": (schema_migrated, hear("schema_migrated", 0.05)),
+        }
+        for signal, receiver in self.receivers.values():
+            signal.connect(receiver)
+        CHANGES
+"""
+
+
+def listen(project: Project, changes: str = "pass") -> None:
+    """Connect receivers in the project; `changes` is what else happens there."""
+    project.write("buildings/apps.py", LISTENING.replace("CHANGES", changes))
+
+
+def heard(project: Project) -> list[str]:
+    """What the receivers were told since the last time."""
+    path = project.folder / "buildings" / "heard.txt"
+    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+    path.unlink(missing_ok=True)
+    return lines
+
+
+# Signals.
+
+
+@pytest.mark.parametrize("words", [(), ("--app", "buildings", "0005"), ("--tenants-only",)])
+def test_both_engines_send_the_same_signals(past, new_database, template, words):
+    listen(past)
+    stock = past.run("--no-collectstatic", "--engine", "stock", *words)
+    expected = heard(past)
+    past.database = new_database(template(*TENANTS))
+    run = past.run("--no-collectstatic", *words)
+
+    assert (stock.code, run.code) == (0, 0), run.text
+    assert {line.split()[0] for line in expected} == {
+        "schema_pre_migration",
+        "pre_migrate",
+        "post_migrate",
+        "schema_migrated",
+    }
+    assert heard(past) == expected
+
+
+def test_the_time_that_receivers_take_is_in_the_report(past):
+    listen(past)
+    run = past.run("--no-collectstatic")
+
+    for schema in TENANTS:
+        outcome = run.outcome(schema)
+        assert 0.1 <= outcome["receivers"] <= outcome["duration"] + 0.001
+
+
+CHANGES = {
+    "adds an operation": "plan[0][0].operations.append(migrations.RunSQL('SELECT 1'))",
+    "replaces the operations": "plan[0][0].operations = []",
+    "takes out a migration": "del plan[0]",
+}
+
+
+@pytest.mark.parametrize("change_of_plan", CHANGES)
+def test_a_receiver_that_changes_the_plan_is_an_error_that_names_the_way_out(current, change_of_plan):
+    change(current, "migrations.RunSQL('SELECT 1')")
+    meddle = (
+        "from django.db import migrations\n"
+        "        def meddle(plan, **_):\n"
+        f"            {CHANGES[change_of_plan]}\n"
+        "        pre_migrate.connect(meddle, sender=self, weak=False)\n"
+    )
+    listen(current, meddle)
+    outcome = current.run("--no-collectstatic", "--tenants-only").outcome("athena")
+
+    assert (outcome["state"], outcome["applied"]) == ("failed", [])
+    assert "--engine stock" in outcome["message"]
+
+
+# Content types and permissions.
+
+
+@pytest.fixture
+def incomplete(current):
+    """A tenant without some content types, a shared schema without some permissions."""
+    current.database.sql("DELETE FROM kypseli.django_content_type WHERE app_label = 'buildings'")
+    current.database.sql("DELETE FROM public.auth_permission WHERE codename LIKE '%_client'")
+    return current
+
+
+def rows(project: Project, schema: str) -> tuple[str, str]:
+    """How many content types of buildings, and how many permissions for clients, there are."""
+    types = f"SELECT count(*) FROM {schema}.django_content_type WHERE app_label = 'buildings'"
+    permissions = "SELECT count(*) FROM public.auth_permission WHERE codename LIKE '%_client'"
+    return project.database.sql(types), project.database.sql(permissions)
+
+
+def test_content_types_and_permissions_that_a_run_left_out_are_a_warning(incomplete):
+    run = incomplete.run("verify")
+
+    found = [
+        (one["schema"], one["severity"]) for one in run.report["findings"] if one["id"] == "rows.missing"
+    ]
+    assert (run.code, sorted(found)) == (0, [("kypseli", "warning"), ("public", "warning")])
+
+
+def test_content_types_and_permissions_that_a_run_left_out_are_added_with_nothing_pending(incomplete):
+    run = incomplete.run("--no-collectstatic")
+
+    assert (run.code, run.report["pending"], run.findings("rows.missing")) == (0, [], []), run.text
+    assert rows(incomplete, "kypseli") == ("2", "4")
+
+
+def test_schemas_that_lack_nothing_are_left_alone_when_others_are_completed(incomplete):
+    run = incomplete.run("--no-collectstatic")
+
+    assert [run.outcome(schema)["statements"] for schema in ("athena", "piraeus")] == [0, 0]
+
+
+def test_a_release_after_that_has_nothing_to_do(incomplete):
+    incomplete.run("--no-collectstatic")
+    run = incomplete.run("--no-collectstatic")
+
+    assert set(run.states.values()) == {"current"}
+
+
+def test_post_migrate_can_be_asked_for_in_every_schema(current):
+    listen(current)
+    run = current.run("--no-collectstatic", "--post-migrate")
+
+    told = [line.split()[1] for line in heard(current) if re.match("post_migrate .* buildings ", line)]
+    assert run.code == 0, run.text
+    assert told == ["public", *TENANTS]
+
+
+# The engine.
+
+EXECUTOR = """
+from django_tenants.migration_executors.base import MigrationExecutor
+
+
+class Executor(MigrationExecutor):
+    codename = "own"
+"""
+IMPORTING = """
+from django.apps import AppConfig
+
+
+class BuildingsConfig(AppConfig):
+    name = "buildings"
+
+    def ready(self):
+        import buildings.own
+"""
+COMMAND = """
+from django.core.management.commands.migrate import Command as Migrate
+
+
+class Command(Migrate):
+    pass
+"""
+
+
+def needs_own_command(project: Project) -> None:
+    project.write("buildings/own.py", COMMAND)
+    project.settings("TENANT_BASE_MIGRATE_COMMAND = 'buildings.own.Command'")
+
+
+def needs_own_executor(project: Project) -> None:
+    project.write("buildings/own.py", EXECUTOR)
+    # It counts as soon as somebody imports it, which cannot be before the settings are there.
+    project.write("buildings/apps.py", IMPORTING)
+
+
+def chooses_executors_itself(project: Project) -> None:
+    project.write("buildings/own.py", "from django_tenants.migration_executors import get_executor as get\n")
+    project.settings("GET_EXECUTOR_FUNCTION = 'buildings.own.get'")
+
+
+def has_an_app_without_migrations(project: Project) -> None:
+    project.write("plain/__init__.py", "")
+    project.write(
+        "plain/models.py", "from django.db import models\n\n\nclass Thing(models.Model):\n    pass\n"
+    )
+    project.settings("INSTALLED_APPS.append('plain')\nTENANT_APPS.append('plain')")
+
+
+def asks_for_it(project: Project) -> None:
+    project.settings("RAILWAY_RELEASE = {'ENGINE': 'stock'}")
+
+
+@pytest.mark.parametrize(
+    ("prepare", "environ", "reason"),
+    [
+        (asks_for_it, {}, "--engine stock"),
+        (needs_own_command, {}, "TENANT_BASE_MIGRATE_COMMAND is buildings.own.Command"),
+        (needs_own_executor, {"EXECUTOR": "own"}, "the executor own is the project's own"),
+        (chooses_executors_itself, {}, "GET_EXECUTOR_FUNCTION is buildings.own.get"),
+        (has_an_app_without_migrations, {}, "without migrations: plain"),
+    ],
+)
+def test_what_only_django_tenants_can_do_is_left_to_it_and_the_reason_said(current, prepare, environ, reason):
+    prepare(current)
+    change(current, "migrations.RunSQL('SELECT 1')")
+    run = current.run("--no-collectstatic", "--log-level", "debug", **environ)
+
+    bounded = run.event("migrations.bounded")
+    assert (bounded["engine"], f"through django-tenants ({reason})" in bounded["message"]) == ("stock", True)
+    assert any("Running migrations" in one["message"] for one in run.named("output.captured"))
+
+
+def test_everything_else_runs_as_compiled_plans(current):
+    change(current, "migrations.RunSQL('SELECT 1')")
+    run = current.run("--no-collectstatic", "--log-level", "debug")
+
+    assert run.event("migrations.bounded")["engine"] == "compiled"
+    assert run.named("output.captured") == []
