@@ -1,14 +1,15 @@
 # Every path is relative, because make cannot handle spaces in the names of targets.
 PYTHON ?=
 PYTEST_ARGS ?=
+BENCHMARK_ARGS ?=
 WORKERS ?= auto
 
 RUN := .venv/bin/python -m
 READY := .venv/.ready
-CODE := railway_release run_migrations.py examples tests
+CODE := railway_release run_migrations.py examples tests benchmarks
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-stop test lint format typecheck coverage clean
+.PHONY: help demo demo-stop test lint format typecheck coverage benchmark clean
 
 help: ## Show this list.
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' Makefile | while IFS='|' read -r name text; do \
@@ -38,9 +39,12 @@ format: $(READY) ## Rewrite the code in the project's style.
 coverage: $(READY) ## The same with branch coverage, in processes too; also as htmlcov/index.html.
 	$(RUN) pytest -n $(WORKERS) --cov --cov-report=term --cov-report=html $(PYTEST_ARGS)
 
+benchmark: .venv-benchmark/.ready ## Measure releases beside other tools; BENCHMARK_ARGS=--quick tries it.
+	@.venv-benchmark/bin/python -m benchmarks $(BENCHMARK_ARGS)
+
 clean: ## Remove everything that was made here, the demo's server and its data too.
 	@if [ -e $(READY) ]; then $(RUN) examples.demo stop; fi
-	rm -rf .venv .venv-* .demo .coverage .coverage.* htmlcov build *.egg-info examples/buildings/staticfiles
+	rm -rf .venv .venv-* .demo .benchmark* .coverage .coverage.* htmlcov build *.egg-info examples/buildings/staticfiles
 	rm -rf .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
 $(READY): pyproject.toml requirements.txt tests/requirements.txt tests/constraints.txt
@@ -48,4 +52,11 @@ $(READY): pyproject.toml requirements.txt tests/requirements.txt tests/constrain
 		"$$python" -m venv --clear .venv
 	@$(RUN) pip install --quiet --disable-pip-version-check \
 		-r tests/requirements.txt -c tests/constraints.txt -e .
+	@touch $@
+
+.venv-benchmark/.ready: pyproject.toml requirements.txt benchmarks/requirements.txt
+	@python=$$(sh .ci/find-python "$(PYTHON)") && echo "Setting up .venv-benchmark with $$python" && \
+		"$$python" -m venv --clear .venv-benchmark
+	@.venv-benchmark/bin/python -m pip install --quiet --disable-pip-version-check \
+		-r benchmarks/requirements.txt -e .
 	@touch $@

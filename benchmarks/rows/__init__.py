@@ -1,0 +1,1 @@
+"""One module for each row of the table, which says what is compared, and what the bar is."""

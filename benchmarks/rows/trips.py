@@ -1,0 +1,99 @@
+"""Round trips: how often a tenant's migrations wait for the server, and what that means over a network."""
+
+from collections.abc import Iterator, Sequence
+from statistics import median
+
+from benchmarks.contenders import Command, Contender, Start, release_program, stock_program
+from benchmarks.lab import Lab
+from benchmarks.measure import Measurement, compare
+from benchmarks.processes import timed
+from benchmarks.results import Section, Table, Verdict, milliseconds, ratio
+from benchmarks.rows.common import MARGINAL
+from benchmarks.sites import Site
+from benchmarks.wire import Proxy, Wire
+
+_MOST = 3
+_ASK_NOTHING = ("create_model", "foreign_key", "default", "index", "run_sql")
+_COUNTED = 7  # tenants
+_SAMPLE_OF_SLOW = (1, 2)
+_DELAYS = (0.0, 0.001, 0.005, 0.02)
+
+_HOW = (
+    "A round trip is whatever a client sends before it hears from the server again, counted on the wire by a"
+    " proxy, for each migration from the record of the one before to its own. The first migration of a tenant"
+    " bears what is done once for a tenant."
+)
+_DELAYED = (
+    "Latency is added by a proxy on loopback, once for each round trip; at 0 ms the proxy only forwards."
+    " One AddField, tenants of 30 tables."
+)
+
+
+def trips(lab: Lab) -> Section:
+    """Counts, then times."""
+    with lab.site(lab.scale.wide, "mixed") as site:
+        names, counts = [name for _, name in site.project.release.migrations], _counts(lab, site)
+    with lab.site(lab.scale.narrow, "addfield") as site:
+        measured = compare([(site, one) for delay in _DELAYS for one in _delayed(lab, delay)])
+    lines = [[name, f"{ours:g}", f"{stock:g}"] for name, ours, stock in zip(names, *counts, strict=True)]
+    counted = Table(("migration", "railway-release", "migrate_schemas"), lines)
+    verdicts = [_verdict(dict(zip(names, counts[0], strict=True)))]
+    return Section(
+        "trips", "Round trips", verdicts, [counted, _latency(measured)], [_HOW, _DELAYED, MARGINAL]
+    )
+
+
+def _counts(lab: Lab, site: Site) -> tuple[list[float], list[float]]:
+    """The round trips of each migration, by us and by django-tenants."""
+    own = _by_migration(site, release_program(lab.jobs, lab.engine), site.many[:_COUNTED])
+    return own, _by_migration(site, stock_program(), site.many[_COUNTED : _COUNTED + 2])
+
+
+def _by_migration(site: Site, start: Start, names: Sequence[str]) -> list[float]:
+    site.make_pending(names)
+    site.make_ready()
+    # The first tenant is not counted: with it goes the shared schema, where there is nothing but records.
+    site.show(names[:1])
+    timed(start(site, site.url))
+    site.show(names)
+    with Proxy(site.url).running() as proxy:
+        timed(start(site, proxy.url))
+    site.require_done(names)
+    marks = [name.encode() for _, name in site.project.release.migrations]
+    tenants = [tenant for wire in proxy.wires for tenant in _by_tenant(wire, marks, len(names))]
+    return [median(counts) for counts in zip(*tenants, strict=True)]
+
+
+def _by_tenant(wire: Wire, marks: list[bytes], tenants: int) -> Iterator[list[int]]:
+    counts = wire.turns_until(marks * tenants)
+    for start in range(0, len(counts), len(marks)):
+        yield counts[start : start + len(marks)]
+
+
+def _delayed(lab: Lab, delay: float) -> list[Contender]:
+    own, stock = Command(release_program(lab.jobs, lab.engine), delay), Command(stock_program(), delay)
+    return [
+        Contender("ours", "railway-release", own, lab.scale.delayed, repetitions=lab.scale.repetitions),
+        Contender("peer", "migrate_schemas", stock, _SAMPLE_OF_SLOW),
+    ]
+
+
+def _latency(measured: Sequence[Measurement]) -> Table:
+    head = ("added latency", "railway-release, per tenant", "migrate_schemas, per tenant", "faster")
+    lines = [
+        [
+            f"{delay * 1000:g} ms",
+            milliseconds(own.marginal),
+            milliseconds(stock.marginal),
+            ratio(stock.marginal, own.marginal),
+        ]
+        for delay, own, stock in zip(_DELAYS, measured[::2], measured[1::2], strict=True)
+    ]
+    return Table(head, lines)
+
+
+def _verdict(counts: dict[str, float]) -> Verdict:
+    quiet = {name: count for name, count in counts.items() if name.partition("_")[2] in _ASK_NOTHING}
+    name = max(quiet, key=lambda name: quiet[name])
+    work = "round trips of an atomic migration that asks the database nothing"
+    return Verdict(work, f"{_MOST}", f"{quiet[name]:g} ({name})", quiet[name] <= _MOST)
