@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import os
 import shlex
 import sys
@@ -99,6 +100,7 @@ def _finish(flags: dict[str, Any], report: Report, stdout: TextIO) -> int:
         log.get_logger().log(line.number, line.event, message=line.text)
     if flags.get("json"):
         log.Screen(stdout).write(report.as_json())
+    gc.freeze()  # or Python would look through all of it for garbage before it ends
     return int(report.exit_code)
 
 

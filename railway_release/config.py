@@ -176,9 +176,10 @@ class Config:
     )
     jobs: int = option(
         0,
-        "how many schemas are migrated at the same time; 0 decides by the cores and by the connections "
-        "that the server has left",
+        "how many schemas are read or migrated at the same time; 0 decides by the cores and by the "
+        "connections that the server has left",
         count,
+        commands=EVERY,
         metavar="N",
     )
     post_migrate: bool = option(

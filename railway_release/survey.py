@@ -2,27 +2,34 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 from railway_release import topology
 from railway_release.config import Config
 from railway_release.errors import PreflightError, SharedSchemaMissing, UnknownName
+from railway_release.machine import cores
 from railway_release.migrations.plan import History, Plan, Planner
 from railway_release.postgres import catalog
 from railway_release.postgres.failures import is_transient, sqlstate
+from railway_release.postgres.records import Records, records
 from railway_release.postgres.retry import retrying
 from railway_release.postgres.session import Connection, clip, quote
+from railway_release.postgres.sweep import Sweep
 from railway_release.preflight import database
 from railway_release.preflight.target import Target
+from railway_release.verification import contents
 from railway_release.verification.compare import verify
+from railway_release.verification.contents import NOTHING_KNOWN, Contents
 from railway_release.verification.findings import INCOMPLETE, Finding
 from railway_release.words import some
 
 # A tenant that is deleted between two statements takes its table or schema with it.
 _VANISHED = {"42P01", "3F000"}
+_MOST_CONNECTIONS = 4  # the application needs the others
 
 
 @dataclass(frozen=True)
@@ -30,10 +37,25 @@ class Survey:
     """The plan, the records it was made from, what verification found, and when they were read."""
 
     plan: Plan
-    history: History
+    records: Records
     findings: tuple[Finding, ...]
     read_at: float  # time.monotonic()
-    fresh: frozenset[str]  # schemas with a record of the last hour
+    contents: Contents
+
+    @property
+    def history(self) -> History:
+        """Each schema's records."""
+        return self.records.histories
+
+    @property
+    def fresh(self) -> frozenset[str]:
+        """The schemas with a record of the last hour."""
+        return self.records.fresh
+
+    @property
+    def leaves_nothing_to_do(self) -> bool:
+        """Whether no schema has anything due."""
+        return not any(one.due for one in self.plan.schemas)
 
     @cached_property
     def findings_by_schema(self) -> dict[str, list[Finding]]:
@@ -44,44 +66,66 @@ class Survey:
         return grouped
 
 
-def look(target: Target, planner: Planner) -> Survey:
-    """Read everything, in a handful of statements whatever the number of tenants."""
+def look(target: Target, planner: Planner, earlier: Survey | None = None) -> Survey:
+    """Read everything, in a handful of statements whatever the number of tenants.
+
+    Except what an `earlier` look still answers.
+    """
     return retrying(
-        lambda: _look(target, planner),
+        lambda: _look(target, planner, earlier),
         seconds=target.config.retry_for,
         event="survey.retried",
         may_pass=lambda error: sqlstate(error) in _VANISHED or is_transient(error),
     )
 
 
-def _look(target: Target, planner: Planner) -> Survey:
+def _look(target: Target, planner: Planner, earlier: Survey | None) -> Survey:
     try:
-        with database.reading(target.connector("read")) as connection:
-            return _read(target, planner, connection)
+        with contextlib.ExitStack() as stack:
+            sweep = _sweep(target, stack)
+            return _read(target, planner, sweep, earlier)
     finally:
         topology.tenant_connection().close()
 
 
-def _read(target: Target, planner: Planner, connection: Connection) -> Survey:
+def _sweep(target: Target, stack: contextlib.ExitStack) -> Sweep:
+    def another() -> Connection:
+        return stack.enter_context(database.reading(target.connector("read")))
+
+    return Sweep(another(), another, target.config.jobs or min(cores(), _MOST_CONNECTIONS))
+
+
+def _read(target: Target, planner: Planner, sweep: Sweep, earlier: Survey | None) -> Survey:
+    connection = sweep.connection
     there = topology.read(connection)
     _check_shared_schema(there, connection)
     _check_names(target.config, there)
-    records = catalog.records(connection, [schema.name for schema in there.schemas])
+    recorded = _records(sweep, [schema.name for schema in there.schemas], earlier)
     read_at = time.monotonic()
-    _check_shared_records(there.shared.name, records.unreadable)
-    plan = planner.plan(there.without(records.unreadable), records.histories)
-    findings = verify(connection, plan, planner, target.config)
+    _check_shared_records(there.shared.name, recorded.unreadable)
+    plan = planner.plan(there.without(recorded.unreadable), recorded.histories)
+    held = contents.read(sweep, plan, planner, earlier.contents if earlier else NOTHING_KNOWN)
+    findings = verify(connection, plan, planner, held, target.config)
     shared = there.shared.name
-    plan = plan.completing(_incomplete(plan, findings, target.config))
+    plan = plan.completing(_incomplete(plan, held, findings, target.config))
     ours = (f for f in findings if target.config.includes(f.schema, shared=f.schema == shared))
-    return Survey(plan, records.histories, tuple(ours), read_at, records.fresh)
+    return Survey(plan, recorded, tuple(ours), read_at, held)
 
 
-def _incomplete(plan: Plan, findings: Iterable[Finding], config: Config) -> set[str]:
-    """The schemas whose content types and permissions are to be seen to."""
+def _records(sweep: Sweep, schemas: Sequence[str], earlier: Survey | None) -> Records:
+    """Where nothing was to do, nothing was written since, and only those that came meanwhile are read."""
+    known = earlier.records if earlier and earlier.leaves_nothing_to_do else Records({}, {}, frozenset())
+    new = records(sweep, [name for name in schemas if name not in known.histories])
+    taken_over = {name: known.histories[name] for name in schemas if name in known.histories}
+    return Records(taken_over | new.histories, new.unreadable, known.fresh | new.fresh)
+
+
+def _incomplete(plan: Plan, held: Contents, findings: Iterable[Finding], config: Config) -> set[str]:
+    """The schemas whose content types and permissions are all to be seen to."""
     if config.post_migrate:
         return {one.schema.name for one in plan.schemas}
-    return {f.schema for f in findings if f.id == INCOMPLETE and f.severity != "accepted"}
+    unknown = {one.schema.name for one in plan.pending if one.schema.name not in held.complete}
+    return unknown | {f.schema for f in findings if f.id == INCOMPLETE and f.severity != "accepted"}
 
 
 def _check_shared_schema(there: topology.Topology, connection: Connection) -> None:

@@ -57,7 +57,7 @@ def migrate(work: Work, round: Round) -> Survey:
     Returns what was seen before the first tenant.
     """
     # Read again: migrating the shared schema may have changed rows, types and what is expected.
-    survey = look(work.target, work.planner)
+    survey = look(work.target, work.planner, work.before)
     round.take_in(survey, work.target.config)
     round.outcomes += _dropped_since(work, survey)
     work.backup.before_writing(round.waiting.values())
@@ -150,7 +150,7 @@ def _apply_late(work: Work, round: Round, late: frozenset[str], doubtful: Doubtf
     """Give the unsettled a bounded time; those that settle are looked at afresh."""
     with database.reading(work.target.connector("read")) as connection:
         ready = wait_until_settled(connection, late, _patience(work), work.target.config.settle_wait)
-    now = look(work.target, work.planner)
+    now = look(work.target, work.planner, seen)
     calm = {name for name in ready if ready[name] == now.history.get(name)}
     # Nothing but a lock speaks against these, and if it stays it has to be told: as the failure it causes.
     calm |= {name for name in late & doubtful.fresh if seen.history.get(name) == now.history.get(name)}

@@ -11,6 +11,7 @@ from railway_release.config import Config
 from railway_release.errors import MigrationsInvalid, UnknownName
 from railway_release.migrations.disk import Graph
 from railway_release.migrations.outcome import Key
+from railway_release.migrations.rows import Rows, expected
 from railway_release.topology import Schema, Topology
 
 History = Mapping[str, tuple[Key, ...]]  # schema name to its records, oldest first
@@ -97,11 +98,19 @@ class Planner:
         self._migration = migration
         self._cohorts: dict[frozenset[Key], Cohort] = {}
         self._graphs: dict[frozenset[Key], Graph] = {}
+        self._rows: dict[frozenset[Key], Rows] = {}
         self._check_names()
 
     def plan(self, topology: Topology, history: History) -> Plan:
         """The plan for these schemas; raises MigrationsInvalid when the shared schema cannot be migrated."""
-        plans = [self._for_schema(schema, history.get(schema.name, ())) for schema in topology.schemas]
+        records = [history.get(schema.name, ()) for schema in topology.schemas]
+        # Equal histories are one object, so that each is looked at once.
+        distinct = {id(one): one for one in records}
+        levels = {key: (self._cohort(frozenset(one)), self._ahead(one)) for key, one in distinct.items()}
+        plans = (
+            SchemaPlan(schema, *levels[id(one)])
+            for schema, one in zip(topology.schemas, records, strict=True)
+        )
         shared, *tenants = plans
         self._check_shared(shared.cohort)
         return Plan(self._graph, topology, shared, tuple(tenants))
@@ -109,6 +118,14 @@ class Planner:
     def graph_of(self, cohort: Cohort) -> Graph:
         """The graph for this cohort's records."""
         return self._graphs[cohort.applied]
+
+    def rows_of(self, cohort: Cohort) -> Rows:
+        """The content types and permissions that belong to this cohort's records."""
+        if cohort.applied not in self._rows:
+            rows = expected(self.graph_of(cohort).state)
+            # Cohorts that differ in nothing but columns share theirs.
+            self._rows[cohort.applied] = next((one for one in self._rows.values() if one == rows), rows)
+        return self._rows[cohort.applied]
 
     @property
     def unmigrated_apps(self) -> list[str]:
@@ -118,9 +135,6 @@ class Planner:
     def changed_models(self) -> list[str]:
         """The apps whose models have changes that no migration holds."""
         return self._graph.changed_models()
-
-    def _for_schema(self, schema: Schema, records: tuple[Key, ...]) -> SchemaPlan:
-        return SchemaPlan(schema, self._cohort(frozenset(records)), self._ahead(records))
 
     def _cohort(self, applied: frozenset[Key]) -> Cohort:
         if applied not in self._cohorts:

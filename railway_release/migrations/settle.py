@@ -13,7 +13,9 @@ from dataclasses import dataclass
 
 from railway_release.migrations.plan import History, SchemaPlan
 from railway_release.postgres import catalog
+from railway_release.postgres.records import Record, records
 from railway_release.postgres.session import Connection
+from railway_release.postgres.sweep import Sweep
 
 
 def suspects(
@@ -53,18 +55,18 @@ def settled(
     """
     time.sleep(max(0.0, seen_at + patience.apart - time.monotonic()))
     busy = catalog.busy_schemas(connection, names, patience.application)
-    now = catalog.records(connection, names).histories
+    now = records(Sweep(connection), names).histories
     return frozenset(name for name in names if name not in busy and now.get(name) == seen.get(name)), now
 
 
 def wait_until_settled(
     connection: Connection, names: Collection[str], patience: Patience, seconds: float
-) -> dict[str, tuple[catalog.Record, ...]]:
+) -> dict[str, tuple[Record, ...]]:
     """The records of the schemas that settle within `seconds`; the others are still being made."""
     deadline = time.monotonic() + seconds
-    seen: History = catalog.records(connection, names).histories
+    seen: History = records(Sweep(connection), names).histories
     seen_at = time.monotonic()
-    ready: dict[str, tuple[catalog.Record, ...]] = {}
+    ready: dict[str, tuple[Record, ...]] = {}
     while waiting := set(names) - set(ready):
         calm, seen = settled(connection, waiting, seen, seen_at, patience)
         seen_at = time.monotonic()

@@ -11,28 +11,26 @@ from django.db import router
 from django_tenants.routers import TenantSyncRouter
 
 from railway_release.config import Config
-from railway_release.migrations import rows
 from railway_release.migrations.plan import Plan, Planner, SchemaPlan
-from railway_release.migrations.rows import Rows
 from railway_release.postgres import catalog
-from railway_release.postgres.catalog import ContentRows
 from railway_release.postgres.session import Connection
 from railway_release.topology import Schema, tenant_connection
 from railway_release.verification import expected, findings
+from railway_release.verification.contents import Contents
 from railway_release.verification.expected import Table
 from railway_release.verification.findings import Finding, Severity
-from railway_release.words import some
 
 _RECORDS = Table("django_migrations", migrated=False)
 
 
-def verify(connection: Connection, plan: Plan, planner: Planner, config: Config) -> tuple[Finding, ...]:
+def verify(
+    connection: Connection, plan: Plan, planner: Planner, contents: Contents, config: Config
+) -> tuple[Finding, ...]:
     """All findings, from one read of the catalog."""
     wanted = _expected_by_schema(plan, planner, config)
     names = {table.name for tables in wanted.values() for table in tables}
     present = catalog.tables(connection, names)
-    found = [*_missing_tables(plan, wanted, present), *_missing_rows(connection, plan, planner)]
-    found += _of_topology(plan)
+    found = [*_missing_tables(plan, wanted, present), *_missing_rows(contents), *_of_topology(plan)]
     return tuple(_judged(finding, config) for finding in found)
 
 
@@ -58,7 +56,7 @@ def _expected(one: SchemaPlan, planner: Planner, config: Config) -> Iterator[Tab
         tables.append(_RECORDS)
     # Records with a gap describe no state of the models.
     if cohort.applied and not cohort.inconsistency:
-        tables += [*expected.of_migrations(graph.state())]
+        tables += [*expected.of_migrations(graph.state)]
         tables += expected.of_unmigrated_apps(graph.unmigrated_apps)
     for table in dict.fromkeys(tables):
         if not any(fnmatch.fnmatchcase(table.name, pattern) for pattern in ignored):
@@ -106,29 +104,9 @@ def _finding(one: SchemaPlan, table: Table, in_shared: frozenset[str]) -> Findin
     return Finding(id, severity, one.schema.name, name, table.app)
 
 
-def _missing_rows(connection: Connection, plan: Plan, planner: Planner) -> Iterator[Finding]:
-    """Content types and permissions; a schema whose records have a gap is told of elsewhere."""
-    actual = catalog.content_rows(connection, [one.schema.name for one in plan.schemas])
-    wanted: dict[int, Rows] = {}
-    absent: dict[tuple[int, int], str] = {}
-    for one in plan.schemas:
-        here, cohort = actual.get(one.schema.name), one.cohort
-        if here is None or cohort.inconsistency or one.ahead:
-            continue
-        if id(cohort) not in wanted:
-            wanted[id(cohort)] = rows.expected(planner.graph_of(cohort).state())
-        key = (id(cohort), id(here))
-        if key not in absent:
-            absent[key] = _absent_rows(wanted[id(cohort)], here)
-        if absent[key]:
-            yield Finding(findings.INCOMPLETE, "warning", one.schema.name, "rows", found=absent[key])
-
-
-def _absent_rows(wanted: Rows, here: ContentRows) -> str:
-    names = {f"{app}.{model}" for app, model in wanted.content_types}
-    if here.with_permissions:
-        names |= {f"{app}.{model}.{codename}" for app, model, codename, _ in wanted.permissions}
-    return some(sorted(names - here.names), 3)
+def _missing_rows(contents: Contents) -> Iterator[Finding]:
+    for name, words in contents.absent.items():
+        yield Finding(findings.INCOMPLETE, "warning", name, "rows", found=words)
 
 
 def _of_topology(plan: Plan) -> Iterator[Finding]:

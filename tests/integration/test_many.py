@@ -55,6 +55,28 @@ def test_with_nothing_to_do_more_tenants_cost_no_more_lines(current: Project, ma
     assert [event["event"] for event in more.events] == [event["event"] for event in few.events]
 
 
+def test_several_connections_read_what_one_reads(many: Project) -> None:
+    for name in ("tenant010", "tenant120", "tenant290"):
+        many.database.sql(f"DELETE FROM {name}.django_content_type WHERE model = 'building'")
+    many.database.sql("ALTER TABLE tenant200.django_migrations RENAME COLUMN app TO application")
+    alone, together = many.run("verify", RELEASE_JOBS="1"), many.run("verify", RELEASE_JOBS="3")
+
+    assert together.report["findings"] == alone.report["findings"]
+    assert [schema for schema, _ in together.findings("rows.missing")] == [
+        "tenant010",
+        "tenant120",
+        "tenant290",
+    ]
+    assert [schema for schema, _ in together.findings("records.unreadable")] == ["tenant200"]
+
+
+def test_as_many_connections_read_as_there_are_jobs(many: Project) -> None:
+    alone, one = counted(many, "verify", "--jobs", "1")
+    together, three = counted(many, "verify", "--jobs", "3")
+
+    assert (alone.code, together.code, three - one) == (0, 0, 2), together.text
+
+
 def test_the_same_finding_everywhere_is_one_line_and_all_names_are_in_the_report(many: Project) -> None:
     for start in range(0, len(MANY), 50):
         dropped = ", ".join(f"{name}.buildings_buildingmembership" for name in MANY[start : start + 50])

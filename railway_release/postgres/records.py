@@ -1,0 +1,129 @@
+"""Records: which migrations each schema has, and which content types and permissions.
+
+What many schemas have in common crosses the wire once: the server makes digests, and one schema of each is
+read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from railway_release.postgres.catalog import schemas_with_records, tables
+from railway_release.postgres.sweep import Sweep
+
+Record = tuple[str, str]  # app label and migration name
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Records:
+    """The migration records of many schemas; equal histories are one shared object."""
+
+    histories: dict[str, tuple[Record, ...]]  # in the order in which they were made
+    unreadable: dict[str, str]  # schema to the reason
+    fresh: frozenset[str]  # with a record of the last hour
+
+
+def records(sweep: Sweep, schemas: Collection[str]) -> Records:
+    """The migration records of each schema; schemas without django_migrations have none."""
+    unreadable: dict[str, str] = {}
+    recorded = sorted(schemas_with_records(sweep.connection) & set(schemas))
+    summaries = list(sweep.ask(recorded, _with(_RECORDS, _FRESH), unreadable))
+    digests = {schema: digest for schema, digest, _ in summaries}
+    read = _one_of_each(sweep, digests, _with(_RECORDS, _HISTORY), _history, unreadable)
+    histories = {schema: read.get(schema, ()) for schema in schemas if schema not in unreadable}
+    return Records(histories, unreadable, frozenset(schema for schema, _, fresh in summaries if fresh))
+
+
+@dataclass(frozen=True)
+class ContentRows:
+    """``app.model`` of each content type, ``app.model.codename`` of each permission if there are any."""
+
+    names: frozenset[str]
+    with_permissions: bool
+
+
+def content_rows(sweep: Sweep, schemas: Collection[str]) -> dict[str, ContentRows]:
+    """The content types and permissions of each schema; equal ones are one shared object.
+
+    Schemas without their tables, or in which they cannot be read, are left out.
+    """
+    there = tables(sweep.connection, ("django_content_type", "auth_permission"))
+    with_types = sorted(schema for schema in schemas if "django_content_type" in there.get(schema, ()))
+    with_both = [schema for schema in with_types if "auth_permission" in there[schema]]
+    alone = sorted(set(with_types) - set(with_both))
+    return {
+        **_content_rows(sweep, alone, _TYPES, _TYPE_NAMES),
+        **_content_rows(
+            sweep, with_both, _TYPES_AND_PERMISSIONS, f"{_TYPE_NAMES} UNION ALL {_PERMISSION_NAMES}"
+        ),
+    }
+
+
+def _content_rows(sweep: Sweep, schemas: list[str], select: str, names: str) -> dict[str, ContentRows]:
+    known: dict[ContentRows, ContentRows] = {}
+
+    def rows(names: list[str]) -> ContentRows:
+        one = ContentRows(frozenset(names), with_permissions=select is _TYPES_AND_PERMISSIONS)
+        return known.setdefault(one, one)  # the digests of equal ones differ with the ids
+
+    digests = {schema: digest for schema, digest, _ in sweep.ask(schemas, _with(select, _NOTHING), {})}
+    return _one_of_each(sweep, digests, _with(select, names), rows, {})
+
+
+def _with(select: str, more: str) -> str:
+    return select.replace("{more}", more)
+
+
+def _one_of_each(
+    sweep: Sweep,
+    digests: dict[str, Any],
+    select: str,
+    make: Callable[[Any], T],
+    unreadable: dict[str, str],
+) -> dict[str, T]:
+    """What each schema holds, read from one of those with the same digest.
+
+    It is read with its digest, since it may have changed meanwhile, or can no longer be read.
+    """
+    found: dict[Any, T] = {}
+    while unread := {digest: schema for schema, digest in digests.items() if digest not in found}:
+        for schema in unread.values():
+            del digests[schema]
+        for schema, digest, content in sweep.ask(sorted(unread.values()), select, unreadable):
+            digests[schema] = digest
+            found[digest] = make(content)
+    return {schema: found[digest] for schema, digest in digests.items()}
+
+
+def _history(rows: list[list[str]] | None) -> tuple[Record, ...]:
+    return tuple((app, name) for app, name in rows or ())
+
+
+_RECORDS = """
+(SELECT {literal}, coalesce(md5(string_agg(app || '.' || name, ',' ORDER BY id)), ''), {more}
+ FROM {schema}.django_migrations)
+"""
+_FRESH = "coalesce(max(applied) > now() - interval '1 hour', false)"
+_HISTORY = "array_agg(ARRAY[app::text, name::text] ORDER BY id)"
+
+# Sums of hashes, with ids in them, need neither sorting nor joining.
+_TYPES = """
+SELECT {literal},
+    (SELECT sum(hashtextextended(app_label || '.' || model, id)) FROM {schema}.django_content_type)::text,
+    ARRAY({more})
+"""
+_TYPES_AND_PERMISSIONS = """
+SELECT {literal}, concat_ws('/',
+    (SELECT sum(hashtextextended(app_label || '.' || model, id)) FROM {schema}.django_content_type),
+    (SELECT sum(hashtextextended(codename, content_type_id)) FROM {schema}.auth_permission)),
+    ARRAY({more})
+"""
+_NOTHING = "SELECT '' WHERE false"
+_TYPE_NAMES = "SELECT app_label || '.' || model FROM {schema}.django_content_type"
+_PERMISSION_NAMES = """
+SELECT c.app_label || '.' || c.model || '.' || p.codename
+FROM {schema}.auth_permission p JOIN {schema}.django_content_type c ON c.id = p.content_type_id
+"""
