@@ -1,11 +1,7 @@
-"""Compile: for one cohort, each pending operation with the states before and after it, rendered once.
+"""Compile: for one cohort, each pending operation with what it looks at, rendered once.
 
 `migrate` renders the models anew for every tenant; here every tenant shares them. What follows from that:
 
-- An operation's states are never changed once they are made. Each state is a clone of the one before, and
-  models are rendered into the clone's own registry. (Django goes on in the same registry, so a model would
-  come to know relations of later migrations.)
-- User code gets models that are rendered in full, since RunPython throws delayed ones away.
 - AddField and AlterField lend their field a one-off default while they work, which an error leaves there.
   Whoever comes next to that operation lends it anew, so nobody sees it; but threads would.
 - SeparateDatabaseAndState and RenameModel's content types are taken apart here, not for every tenant.
@@ -23,18 +19,17 @@ from django.db.migrations import operations
 from django.db.migrations.executor import MigrationExecutor
 from django.db.migrations.migration import Migration
 from django.db.migrations.operations.base import Operation
-from django.db.migrations.state import ProjectState, StateApps, get_related_models_tuples
+from django.db.migrations.state import ProjectState, StateApps
 from django.db.models.signals import post_migrate, pre_migrate
 
 from railway_release.engines import receivers
+from railway_release.engines.states import Rendering, States, is_plain
 from railway_release.migrations import rows
-from railway_release.migrations.disk import Graph
+from railway_release.migrations.disk import Graph, forward
 from railway_release.migrations.outcome import Key
 from railway_release.migrations.plan import Cohort
 from railway_release.migrations.rows import Rows
 
-# Operations that talk to the database only through the schema editor or Django's introspection.
-_PLAIN_MODULES = {"django.db.migrations.operations.models", "django.db.migrations.operations.fields"}
 _HIDDEN_SETTING = re.compile(r"\bset_config\b|\bset\s+(?:session\s+)?[\w\"]+\s*\.", re.IGNORECASE)
 _CONTENT_TYPE = ("contenttypes", "contenttype")
 # Django 6.1 records a squashed migration beside those that it replaces at once, before that at the end.
@@ -43,7 +38,7 @@ _RECORDS_SQUASH_AT_ONCE = "app_label" in inspect.signature(MigrationExecutor.rec
 
 @dataclass(frozen=True)
 class Action:
-    """One operation; `before` and `after` are rendered and never changed."""
+    """One operation; `before` and `after` hold what it looks at, rendered, and are never changed."""
 
     operation: Operation
     before: ProjectState
@@ -52,7 +47,7 @@ class Action:
     @property
     def plain(self) -> bool:
         """Whether its statements can wait to be sent together: nobody's own code runs in between."""
-        return _is_plain(self.operation)
+        return is_plain(self.operation)
 
     @property
     def sets_something_hidden(self) -> bool:
@@ -70,7 +65,7 @@ class Rename:
     """A renamed model's content type takes the new name; and its permissions, where Django does that."""
 
     app: str
-    old: str
+    old: str  # as written in the migration
     new: str
 
 
@@ -99,15 +94,15 @@ class Program:
     """What to do in every schema of a cohort."""
 
     recorded: bool  # whether the schemas have records already
-    before: ProjectState
-    after: ProjectState
+    after: ProjectState  # not rendered
     steps: tuple[Step, ...]
     records: tuple[Key, ...]  # squashed migrations that are complete in the end
     rows: Rows
-    changes_rows: bool
+    new_rows: Rows  # of these, what the steps add
     renames: tuple[Rename, ...]
-    hears_before: bool  # whether anybody's receiver wants pre_migrate
-    final_apps: StateApps | None  # what post_migrate shows to receivers, if there are any
+    first_apps: StateApps | None  # what pre_migrate shows to receivers, if there are any
+    final_apps: StateApps | None  # the same for post_migrate
+    weight: int  # models that were rendered
 
     @property
     def migrations(self) -> list[Migration]:
@@ -115,14 +110,19 @@ class Program:
         return [step.migration for step in self.steps]
 
     @property
-    def runs_sql(self) -> bool:
-        """Whether the user's own SQL may leave the session in another state than it was in."""
-        return any(one.is_sql for one in self._actions)
+    def may_leave_traces(self) -> bool:
+        """Whether the user's own SQL or code may leave the session in another state than it was in."""
+        return any(one.is_sql or not one.plain for one in self._actions)
+
+    @property
+    def runs_code(self) -> bool:
+        """Whether it is known only afterwards what was sent."""
+        return not all(one.plain for one in self._actions)
 
     @property
     def hides_its_traces(self) -> bool:
         """Whether the session's state cannot be told: settings of the user's own are in no catalog."""
-        return any(not one.plain or (one.is_sql and one.sets_something_hidden) for one in self._actions)
+        return any(one.is_sql and one.sets_something_hidden for one in self._actions)
 
     @property
     def _actions(self) -> Iterator[Action]:
@@ -131,28 +131,27 @@ class Program:
 
 def compiled(graph: Graph, cohort: Cohort) -> Program:
     """The program that brings a schema with the records of this graph to the cohort's target."""
-    before = graph.state().clone()
-    state = before.clone()
-    steps = []
-    for migration in _to_apply(graph, cohort):
-        key = (migration.app_label, migration.name)
-        _ = state.apps  # rendered here once, and handed down to all clones
-        actions, state = _actions(migration, state)
-        steps.append(Step(key, migration, actions, _records(migration)))
+    states = States(graph.state, Rendering())
+    steps = [_step(migration, states) for migration in _to_apply(graph, cohort)]
     done = {*cohort.applied, *(key for step in steps for key in step.records)}
-    target = rows.expected(state)
+    target = rows.expected(states.now)
     return Program(
         bool(cohort.applied),
-        before,
-        state,
+        states.now,
         tuple(steps),
         tuple(_completed_squashes(graph, done)),
         target,
-        changes_rows=bool(steps) and target != rows.expected(before),
+        target.beyond(rows.expected(graph.state)),
         renames=tuple(one for step in steps for one in step.actions if isinstance(one, Rename)),
-        hears_before=receivers.are_listening(pre_migrate) and bool(before.apps),
-        final_apps=receivers.final_apps(state) if receivers.are_listening(post_migrate) else None,
+        first_apps=graph.state.clone().apps if receivers.are_listening(pre_migrate) else None,
+        final_apps=receivers.final_apps(states.now) if receivers.are_listening(post_migrate) else None,
+        weight=states.rendering.models,
     )
+
+
+def _step(migration: Migration, states: States) -> Step:
+    key = (migration.app_label, migration.name)
+    return Step(key, migration, tuple(_actions(migration, states)), _records(migration))
 
 
 def _to_apply(graph: Graph, cohort: Cohort) -> Iterator[Migration]:
@@ -177,56 +176,22 @@ def _completed_squashes(graph: Graph, done: set[Key]) -> Iterator[Key]:
             yield key
 
 
-def _actions(migration: Migration, state: ProjectState) -> tuple[tuple[Action | Rename, ...], ProjectState]:
-    actions: list[Action | Rename] = []
+def _actions(migration: Migration, states: States) -> Iterator[Action | Rename]:
+    app = migration.app_label
     for operation in migration.operations:
         if isinstance(operation, RenameContentType):
             continue  # put there by Django's own receiver, earlier in this process; Rename is ours
-        before = state
-        if not _is_plain(operation):
-            before = _in_full(state)
-        state = _next(operation, migration.app_label, before)
-        actions += _taken_apart(operation, migration.app_label, before, state)
-        if isinstance(operation, operations.RenameModel) and _CONTENT_TYPE in state.models:
-            actions.append(Rename(migration.app_label, operation.old_name_lower, operation.new_name_lower))
-    return tuple(actions), state
+        yield from _taken_apart(operation, app, states)
+        if isinstance(operation, operations.RenameModel) and _CONTENT_TYPE in states.now.models:
+            yield Rename(app, operation.old_name, operation.new_name)
 
 
-def _taken_apart(
-    operation: Operation, app: str, before: ProjectState, after: ProjectState
-) -> Iterator[Action]:
+def _taken_apart(operation: Operation, app: str, states: States) -> Iterator[Action]:
     """The operation, or what it consists of, each part with states of its own."""
     if type(operation) is not operations.SeparateDatabaseAndState:
-        yield Action(operation, before, after)
+        yield Action(operation, *states.pass_through(operation, app))
         return
+    aside = states.aside()
     for part in operation.database_operations:
-        after = _next(part, app, before)
-        yield from _taken_apart(part, app, before, after)
-        before = after
-
-
-def _is_plain(operation: Operation) -> bool:
-    if type(operation) is operations.SeparateDatabaseAndState:
-        return all(_is_plain(part) for part in operation.database_operations)
-    return type(operation).__module__ in _PLAIN_MODULES or type(operation) is operations.RunSQL
-
-
-def _next(operation: Operation, app: str, before: ProjectState) -> ProjectState:
-    """The state after the operation."""
-    after = before.clone()
-    operation.state_forwards(app, after)
-    for key in before.models.keys() - after.models.keys():
-        # Django leaves the neighbours of a deleted model as they are, since their registry changes with
-        # it. Here theirs stays the old one, in which the deleted model still points to them.
-        neighbours = get_related_models_tuples(before.apps.get_model(*key)) & after.models.keys()
-        after.reload_models(list(neighbours))
-    return after
-
-
-def _in_full(state: ProjectState) -> ProjectState:
-    """The same state with no model delayed; user code may follow any relation."""
-    if not state.is_delayed:
-        return state
-    full = ProjectState(state.clone().models, state.real_apps)
-    _ = full.apps
-    return full
+        yield from _taken_apart(part, app, aside)
+    forward(operation, app, states.now)

@@ -13,21 +13,20 @@ from railway_release.engines import receivers
 from railway_release.engines.apply import Applier
 from railway_release.engines.bounds import bounded_waits
 from railway_release.engines.compile import Program, compiled
-from railway_release.engines.crew import Crew, cores
+from railway_release.engines.crew import Crew
 from railway_release.engines.guard import OwnGuard
 from railway_release.engines.session import Session
 from railway_release.engines.turn import Turns
 from railway_release.engines.worker import Task
 from railway_release.log import get_logger
+from railway_release.machine import cores
 from railway_release.migrations.outcome import Outcome
 from railway_release.migrations.plan import Cohort, Planner, SchemaPlan
 from railway_release.postgres.failures import describe
 from railway_release.postgres.session import Connect, fetch
 from railway_release.topology import tenant_connection
 
-# States to keep in memory at once, in operations: each holds some 150 kB beside what it shares with others.
-_MOST_OPERATIONS = 600
-_RENDERING = 30  # a cohort's first state, in full, weighs as much as so many operations
+_MOST_MODELS = 4000  # rendered and kept in memory at once; each takes some 25 kB
 
 _LIMIT = "TENANT_LIMIT_SET_CALLS"  # django-tenants' own setting
 _FREE = """
@@ -82,12 +81,11 @@ class CompiledEngine:
             if isinstance(program, str):
                 yield from (_uncompilable(plan, program) for plan in members)
                 continue
-            cost = _RENDERING + sum(len(step.actions) for step in program.steps)
-            if wave and weight + cost > _MOST_OPERATIONS:
+            if wave and weight + program.weight > _MOST_MODELS:
                 yield _in_order(wave, plans)
                 wave, weight = [], 0
             wave += [Task(plan, program) for plan in members]
-            weight += cost
+            weight += program.weight
         if wave:
             yield _in_order(wave, plans)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import gc
 import multiprocessing
-import os
 import time
 import warnings
 from collections import deque
@@ -20,8 +19,9 @@ from railway_release.engines.turn import NOT_ATOMIC, Turns
 from railway_release.engines.worker import Task, Worker
 from railway_release.log import get_logger
 from railway_release.migrations.outcome import Outcome, dotted
-from railway_release.postgres import catalog
+from railway_release.postgres.records import records
 from railway_release.postgres.session import Connect, fetch
+from railway_release.postgres.sweep import Sweep
 
 # One in hand and one at the ready, so that nobody waits for the parent.
 _TASKS_AHEAD = 2
@@ -168,7 +168,7 @@ class Crew:
         name, steps = task.plan.schema.name, task.plan.cohort.steps
         with contextlib.closing(self._connect()) as connection:
             _end_sessions(connection, member.sessions)
-            recorded = set(catalog.records(connection, [name]).histories.get(name, ()))
+            recorded = set(records(Sweep(connection), [name]).histories.get(name, ()))
         done = tuple(step for step in steps if step in recorded)
         cut = next((step for step in task.program.steps if not recorded.issuperset(step.records)), None)
         if cut is None:
@@ -200,8 +200,3 @@ def _how(member: Member) -> str:
     code = member.process.exitcode or 0
     how = f"was killed by signal {-code}" if code < 0 else f"ended with code {code}"
     return f"the worker process {member.process.pid} {how}"
-
-
-def cores() -> int:
-    """Those that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -13,6 +13,7 @@ from importlib import import_module
 from typing import Any
 
 from django.apps import apps
+from django.apps.registry import Apps
 from django.contrib.contenttypes import management as contenttypes
 from django.core.management.sql import emit_post_migrate_signal, emit_pre_migrate_signal
 from django.db.migrations.migration import Migration
@@ -65,6 +66,7 @@ def are_listening(signal: Signal) -> bool:
 
 def before(alias: str, state_apps: StateApps, plan: list[Migration]) -> None:
     """Send pre_migrate; raises RuntimeError if a receiver changes the plan, which is everybody's."""
+    forget_content_types(state_apps)
     steps = [(_copied(migration), False) for migration in plan]
     shown = list(steps)
     emit_pre_migrate_signal(1, False, alias, stdout=sys.stdout, apps=state_apps, plan=shown)
@@ -81,8 +83,16 @@ def _copied(migration: Migration) -> Migration:
 
 def after(alias: str, state_apps: StateApps, plan: list[Migration]) -> None:
     """Send post_migrate."""
+    forget_content_types(state_apps)
     steps = [(migration, False) for migration in plan]
     emit_post_migrate_signal(1, False, alias, stdout=sys.stdout, apps=state_apps, plan=steps)
+
+
+def forget_content_types(*registries: Apps) -> None:
+    """The manager of historical content types remembers rows by name, and ids differ between schemas."""
+    for registry in registries:
+        with contextlib.suppress(LookupError):
+            registry.get_model("contenttypes", "ContentType").objects.clear_cache()
 
 
 def final_apps(state: ProjectState) -> StateApps:

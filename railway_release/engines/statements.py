@@ -11,7 +11,7 @@ from django.utils.text import camel_case_to_spaces
 
 from railway_release.engines.compile import Rename
 from railway_release.migrations.outcome import Key
-from railway_release.migrations.rows import Rows
+from railway_release.migrations.rows import DEFAULT_ACTIONS, Rows
 from railway_release.postgres.session import literal, quote
 
 _CONTENT_TYPES = """
@@ -59,7 +59,7 @@ def complete_permissions(rows: Rows) -> str:
 def rename_content_type(rename: Rename) -> str:
     """As Django does it: unless the new name is taken."""
     return _RENAMED_CONTENT_TYPE.format(
-        app=literal(rename.app), old=literal(rename.old), new=literal(rename.new)
+        app=literal(rename.app), old=literal(rename.old.lower()), new=literal(rename.new.lower())
     )
 
 
@@ -68,14 +68,14 @@ def rename_permissions(renames: Iterable[Rename], state: ProjectState) -> Iterat
     if not hasattr(import_module("django.contrib.auth.management"), "rename_permissions_after_model_rename"):
         return
     first_names: dict[tuple[str, str], str] = {}
+    written = {}
     for rename in renames:
-        first_names[rename.app, rename.new] = first_names.pop((rename.app, rename.old), rename.old)
+        old, new = rename.old.lower(), rename.new.lower()
+        first_names[rename.app, new] = first_names.pop((rename.app, old), old)
+        written[rename.app, new] = rename.new
     for (app, new), old in first_names.items():
-        if (app, new) not in state.models:
-            continue
-        model = state.models[app, new]
-        verbose = model.options.get("verbose_name") or camel_case_to_spaces(model.name)
-        for action in model.options.get("default_permissions", ("add", "change", "delete", "view")):
+        actions, verbose = _of_permissions(state, app, written[app, new])
+        for action in actions:
             yield _RENAMED_PERMISSION.format(
                 app=literal(app),
                 new=literal(new),
@@ -83,6 +83,15 @@ def rename_permissions(renames: Iterable[Rename], state: ProjectState) -> Iterat
                 new_codename=literal(f"{action}_{new}"),
                 name=literal(f"Can {action} {verbose}"),
             )
+
+
+def _of_permissions(state: ProjectState, app: str, name: str) -> tuple[Iterable[str], str]:
+    """Actions and verbose name of a model; it may have been deleted since."""
+    if (app, name.lower()) not in state.models:
+        return DEFAULT_ACTIONS, name
+    model = state.models[app, name.lower()]
+    verbose = model.options.get("verbose_name") or camel_case_to_spaces(model.name)
+    return model.options.get("default_permissions", DEFAULT_ACTIONS), verbose
 
 
 def _values(rows: Iterable[tuple[str, ...]]) -> str:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from functools import cached_property
 from typing import Any
 
 from django.apps import apps
 from django.db.migrations.autodetector import MigrationAutodetector
 from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.migration import Migration
+from django.db.migrations.operations import RenameField
+from django.db.migrations.operations.base import Operation
 from django.db.migrations.state import ProjectState
 
 from railway_release.migrations.outcome import Key, dotted
@@ -76,19 +79,23 @@ class Graph(MigrationLoader):
                     seen.add(key)
                     yield self.graph.nodes[key]
 
+    @cached_property
     def state(self) -> ProjectState:
         """The models as they are in a schema with exactly these records; not rendered, not to be changed."""
         applied = {self.graph.nodes[key] for key in self._applied if key in self.graph.nodes}
-        state = ProjectState(real_apps=self.unmigrated_apps)
-        for migration in self._all():
-            if migration in applied:
-                migration.mutate_state(state, preserve=False)
-        return state
+        return self._state_after(migration for migration in self._all() if migration in applied)
 
     def changed_models(self) -> list[str]:
         """The apps whose models have changes that no migration holds."""
-        detector = MigrationAutodetector(self.project_state(), ProjectState.from_apps(apps))
+        detector = MigrationAutodetector(self._state_after(self._all()), ProjectState.from_apps(apps))
         return sorted(detector.changes(graph=self.graph))
+
+    def _state_after(self, migrations: Iterable[Migration]) -> ProjectState:
+        state = ProjectState(real_apps=self.unmigrated_apps)
+        for migration in migrations:
+            for operation in migration.operations:
+                forward(operation, migration.app_label, state)
+        return state
 
     def _all(self) -> Iterator[Migration]:
         seen = set()
@@ -97,3 +104,17 @@ class Graph(MigrationLoader):
                 if key not in seen:
                     seen.add(key)
                     yield self.graph.nodes[key]
+
+
+def forward(operation: Operation, app: str, state: ProjectState) -> None:
+    """Let the operation change the state, and nothing else.
+
+    Django's renaming of a field changes the fields that refer to it in place, and these belong to the
+    migrations, from which other states are to be made.
+    """
+    if isinstance(operation, RenameField):
+        for model in state.models.values():
+            model.fields |= {
+                name: field.clone() for name, field in model.fields.items() if field.remote_field
+            }
+    operation.state_forwards(app, state)

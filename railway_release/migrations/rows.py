@@ -19,7 +19,7 @@ from django.db.migrations.state import ModelState, ProjectState
 from django.utils import translation
 from django.utils.text import camel_case_to_spaces
 
-_ACTIONS = ("add", "change", "delete", "view")
+DEFAULT_ACTIONS = ("add", "change", "delete", "view")
 
 
 @dataclass(frozen=True)
@@ -28,6 +28,17 @@ class Rows:
 
     content_types: tuple[tuple[str, str], ...] = ()  # app label, model
     permissions: tuple[tuple[str, str, str, str], ...] = ()  # app label, model, codename, name
+
+    def __bool__(self) -> bool:
+        return bool(self.content_types or self.permissions)
+
+    def beyond(self, others: Rows) -> Rows:
+        """Those that are not among the others."""
+        types, permissions = set(others.content_types), set(others.permissions)
+        return Rows(
+            tuple(row for row in self.content_types if row not in types),
+            tuple(row for row in self.permissions if row not in permissions),
+        )
 
 
 def expected(state: ProjectState) -> Rows:
@@ -63,7 +74,7 @@ def _models(config: AppConfig, state: ProjectState) -> Iterator[tuple[str, tuple
 
 
 def _permissions(model: str, verbose_name: str, options: dict[str, Any]) -> tuple[tuple[str, str], ...]:
-    actions = options.get("default_permissions", _ACTIONS)
+    actions = options.get("default_permissions", DEFAULT_ACTIONS)
     own = tuple((str(codename), str(name)) for codename, name in options.get("permissions", ()))
     return (*((f"{action}_{model}", f"Can {action} {verbose_name}") for action in actions), *own)
 

@@ -120,6 +120,56 @@ def test_the_content_types_that_a_migration_looks_up_are_each_tenants_own(curren
         assert addresses(current.database, schema) == ids
 
 
+RECEIVING = """
+from django.apps import AppConfig
+from django.db import connection
+from django.db.models.signals import post_migrate
+
+
+def keep(sender, apps, **_):
+    if connection.schema_name != "public":
+        building = apps.get_model("buildings", "Building")
+        found = apps.get_model("contenttypes", "ContentType").objects.get_for_model(building)
+        building.objects.update(address=found.pk)
+
+
+class BuildingsConfig(AppConfig):
+    name = "buildings"
+
+    def ready(self):
+        post_migrate.connect(keep, sender=self)
+"""
+
+
+def test_the_content_types_that_a_receiver_looks_up_are_each_tenants_own(current):
+    for number, schema in enumerate(TENANTS, 1):
+        current.database.sql(f"UPDATE {schema}.django_content_type SET id = id + {number} * 1000")
+    current.write("buildings/apps.py", RECEIVING)
+    change(current, "migrations.AddField('building', 'floors', models.IntegerField(null=True))")
+    run = current.run("--no-collectstatic")
+
+    assert run.code == 0, run.text
+    where = "app_label = 'buildings' AND model = 'building'"
+    for schema in TENANTS:
+        ids = current.database.lines(f"SELECT id FROM {schema}.django_content_type WHERE {where}")
+        assert addresses(current.database, schema) == ids
+
+
+def test_a_field_that_others_refer_to_by_name_can_be_renamed(current):
+    coded = "('code', models.CharField(max_length=9, unique=True))"
+    link = "models.ForeignKey('buildings.Lift', models.CASCADE, to_field='code')"
+    change(
+        current,
+        f"migrations.CreateModel('Lift', [('id', models.AutoField(primary_key=True)), {coded}]),"
+        f" migrations.CreateModel('Stop', [('id', models.AutoField(primary_key=True)), ('lift', {link})])",
+        "migrations.RenameField('lift', 'code', 'sign')",
+    )
+    run = current.run("--no-collectstatic")
+
+    assert run.code == 0, run.text
+    assert types(current.database, "buildings_lift", "sign") == ["character varying default none"] * 3
+
+
 def test_a_renamed_model_keeps_its_content_type_in_every_tenant(current):
     ask = "SELECT id || ' ' || model FROM {}.django_content_type WHERE app_label = 'buildings' ORDER BY id"
     before = [current.database.sql(ask.format(schema)) for schema in TENANTS]

@@ -15,6 +15,7 @@ TOPICS = (
     "records",
     "extras",
     "inheritance",
+    "chains",
     "swapping",
     "signals",
     "renames",
