@@ -39,17 +39,20 @@ class Applier:
             attempts += 1
             # An attempt that was cut off may have committed more than it could tell.
             recorded = _recorded(plan.schema) if attempts > 1 else ()
-            self._apply(plan.schema, recorded, complete=plan.complete)
+            self._apply(plan.schema, recorded, complete=plan.complete or attempts > 1)
 
         return self._turns.take(plan, work)
 
     def _apply(self, schema: Schema, recorded: Collection[Key], *, complete: bool) -> None:
         program, alias = self._program, self._turns.terms.alias
-        with translation.override(None), self._session.used_by(program):  # migrate has no language
+        with (
+            translation.override(None),
+            self._session.used_by(program, self._turns.hand),
+        ):  # migrate has no language
             self._send(schema_pre_migration, schema)
             connection = self._connect(schema)
-            if program.hears_before:
-                self._receive(receivers.before, alias, program.before.apps, program.migrations)
+            if program.first_apps is not None:
+                self._receive(receivers.before, alias, program.first_apps, program.migrations)
             SchemaRun(connection, self._turns, recorded).run(program, complete=complete)
             if program.final_apps is not None:
                 self._receive(receivers.after, alias, program.final_apps, program.migrations)

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import re
+
 from railway_release.migrations.outcome import Key
+
+_TAKES_CONTENTS = re.compile(
+    r"\b(DELETE|UPDATE|TRUNCATE)\b.*\b(django_content_type|auth_permission)\b", re.IGNORECASE | re.DOTALL
+)
 
 
 class Hand:
@@ -17,6 +23,8 @@ class Hand:
         self.statements = 0
         self.receivers = 0.0  # seconds spent in other people's signal receivers
         self.statement = ""  # the last one sent
+        self.only_rows = True  # whether user code has sent nothing but what reads and writes rows
+        self.contents_changed = False  # whether content types or permissions may have been taken away
         self._step: Key | None = None
         self._atomic = True
 
@@ -45,4 +53,5 @@ class Hand:
     def send(self, *statements: str) -> None:
         """These are about to go to the server; which one fails can be told if it is alone."""
         self.statements += len(statements)
+        self.contents_changed |= any(map(_TAKES_CONTENTS.search, statements))
         self.statement = statements[0] if len(statements) == 1 else ""

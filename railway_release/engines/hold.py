@@ -11,11 +11,13 @@ psycopg's pipeline mode would do less: it refuses statements of several parts, a
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
 from django.conf import settings
 from django.db import transaction
+from django.db.backends.postgresql.psycopg_any import is_psycopg3
 from django_tenants.utils import get_public_schema_name
 
 from railway_release.engines.hand import Hand
@@ -23,6 +25,10 @@ from railway_release.postgres.session import quote
 
 # On a line of its own, since a statement may end in a comment.
 _SEPARATOR = "\n;\n"
+# What the ORM sends, and nothing that could set something for the session.
+_OF_ROWS = re.compile(
+    r"(?!.*(;|set_config))\s*(SELECT|INSERT|UPDATE|DELETE|SAVEPOINT|RELEASE|ROLLBACK TO)\b", re.I | re.S
+)
 
 
 class Hold:
@@ -93,16 +99,34 @@ class Hold:
             with self._connection.wrap_database_errors, self._connection.connection.cursor() as cursor:
                 cursor.execute(_SEPARATOR.join(statements))
 
-    def before_each(self, execute: Callable[..., Any], sql: Any, *rest: Any) -> Any:
+    def before_each(
+        self, execute: Callable[..., Any], sql: Any, params: Any, many: bool, context: dict[str, Any]
+    ) -> Any:
         """Django's execute wrapper: whatever else is sent, it comes after what waits."""
         if self._opening or self._waiting:
+            if self.closed and not many:
+                return self._ask(execute, sql, params, context)
             self.flush()
         text = str(sql)
         self._hand.send(self.naming or text)
+        self._hand.only_rows &= bool(_OF_ROWS.match(text))
         # django-tenants is to believe that the path stays as it was set.
         if "search_path" in text or text.startswith("ROLLBACK TO"):
             self._connection.search_path_set_schemas = None
-        return execute(sql, *rest)
+        return execute(sql, params, many, context)
+
+    def _ask(self, execute: Callable[..., Any], sql: Any, params: Any, context: dict[str, Any]) -> Any:
+        """A question of Django's own, in one message with what waits before it."""
+        question = str(sql) if params is None else self._connection.ops.compose_sql(str(sql), params)
+        statements = [*self._opening, *self._waiting, question]
+        self._hand.send(*self._own, str(sql))
+        self._opening, self._waiting, self._own = [], [], []
+        self._sent = True
+        result = execute(_SEPARATOR.join(statements), None, False, context)
+        # psycopg 3 shows the first of the results, and here it is the last that answers.
+        while is_psycopg3 and context["cursor"].nextset():
+            pass
+        return result
 
     def _open(self, *words: str, closed: bool) -> None:
         self._opening, self._waiting, self._closing = [*words, self._search_path()], [], []

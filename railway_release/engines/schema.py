@@ -9,15 +9,15 @@ from typing import Any
 from django.apps import apps
 from django.db import DatabaseError, router, transaction
 from django.db.migrations import operations
-from django.db.migrations.state import ProjectState
 from django_tenants.postgresql_backend.introspection import DatabaseSchemaIntrospection
 
-from railway_release.engines import statements
+from railway_release.engines import receivers, statements
 from railway_release.engines.compile import Action, Program, Rename, Step
 from railway_release.engines.hold import Hold, holding_editor
 from railway_release.engines.turn import Turns
 from railway_release.log import get_logger
 from railway_release.migrations.outcome import Key, dotted
+from railway_release.migrations.rows import Rows
 from railway_release.postgres.failures import is_transient
 
 # Not imported by name: in Django 6.1 its module and the backend's import each other.
@@ -48,8 +48,8 @@ class SchemaRun:
                         self._hand.begin(step.key, atomic=step.atomic)
                     self._step(step)
             self._settle(*(key for key in program.records if key not in self._recorded))
-            if complete or program.changes_rows:
-                self._complete_rows(program)
+            if rows := program.rows if complete or self._hand.contents_changed else program.new_rows:
+                self._complete_rows(rows, program)
 
     def _step(self, step: Step) -> None:
         if not step.atomic:
@@ -136,7 +136,7 @@ class SchemaRun:
                 return
             # Not all that user code can do passes Django's cursors: a COPY would run in the last schema.
             self._hold.flush()
-            _forget_content_types(action.before)
+            receivers.forget_content_types(action.before.apps, action.after.apps)
         with self._atomic_operation(step, action):
             action.operation.database_forwards(step.key[0], editor, action.before, action.after)
         if action.is_sql or not action.plain:
@@ -157,21 +157,15 @@ class SchemaRun:
             with transaction.atomic(using=self._connection.alias):
                 yield
 
-    def _complete_rows(self, program: Program) -> None:
+    def _complete_rows(self, rows: Rows, program: Program) -> None:
         """What Django's receivers of post_migrate would do."""
         with self._hold.transaction(closed=False):
-            if program.rows.content_types and self._allowed("contenttypes", "ContentType"):
-                self._hold.add(statements.complete_content_types(program.rows))
-            if program.rows.permissions and self._allowed("auth", "Permission"):
+            if rows.content_types and self._allowed("contenttypes", "ContentType"):
+                self._hold.add(statements.complete_content_types(rows))
+            if rows.permissions and self._allowed("auth", "Permission"):
                 for statement in statements.rename_permissions(program.renames, program.after):
                     self._hold.add(statement)
-                self._hold.add(statements.complete_permissions(program.rows))
+                self._hold.add(statements.complete_permissions(rows))
 
     def _allowed(self, app: str, model: str) -> bool:
         return router.allow_migrate_model(self._connection.alias, apps.get_model(app, model))
-
-
-def _forget_content_types(state: ProjectState) -> None:
-    """A historical model's manager remembers rows by name, and their ids differ from schema to schema."""
-    if ("contenttypes", "contenttype") in state.models:
-        state.apps.get_model("contenttypes", "ContentType").objects.clear_cache()

@@ -6,6 +6,7 @@ import contextlib
 from collections.abc import Iterator
 
 from railway_release.engines.compile import Program
+from railway_release.engines.hand import Hand
 from railway_release.topology import tenant_connection
 
 # A server process remembers every table that it has touched.
@@ -34,12 +35,13 @@ class Session:
         self._state: object = None
 
     @contextlib.contextmanager
-    def used_by(self, program: Program) -> Iterator[None]:
+    def used_by(self, program: Program, hand: Hand) -> Iterator[None]:
         """A schema's migrations run while entered; the connection is closed if it is not as it was."""
         self._begin(program)
         yield
-        full = self._schemas >= _SCHEMAS
-        if full or program.hides_its_traces or (program.runs_sql and self._read() != self._state):
+        unclear = program.hides_its_traces or (program.runs_code and not hand.only_rows)
+        changed = unclear or (program.may_leave_traces and self._read() != self._state)
+        if changed or self._schemas >= _SCHEMAS:
             tenant_connection().close()
 
     def _begin(self, program: Program) -> None:
@@ -48,7 +50,7 @@ class Session:
         if connection.connection is not self._connection:
             self._connection, self._schemas, self._state = connection.connection, 0, None
         self._schemas += 1
-        if program.runs_sql and self._state is None:
+        if program.may_leave_traces and self._state is None:
             self._state = self._read()
 
     def _read(self) -> object:

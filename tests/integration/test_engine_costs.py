@@ -23,6 +23,7 @@ ASKING = {
     "RemoveField": "migrations.RemoveField('buildingmembership', 'user')",
     "AlterUniqueTogether": "migrations.AlterUniqueTogether('building', {('name', 'slug')}),"
     " migrations.AlterUniqueTogether('building', set())",
+    "AlterField of a key": "migrations.AlterField('building', 'id', models.AutoField(primary_key=True))",
 }
 
 
@@ -47,17 +48,9 @@ def test_what_asks_the_database_nothing_takes_three_round_trips_at_most(trips, o
     assert 1 <= len(asked) <= 3, asked
 
 
-KEY = "migrations.AlterField('building', 'id', models.AutoField(primary_key=True))"
-WORSE = pytest.mark.xfail(
-    reason="what waits goes before a question in a message of its own, and this asks three times"
-)
-
-
-@pytest.mark.parametrize(
-    "operation", [*ASKING.values(), pytest.param(KEY, marks=WORSE)], ids=[*ASKING, "AlterField of a key"]
-)
+@pytest.mark.parametrize("operation", ASKING)
 def test_what_asks_the_database_takes_one_more_round_trip_for_each_answer(trips, operation):
-    asked = trips(operation)
+    asked = trips(ASKING[operation])
 
     assert len(asked) <= 3 + sum(map(asks, asked)), asked
 
@@ -66,6 +59,31 @@ def test_ten_migrations_take_ten_round_trips_more(trips):
     asked = trips(*["migrations.RunSQL('SELECT 1')"] * 11)
 
     assert len(asked) <= 13, asked
+
+
+CODE = """
+def code(apps, editor):
+    building = apps.get_model("buildings", "building").objects
+    building.create(name="Tower", slug="tower")
+    building.filter(slug="tower").update(name="Keep")
+    for one in building.iterator():
+        one.save()
+    {more}
+"""
+
+
+@pytest.mark.parametrize(
+    ("more", "connections"), [("building.all().delete()", 1), ("editor.execute('SET own.value = 1')", 3)]
+)
+def test_code_that_only_reads_and_writes_rows_leaves_the_connection_to_the_next_tenant(
+    current, more, connections
+):
+    change(current, "migrations.RunPython(code)", extra=CODE.format(more=more))
+    with counting_proxy(current.database.url) as proxy:
+        run = current.run("--no-collectstatic", "--tenants-only", DATABASE_URL=proxy.url)
+
+    assert run.code == 0, run.text
+    assert proxy.migrating == connections
 
 
 # What is done once.

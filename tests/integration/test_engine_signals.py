@@ -165,6 +165,25 @@ def test_a_release_after_that_has_nothing_to_do(incomplete):
     assert set(run.states.values()) == {"current"}
 
 
+DELETING = "DELETE FROM django_content_type WHERE app_label = 'buildings'"
+
+
+@pytest.mark.parametrize(
+    "operation",
+    [
+        f"migrations.RunSQL({DELETING!r})",
+        f"migrations.RunPython(lambda apps, editor: editor.execute({DELETING!r}))",
+    ],
+    ids=["SQL", "Python"],
+)
+def test_content_types_that_a_migration_deletes_come_back(current, operation):
+    before = rows(current, "kypseli")
+    change(current, operation)
+    run = current.run("--no-collectstatic")
+
+    assert (run.code, rows(current, "kypseli")) == (0, before), run.text
+
+
 def test_post_migrate_can_be_asked_for_in_every_schema(current):
     listen(current)
     run = current.run("--no-collectstatic", "--post-migrate")

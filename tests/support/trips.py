@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from .proxy import Proxy
 from .urls import changed
 
-# A message of the simple protocol (its kind, its length) that asks for rows.
-_ASKS = re.compile(r"Q.{4}\s*SELECT\b", re.DOTALL)
+# A message of the simple protocol (its kind, its length) with a statement that asks for rows.
+_ASKS = re.compile(r"(\AQ.{4}|\n;\n)\s*SELECT\b", re.DOTALL)
 # Only the connection that migrates has a name without a purpose behind it.
 _MIGRATES = re.compile(r"application_name\0railway-release \w+\0")
 
@@ -36,6 +36,11 @@ class CountingProxy(Proxy):
             for name in (schema, following)
         )
         return trips[first:after]
+
+    @property
+    def migrating(self) -> int:
+        """How many connections have changed something."""
+        return sum(any("COMMIT" in trip for trip in wire.trips) for wire in self._wires if wire.migrates)
 
     def _accept(self) -> None:
         while True:
@@ -92,7 +97,7 @@ def _closing(sink: socket.socket) -> Iterator[None]:
 
 def asks(trip: str) -> bool:
     """Whether somebody wants an answer, and not only that it is done."""
-    return bool(_ASKS.match(trip))
+    return bool(_ASKS.search(trip))
 
 
 @contextlib.contextmanager
