@@ -17,7 +17,7 @@ from railway_release.postgres import catalog
 from railway_release.postgres.failures import is_transient, sqlstate
 from railway_release.postgres.records import Records, records
 from railway_release.postgres.retry import retrying
-from railway_release.postgres.session import Connection, clip, quote
+from railway_release.postgres.session import Connection, clip, quote, through_pooler
 from railway_release.postgres.sweep import Sweep
 from railway_release.preflight import database
 from railway_release.preflight.target import Target
@@ -67,7 +67,7 @@ class Survey:
 
 
 def look(target: Target, planner: Planner, earlier: Survey | None = None) -> Survey:
-    """Read everything, in a handful of statements whatever the number of tenants.
+    """Read everything; a few statements for each fifty schemas.
 
     Except what an `earlier` look still answers.
     """
@@ -92,7 +92,10 @@ def _sweep(target: Target, stack: contextlib.ExitStack) -> Sweep:
     def another() -> Connection:
         return stack.enter_context(database.reading(target.connector("read")))
 
-    return Sweep(another(), another, target.config.jobs or min(cores(), _MOST_CONNECTIONS))
+    first = another()
+    # A pooler may let more connections wait for one that is free, and that is the first.
+    most = 1 if through_pooler(first) else min(target.config.jobs or cores(), _MOST_CONNECTIONS)
+    return Sweep(first, another, most)
 
 
 def _read(target: Target, planner: Planner, sweep: Sweep, earlier: Survey | None) -> Survey:
@@ -113,7 +116,7 @@ def _read(target: Target, planner: Planner, sweep: Sweep, earlier: Survey | None
 
 
 def _records(sweep: Sweep, schemas: Sequence[str], earlier: Survey | None) -> Records:
-    """Where nothing was to do, nothing was written since, and only those that came meanwhile are read."""
+    """Where nothing was to do, we have not written since, and only those that came meanwhile are read."""
     known = earlier.records if earlier and earlier.leaves_nothing_to_do else Records({}, {}, frozenset())
     new = records(sweep, [name for name in schemas if name not in known.histories])
     taken_over = {name: known.histories[name] for name in schemas if name in known.histories}

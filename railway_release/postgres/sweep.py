@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from queue import SimpleQueue
+from collections import deque
+from collections.abc import Callable, Collection, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed, wait
+from threading import Event
 from typing import Any
 
 from railway_release.postgres.failures import describe, sqlstate
 from railway_release.postgres.session import Connection, fetch, literal, quote
 
 Rows = list[tuple[Any, ...]]
+Read = Callable[[Connection, Sequence[str]], Rows]
 
-# One statement takes a lock on each table and index it reads, and lock slots are few: 64 for each connection.
+# One statement locks each table and index that it reads, and all sessions share the server's lock slots, of
+# which there are 64 for each connection that it allows.
 _BATCH = 50
-# Without a privilege, with another table of that name, or behind a lock: that schema's trouble alone.
-_UNREADABLE = {"42501", "42703", "42804", "55P03"}
+# Without a privilege, with another table or view of that name, or behind a lock: that schema's trouble alone.
+_UNREADABLE = {"42501", "42703", "42804", "42883", "55000", "55P03"}
 
 
 class Sweep:
@@ -33,6 +36,7 @@ class Sweep:
         self._connections = [connection]
         self._another = another
         self._most = most
+        self._stopped = Event()
 
     def ask(
         self, schemas: Sequence[str], select: str, unreadable: dict[str, str]
@@ -41,9 +45,9 @@ class Sweep:
 
         A schema in which it cannot be asked goes to `unreadable`, with the reason.
         """
-        batches = [schemas[start : start + _BATCH] for start in range(0, len(schemas), _BATCH)]
+        batches = deque(schemas[start : start + _BATCH] for start in range(0, len(schemas), _BATCH))
         self._open(len(batches))
-        for rows in self._in_parallel(batches, lambda one, batch: _read(one, batch, select, unreadable)):
+        for rows in self._in_parallel(batches, lambda one, batch: self._read(one, batch, select, unreadable)):
             yield from rows
 
     def _open(self, wanted: int) -> None:
@@ -53,46 +57,50 @@ class Sweep:
             except Exception:  # noqa: BLE001 - too few are left, say; those that we have do it alone
                 self._another = None
 
-    def _in_parallel(
-        self, batches: list[Sequence[str]], read: Callable[[Connection, Sequence[str]], Rows]
-    ) -> Iterator[Rows]:
+    def _in_parallel(self, batches: deque[Sequence[str]], read: Read) -> Iterator[Rows]:
+        """Each connection takes the next batch, until there are none or something is wrong."""
         if len(self._connections) == 1:
             yield from (read(self.connection, batch) for batch in batches)
             return
-        idle: SimpleQueue[Connection] = SimpleQueue()
-        for connection in self._connections:
-            idle.put(connection)
 
-        def work(batch: Sequence[str]) -> Rows:
-            connection = idle.get()
-            try:
-                return read(connection, batch)
-            finally:
-                idle.put(connection)
+        def work(connection: Connection) -> list[Rows]:
+            found: list[Rows] = []
+            while True:
+                try:
+                    batch = batches.popleft()
+                except IndexError:
+                    return found
+                found.append(read(connection, batch))
 
         with ThreadPoolExecutor(len(self._connections)) as pool:
+            running = [pool.submit(work, connection) for connection in self._connections]
             try:
-                found = list(pool.map(work, batches))
+                for done in as_completed(running):
+                    yield from done.result()
             except BaseException:
-                self._cancel()  # nobody waits for a read that is stuck behind a lock
+                self._stop(batches, running)
                 raise
-        yield from found
 
-    def _cancel(self) -> None:
-        for connection in self._connections:
-            with contextlib.suppress(Exception):
-                connection.cancel()
+    def _stop(self, batches: deque[Sequence[str]], running: Collection[Future[list[Rows]]]) -> None:
+        """Nobody waits for a read that is stuck behind a lock."""
+        self._stopped.set()
+        batches.clear()
+        while wait(running, timeout=0.2).not_done:
+            for connection in self._connections:
+                with contextlib.suppress(Exception):
+                    connection.cancel()
 
-
-def _read(connection: Connection, schemas: Sequence[str], select: str, unreadable: dict[str, str]) -> Rows:
-    """What can be read, so that one schema's trouble stays its own."""
-    parts = (select.format(literal=literal(name), schema=quote(name)) for name in schemas)
-    try:
-        return fetch(connection, " UNION ALL ".join(parts))
-    except Exception as error:
-        if sqlstate(error) not in _UNREADABLE:
-            raise
-        if len(schemas) == 1:
-            unreadable[schemas[0]] = describe(error)
-            return []
-    return [row for name in schemas for row in _read(connection, [name], select, unreadable)]
+    def _read(
+        self, connection: Connection, schemas: Sequence[str], select: str, unreadable: dict[str, str]
+    ) -> Rows:
+        """What can be read, so that one schema's trouble stays its own."""
+        parts = (select.format(literal=literal(name), schema=quote(name)) for name in schemas)
+        try:
+            return fetch(connection, " UNION ALL ".join(parts))
+        except Exception as error:
+            if sqlstate(error) not in _UNREADABLE or self._stopped.is_set():
+                raise
+            if len(schemas) == 1:
+                unreadable[schemas[0]] = describe(error)
+                return []
+        return [row for name in schemas for row in self._read(connection, [name], select, unreadable)]

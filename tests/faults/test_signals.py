@@ -7,6 +7,7 @@ import pytest
 
 from tests.support.release import Project, until
 from tests.support.running import WAIT_AT_GATE, Running, alive, only_in, run_sql, sessions
+from tests.support.schemas import copy_tenant
 
 LAST = "0003_announcement_pinned"
 SIGNALS = [(signal.SIGTERM, 143), (signal.SIGINT, 130)]
@@ -291,6 +292,19 @@ def test_a_signal_while_a_schema_is_given_time_to_settle(past: Project, begin, s
     run = release.finish(seconds=8)
 
     assert (run.code, run.states["kypseli"], run.states["piraeus"]) == (code, "not reached", "migrated")
+
+
+@both
+def test_a_signal_while_one_of_several_reads_waits_for_a_lock(past: Project, begin, session, signum, code):
+    names = [f"more_{number:02}" for number in range(60)]
+    copy_tenant(past.database, "athena", *names)
+    locked = ", ".join(f"{name}.django_migrations" for name in names[:10])
+    session(past.database).run(f"BEGIN; LOCK TABLE {locked} IN ACCESS EXCLUSIVE MODE;")
+    release = begin(past, RELEASE_JOBS="2")
+    until(lambda: past.database.sql("SELECT count(*) FROM pg_locks WHERE NOT granted") != "0")
+    release.process.send_signal(signum)
+
+    assert release.finish(seconds=8).code == code
 
 
 def test_a_signal_while_waiting_for_another_try(past: Project, begin, session):
