@@ -9,7 +9,8 @@ from benchmarks.generator.files import PGSCHEMAS_SETTINGS, SETTINGS, SMART_SETTI
 from benchmarks.processes import Program, timed
 from benchmarks.programs import manage, release
 from benchmarks.sites import Site
-from benchmarks.wire import Proxy
+from benchmarks.wire import DelayingProxy
+from tests.support.proxy import opened
 
 _PGSCHEMAS = ("migrate", "--noinput", "--include-all-schemas", "--parallel", "--no-create-schemas")
 
@@ -43,7 +44,7 @@ class Command:
         """Run it."""
         if self.delay is None:
             return timed(self.start(site, site.url))
-        with Proxy(site.url, self.delay).running() as proxy:
+        with opened(DelayingProxy(site.url, self.delay)) as proxy:
             return timed(self.start(site, proxy.url))
 
 

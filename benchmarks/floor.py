@@ -15,7 +15,8 @@ from benchmarks.processes import timed
 from benchmarks.programs import manage
 from benchmarks.psql import replay
 from benchmarks.tenants import RECORDED
-from benchmarks.wire import Proxy
+from benchmarks.wire import DelayingProxy
+from tests.support.proxy import opened
 
 Transaction = tuple[str, ...]
 
@@ -49,8 +50,7 @@ class Recording:
 
 def record(project: Project, url: str, *words: str) -> Recording:
     """What django-tenants writes to the tenant that is kept for this."""
-    proxy = Proxy(url)
-    with proxy.running():
+    with opened(DelayingProxy(url)) as proxy:
         program = manage(
             project, proxy.url, SETTINGS, "migrate_schemas", *words, f"--schema={RECORDED}", "--skip-checks"
         )

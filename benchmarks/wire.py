@@ -4,128 +4,74 @@ import contextlib
 import queue
 import socket
 import struct
-import threading
 import time
 from collections.abc import Iterator
-from urllib.parse import urlsplit
+
+from tests.support.proxy import Proxy, pump, start
+from tests.support.trips import Wire
+
+Item = tuple[float, bytes]  # when it is to be delivered
 
 _PROTOCOLS = {0x00030000, 0x00030002}
 _LENGTH, _START = 4, 8
 
 
-class Wire:
-    """One connection: what the client sends, and in how many turns."""
-
-    def __init__(self) -> None:
-        self.turns: list[bytearray] = []  # what was sent before the server was heard again
-        self._answered = True
-
-    def sent(self, data: bytes) -> None:
-        """The client has sent something."""
-        if self._answered:
-            self.turns.append(bytearray())
-        self._answered = False
-        self.turns[-1] += data
-
-    def answered(self, _data: bytes) -> None:
-        """The server has sent something."""
-        self._answered = True
+class StatementWire(Wire):
+    """One connection, read as statements."""
 
     @property
     def statements(self) -> Iterator[str]:
         """The statements of the simple and the extended protocol, in order."""
-        for kind, body in _messages(b"".join(self.turns)):
+        for kind, body in _messages(b"".join(self.trips)):
             if kind == b"Q":
                 yield body[:-1].decode()
             elif kind == b"P":
                 yield body.split(b"\0", 2)[1].decode()
 
-    def turns_until(self, marks: list[bytes]) -> list[int]:
-        """How many turns each of these took to be sent for the first time, counted from the one before."""
+    def trips_until(self, marks: list[bytes]) -> list[int]:
+        """How many trips each of these took to be sent for the first time, counted from the one before."""
         waiting, counts, count = list(marks), [], 0
-        for turn in self.turns:
+        for trip in self.trips:
             count += 1
-            while waiting and waiting[0] in turn:
+            while waiting and waiting[0] in trip:
                 waiting.pop(0)
                 counts.append(count)
                 count = 0
         return counts
 
 
-class Proxy:
+class DelayingProxy(Proxy):
     """Stands before the server; `delay` seconds pass before it gets what a client has sent."""
 
     def __init__(self, url: str, delay: float = 0.0) -> None:
-        self._url = urlsplit(url)
+        super().__init__(url)
         self._delay = delay
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self._ends: list[socket.socket] = []
-        self.wires: list[Wire] = []
+        self.wires: list[StatementWire] = []
 
-    @property
-    def url(self) -> str:
-        """The same database through this proxy."""
-        place = f"{self._url.username}:{self._url.password}@127.0.0.1:{self._listener.getsockname()[1]}"
-        return self._url._replace(netloc=place).geturl()
-
-    @contextlib.contextmanager
-    def running(self) -> Iterator["Proxy"]:
-        """Accept connections while entered."""
-        threading.Thread(target=self._accept, daemon=True).start()
-        try:
-            yield self
-        finally:
-            for end in (self._listener, *self._ends):
-                with contextlib.suppress(OSError):
-                    end.shutdown(socket.SHUT_RDWR)
-                end.close()
-
-    def _accept(self) -> None:
-        while True:
-            try:
-                client, _ = self._listener.accept()
-                server = socket.create_connection((self._url.hostname, self._url.port))
-            except OSError:
-                return
-            wire = Wire()
-            self.wires.append(wire)
-            self._ends += [client, server]
-            self._forward(client, server, wire)
-
-    def _forward(self, client: socket.socket, server: socket.socket, wire: Wire) -> None:
+    def join(self, client: socket.socket, server: socket.socket) -> None:
+        """Forward late, and keep what was sent."""
+        wire = StatementWire()
+        late: queue.SimpleQueue[Item] = queue.SimpleQueue()
+        self.wires.append(wire)
         for end in (client, server):
             end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        late: queue.SimpleQueue[tuple[float, bytes]] = queue.SimpleQueue()
-        pumps = (
-            (self._take, (client, wire, late)),
-            (self._deliver, (server, late)),
-            (self._return, (server, client, wire)),
-        )
-        for pump, arguments in pumps:
-            threading.Thread(target=pump, args=arguments, daemon=True).start()
+        start(self._take, client, wire, late)
+        start(self._deliver, server, late)
+        start(pump, server, client, wire.answered)
 
-    def _take(
-        self, client: socket.socket, wire: Wire, late: "queue.SimpleQueue[tuple[float, bytes]]"
-    ) -> None:
+    def _take(self, client: socket.socket, wire: StatementWire, late: "queue.SimpleQueue[Item]") -> None:
         with contextlib.suppress(OSError):
             while data := client.recv(65536):
                 wire.sent(data)
                 late.put((time.perf_counter() + self._delay, data))
         late.put((0.0, b""))
 
-    def _deliver(self, server: socket.socket, late: "queue.SimpleQueue[tuple[float, bytes]]") -> None:
+    def _deliver(self, server: socket.socket, late: "queue.SimpleQueue[Item]") -> None:
         with contextlib.suppress(OSError):
             while (item := late.get())[1]:
                 time.sleep(max(0.0, item[0] - time.perf_counter()) if self._delay else 0.0)
                 server.sendall(item[1])
             server.shutdown(socket.SHUT_WR)
-
-    def _return(self, server: socket.socket, client: socket.socket, wire: Wire) -> None:
-        with contextlib.suppress(OSError):
-            while data := server.recv(65536):
-                wire.answered(data)
-                client.sendall(data)
-            client.shutdown(socket.SHUT_WR)
 
 
 def _messages(data: bytes) -> Iterator[tuple[bytes, bytes]]:

@@ -10,7 +10,8 @@ from benchmarks.processes import timed
 from benchmarks.results import Section, Table, Verdict, milliseconds, ratio
 from benchmarks.rows.common import MARGINAL
 from benchmarks.sites import Site
-from benchmarks.wire import Proxy, Wire
+from benchmarks.wire import DelayingProxy, StatementWire
+from tests.support.proxy import opened
 
 _MOST = 3
 _ASK_NOTHING = ("create_model", "foreign_key", "default", "index", "run_sql")
@@ -56,7 +57,7 @@ def _by_migration(site: Site, start: Start, names: Sequence[str]) -> list[float]
     site.show(names[:1])
     timed(start(site, site.url))
     site.show(names)
-    with Proxy(site.url).running() as proxy:
+    with opened(DelayingProxy(site.url)) as proxy:
         timed(start(site, proxy.url))
     site.require_done(names)
     marks = [name.encode() for _, name in site.project.release.migrations]
@@ -64,8 +65,8 @@ def _by_migration(site: Site, start: Start, names: Sequence[str]) -> list[float]
     return [median(counts) for counts in zip(*tenants, strict=True)]
 
 
-def _by_tenant(wire: Wire, marks: list[bytes], tenants: int) -> Iterator[list[int]]:
-    counts = wire.turns_until(marks * tenants)
+def _by_tenant(wire: StatementWire, marks: list[bytes], tenants: int) -> Iterator[list[int]]:
+    counts = wire.trips_until(marks * tenants)
     for start in range(0, len(counts), len(marks)):
         yield counts[start : start + len(marks)]
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import pytest
 
@@ -33,10 +32,7 @@ def many(new_database: Callable[..., Database], many_template: str, tmp_path: Pa
 def counted(project: Project, *words: str) -> tuple[Run, int]:
     """A run, and how often it connected."""
     with open_proxy(project.database.url) as proxy:
-        address = urlsplit(project.database.url)
-        login = address.netloc.rpartition("@")[0]
-        url = address._replace(netloc=f"{login}@127.0.0.1:{proxy.port}").geturl()
-        run = project.run(*words, DATABASE_URL=url)
+        run = project.run(*words, DATABASE_URL=proxy.url)
         return run, proxy.connections
 
 
