@@ -45,10 +45,8 @@ class Applier:
 
     def _apply(self, schema: Schema, recorded: Collection[Key], *, complete: bool) -> None:
         program, alias = self._program, self._turns.terms.alias
-        with (
-            translation.override(None),
-            self._session.used_by(program, self._turns.hand),
-        ):  # migrate has no language
+        # As under `migrate`, no language is active.
+        with translation.override(None), self._session.used_by(program, self._turns.hand):
             self._send(schema_pre_migration, schema)
             connection = self._connect(schema)
             if program.first_apps is not None:

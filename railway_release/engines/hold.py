@@ -1,8 +1,8 @@
 """Hold: statements wait, to be sent together in one message, with BEGIN and COMMIT in it.
 
-An atomic migration that asks the database nothing costs one round trip. Whenever an answer is needed, what
-waits is sent first. The transaction's words are ours: Django believes itself in an atomic block, while the
-driver is in autocommit mode and sends what it is given.
+An atomic migration that asks the database nothing costs one round trip. A question of Django's own takes
+along what waits; before user code asks, that is sent by itself. The transaction's words are ours: Django
+believes itself in an atomic block, while the driver is in autocommit mode and sends what it is given.
 
 psycopg's pipeline mode would do less: it refuses statements of several parts, as Django's own
 "…; SET CONSTRAINTS … IMMEDIATE" and the user's SQL are.

@@ -53,23 +53,22 @@ def content_rows(sweep: Sweep, schemas: Collection[str]) -> dict[str, ContentRow
     there = tables(sweep.connection, ("django_content_type", "auth_permission"))
     with_types = sorted(schema for schema in schemas if "django_content_type" in there.get(schema, ()))
     with_both = [schema for schema in with_types if "auth_permission" in there[schema]]
-    alone = sorted(set(with_types) - set(with_both))
+    with_types_alone = sorted(set(with_types) - set(with_both))
     return {
-        **_content_rows(sweep, alone, _TYPES, _TYPE_NAMES),
-        **_content_rows(
-            sweep, with_both, _TYPES_AND_PERMISSIONS, f"{_TYPE_NAMES} UNION ALL {_PERMISSION_NAMES}"
-        ),
+        **_content_rows(sweep, with_types_alone, with_permissions=False),
+        **_content_rows(sweep, with_both, with_permissions=True),
     }
 
 
-def _content_rows(sweep: Sweep, schemas: list[str], select: str, names: str) -> dict[str, ContentRows]:
+def _content_rows(sweep: Sweep, schemas: list[str], *, with_permissions: bool) -> dict[str, ContentRows]:
+    select, names = _TYPES_AND_PERMISSIONS if with_permissions else _TYPES
     known: dict[ContentRows, ContentRows] = {}
 
-    def rows(names: list[str]) -> ContentRows:
-        one = ContentRows(frozenset(names), with_permissions=select is _TYPES_AND_PERMISSIONS)
+    def rows(found: list[str]) -> ContentRows:
+        one = ContentRows(frozenset(found), with_permissions)
         return known.setdefault(one, one)  # the digests of equal ones differ with the ids
 
-    digests = {schema: digest for schema, digest, _ in sweep.ask(schemas, _with(select, _NOTHING), {})}
+    digests = {schema: digest for schema, digest, _ in sweep.ask(schemas, _with(select, "NULL"), {})}
     return _one_of_each(sweep, digests, _with(select, names), rows, {})
 
 
@@ -89,6 +88,7 @@ def _one_of_each(
     It is read with its digest, since it may have changed meanwhile, or can no longer be read.
     """
     found: dict[Any, T] = {}
+    digests = dict(digests)
     while unread := {digest: schema for schema, digest in digests.items() if digest not in found}:
         for schema in unread.values():
             del digests[schema]
@@ -110,20 +110,24 @@ _FRESH = "coalesce(max(applied) > now() - interval '1 hour', false)"
 _HISTORY = "array_agg(ARRAY[app::text, name::text] ORDER BY id)"
 
 # Sums of hashes, with ids in them, need neither sorting nor joining.
-_TYPES = """
-SELECT {literal},
-    (SELECT sum(hashtextextended(app_label || '.' || model, id)) FROM {schema}.django_content_type)::text,
-    ARRAY({more})
-"""
-_TYPES_AND_PERMISSIONS = """
-SELECT {literal}, concat_ws('/',
-    (SELECT sum(hashtextextended(app_label || '.' || model, id)) FROM {schema}.django_content_type),
-    (SELECT sum(hashtextextended(codename, content_type_id)) FROM {schema}.auth_permission)),
-    ARRAY({more})
-"""
-_NOTHING = "SELECT '' WHERE false"
-_TYPE_NAMES = "SELECT app_label || '.' || model FROM {schema}.django_content_type"
-_PERMISSION_NAMES = """
-SELECT c.app_label || '.' || c.model || '.' || p.codename
-FROM {schema}.auth_permission p JOIN {schema}.django_content_type c ON c.id = p.content_type_id
-"""
+_TYPES = (
+    """
+    SELECT {literal},
+        (SELECT sum(hashtextextended(app_label || '.' || model, id)) FROM {schema}.django_content_type)::text,
+        {more}
+    """,
+    "ARRAY(SELECT app_label || '.' || model FROM {schema}.django_content_type)",
+)
+_TYPES_AND_PERMISSIONS = (
+    """
+    SELECT {literal}, concat_ws('/',
+        (SELECT sum(hashtextextended(app_label || '.' || model, id)) FROM {schema}.django_content_type),
+        (SELECT sum(hashtextextended(codename, content_type_id)) FROM {schema}.auth_permission)),
+        {more}
+    """,
+    """ARRAY(
+        SELECT app_label || '.' || model FROM {schema}.django_content_type
+        UNION ALL
+        SELECT c.app_label || '.' || c.model || '.' || p.codename
+        FROM {schema}.auth_permission p JOIN {schema}.django_content_type c ON c.id = p.content_type_id)""",
+)

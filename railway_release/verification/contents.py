@@ -14,10 +14,14 @@ from railway_release.words import some
 
 @dataclass(frozen=True)
 class Contents:
-    """Both by schema; one whose records have a gap, or whose rows cannot be read, is in neither."""
+    """Both by schema.
+
+    In neither: without the tables, with rows that cannot be read, or with records that have a gap or are
+    newer than the code.
+    """
 
     absent: Mapping[str, str]  # what is missing, in words
-    complete: Mapping[str, Rows]  # all that was expected
+    complete: Mapping[str, Rows]  # all that was expected in the tables that there are
 
 
 NOTHING_KNOWN = Contents({}, {})

@@ -118,7 +118,102 @@ def test_a_receiver_that_changes_the_plan_is_an_error_that_names_the_way_out(cur
     assert "--engine stock" in outcome["message"]
 
 
+# django-tenants' own signals.
+
+OBSERVER = """
+from pathlib import Path
+
+from django.apps import AppConfig
+from django_tenants.signals import schema_migrated, schema_pre_migration
+
+SEEN = Path(__file__).with_name("seen")
+
+
+def note(word):
+    def receiver(schema_name, **_):
+        with SEEN.open("a", encoding="utf-8") as file:
+            file.write(f"{word} {schema_name}\\n")
+
+    return receiver
+
+
+before, after = note("before"), note("after")
+
+
+class Config(AppConfig):
+    name = "observer"
+
+    def ready(self):
+        schema_pre_migration.connect(before)
+        schema_migrated.connect(after)
+"""
+
+
+@pytest.fixture
+def observed(past: Project) -> Project:
+    """An app notes django-tenants' signals in observer/seen."""
+    past.write("observer/__init__.py", "")
+    past.write("observer/apps.py", OBSERVER)
+    past.settings(
+        "SHARED_APPS = [*SHARED_APPS, 'observer']\nINSTALLED_APPS = [*INSTALLED_APPS, 'observer']\n"
+        "TENANT_MIGRATION_ORDER = ['schema_name']"
+    )
+    return past
+
+
+def seen(project: Project) -> list[str]:
+    """The signals so far."""
+    return (project.folder / "observer" / "seen").read_text(encoding="utf-8").splitlines()
+
+
+def test_the_signals_are_sent_for_each_schema(observed: Project) -> None:
+    observed.run("--no-collectstatic")
+
+    expected = [f"{word} {name}" for name in ("public", *TENANTS) for word in ("before", "after")]
+    assert seen(observed) == expected
+
+
+def test_no_signal_is_sent_for_a_schema_with_nothing_to_do(observed: Project) -> None:
+    observed.run("--no-collectstatic", "--schema", "athena")
+    observed.run("--no-collectstatic", "--exclude", "piraeus", "--tenants-only")
+
+    assert seen(observed) == ["before athena", "after athena", "before kypseli", "after kypseli"]
+
+
+def test_a_schema_that_failed_is_not_signalled_as_migrated(observed: Project) -> None:
+    observed.database.sql("ALTER TABLE kypseli.buildings_building ADD COLUMN slug text")
+    observed.run("--no-collectstatic")
+
+    assert [line for line in seen(observed) if "kypseli" in line] == ["before kypseli"]
+    assert "after piraeus" in seen(observed)
+
+
 # Content types and permissions.
+
+
+def test_a_new_model_gets_its_content_type_in_every_tenant(current: Project) -> None:
+    models = (current.folder / "buildings" / "models.py").read_text(encoding="utf-8")
+    current.write("buildings/models.py", f"{models}\n\nclass Lift(models.Model):\n    pass\n")
+    key = "('id', models.BigAutoField(primary_key=True))"
+    lift = f"migrations.CreateModel('Lift', [{key}])"
+    current.migration("buildings", "0007_lift", "0006_fill_slugs", lift)
+    current.run("--no-collectstatic")
+
+    select = "SELECT count(*) FROM {}.django_content_type WHERE app_label = 'buildings' AND model = 'lift'"
+    assert [current.database.sql(select.format(name)) for name in TENANTS] == ["1", "1", "1"]
+
+
+def test_a_new_shared_model_gets_its_permissions(current: Project) -> None:
+    models = (current.folder / "users" / "models.py").read_text(encoding="utf-8")
+    current.write("users/models.py", f"{models}\n\nclass Team(models.Model):\n    pass\n")
+    team = "migrations.CreateModel('Team', [('id', models.BigAutoField(primary_key=True))])"
+    current.migration("users", "0003_team", "0002_user_phone", team)
+    current.run("--no-collectstatic")
+
+    found = current.database.lines(
+        "SELECT codename FROM auth_permission WHERE codename LIKE '%\\_team' ORDER BY 1"
+    )
+    assert found == ["add_team", "change_team", "delete_team", "view_team"]
 
 
 @pytest.fixture

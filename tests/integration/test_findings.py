@@ -1,0 +1,189 @@
+"""What follows from a finding: whether it was accepted, and what a release does and leaves alone."""
+
+import pytest
+
+from tests.support.release import Project
+from tests.support.schemas import columns, everything
+
+from .test_verification import MEMBERSHIP, configure, drop, judged
+
+# What was accepted.
+
+
+def accept(project: Project, id: str, schema: str, object: str) -> None:
+    """Declare a finding harmless."""
+    entry = {"id": id, "schema": schema, "object": object, "reason": "moves next week"}
+    configure(project, ACCEPT=[entry])
+
+
+def test_an_accepted_finding_is_no_error_and_shows_the_reason(current: Project) -> None:
+    accept(current, "table.ghost", "ath*", MEMBERSHIP)
+    drop(current, MEMBERSHIP)
+    run = current.run("verify")
+
+    assert (run.code, judged(run)) == (0, [("table.ghost", "accepted", "athena", MEMBERSHIP)])
+    assert "accepted: moves next week" in run.event("finding.reported")["message"]
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        ("table.masked", "*", MEMBERSHIP),
+        ("table.ghost", "kyp*", MEMBERSHIP),
+        ("table.ghost", "*", "buildings_building"),
+    ],
+    ids=["id", "schema", "object"],
+)
+def test_a_finding_is_accepted_only_when_all_of_it_matches(
+    current: Project, entry: tuple[str, str, str]
+) -> None:
+    accept(current, *entry)
+    drop(current, MEMBERSHIP)
+
+    assert current.run("verify").code == 8
+
+
+def test_accepting_a_masked_table_does_not_let_a_migration_reach_the_shared_one(past: Project) -> None:
+    accept(past, "table.masked", "*", "*")
+    past.database.sql("ALTER TABLE athena.announcements_announcement SET SCHEMA public")
+    before = columns(past.database, "public", "announcements_announcement")
+    run = past.run("--no-collectstatic")
+
+    assert run.states["athena"] == "failed"
+    assert columns(past.database, "public", "announcements_announcement") == before
+
+
+# What it means for a release.
+
+
+@pytest.fixture
+def masked(past: Project) -> Project:
+    """Athena's announcements live in the shared schema by mistake, and migrations of that app are pending."""
+    past.database.sql("ALTER TABLE athena.announcements_announcement SET SCHEMA public")
+    return past
+
+
+def test_a_masked_schema_with_pending_work_in_that_app_is_not_touched(masked: Project) -> None:
+    before = everything(masked.database, "athena")
+    run = masked.run("--no-collectstatic")
+
+    assert (run.code, run.states["athena"]) == (7, "failed"), run.text
+    assert run.outcome("athena")["message"] == "not touched: table.masked announcements_announcement"
+    assert everything(masked.database, "athena") == before
+
+
+def test_the_shared_table_of_the_same_name_is_not_touched_either(masked: Project) -> None:
+    before = columns(masked.database, "public", "announcements_announcement")
+    masked.run("--no-collectstatic")
+
+    assert columns(masked.database, "public", "announcements_announcement") == before
+
+
+def test_the_others_are_migrated_while_one_is_masked(masked: Project) -> None:
+    run = masked.run("--no-collectstatic")
+
+    assert (run.states["kypseli"], run.states["piraeus"]) == ("migrated", "migrated")
+    assert [cause["exit_code"] for cause in run.report["causes"]] == [7, 8]
+
+
+def test_a_ghost_with_pending_work_in_that_app_is_not_touched(past: Project) -> None:
+    drop(past, MEMBERSHIP)
+    before = everything(past.database, "athena")
+    run = past.run("--no-collectstatic")
+
+    assert (run.code, run.states["athena"]) == (7, "failed"), run.text
+    assert run.outcome("athena")["message"] == f"not touched: table.ghost {MEMBERSHIP}"
+    assert everything(past.database, "athena") == before
+
+
+def test_verify_warn_does_not_let_a_ghost_be_migrated(past: Project) -> None:
+    drop(past, MEMBERSHIP)
+
+    assert past.run("--no-collectstatic", "--verify", "warn").states["athena"] == "failed"
+
+
+def test_a_ghost_in_an_app_without_pending_work_does_not_hold_the_schema_up(past: Project) -> None:
+    drop(past, MEMBERSHIP)
+    run = past.run("--no-collectstatic", "--app", "announcements")
+
+    assert (run.code, run.states["athena"]) == (8, "migrated"), run.text
+    assert past.database.applied("athena", "announcements")[-1] == "0003_announcement_pinned"
+
+
+def test_a_migration_does_not_point_at_the_shared_table_of_another_app(past: Project) -> None:
+    # announcements.0002 refers to buildings_building, in whose app nothing is pending here.
+    drop(past, "buildings_building")
+    past.database.sql("CREATE TABLE public.buildings_building (id bigint PRIMARY KEY)")
+    past.run("--no-collectstatic", "--app", "announcements")
+
+    pointing = "SELECT count(*) FROM pg_constraint WHERE confrelid = 'public.buildings_building'::regclass"
+    assert past.database.sql(pointing) == "0"
+
+
+def test_a_ghost_in_the_shared_schema_with_pending_work_in_that_app_stops_the_release(past: Project) -> None:
+    drop(past, "users_user_groups", "public")
+    before = everything(past.database)
+    run = past.run()
+
+    assert run.code == 6, run.text
+    assert run.outcome("public")["message"] == "not touched: table.ghost users_user_groups"
+    assert everything(past.database) == before
+
+
+def test_a_ghost_in_the_shared_schema_elsewhere_fails_the_release_at_the_end(past: Project) -> None:
+    drop(past, "django_session", "public")
+    run = past.run("--no-collectstatic", "--schema", "public", "--schema", "athena", "--app", "users")
+
+    assert run.code == 8, run.text
+    assert run.states["public"] == "migrated"
+
+
+def test_a_finding_from_before_the_first_write_is_known(past: Project) -> None:
+    drop(past, MEMBERSHIP)
+    run = past.run("--no-collectstatic", "--app", "announcements")
+
+    assert [(f["object"], f["known"]) for f in run.report["findings"]] == [(MEMBERSHIP, True)]
+    assert "known before this release" in run.event("finding.reported")["message"]
+
+
+def test_a_finding_that_the_release_made_is_not_known(current: Project) -> None:
+    lose = f"migrations.RunSQL('DROP TABLE {MEMBERSHIP}')"
+    current.migration("announcements", "0004_lose", "0003_announcement_pinned", lose)
+    drop(current, "announcements_announcement_audience", "kypseli")
+    run = current.run("--no-collectstatic", "--schema", "athena")
+
+    assert run.code == 8, run.text
+    assert [(f["schema"], f["object"], f["known"]) for f in run.report["findings"]] == [
+        ("athena", MEMBERSHIP, False)
+    ]
+
+
+def test_a_release_with_nothing_pending_still_finds_what_is_missing(current: Project) -> None:
+    drop(current, MEMBERSHIP)
+    run = current.run("--no-collectstatic")
+
+    assert (run.code, run.states["athena"]) == (8, "current")
+    assert [f["known"] for f in run.report["findings"]] == [True]
+
+
+def test_verify_warn_reports_and_does_not_fail(current: Project) -> None:
+    drop(current, MEMBERSHIP)
+    run = current.run("--no-collectstatic", "--verify", "warn")
+
+    assert run.code == 0, run.text
+    assert run.findings("table.ghost") == [("athena", MEMBERSHIP)]
+
+
+def test_an_accepted_finding_does_not_fail_a_release(current: Project) -> None:
+    accept(current, "table.ghost", "athena", MEMBERSHIP)
+    drop(current, MEMBERSHIP)
+
+    assert current.run("--no-collectstatic").code == 0
+
+
+def test_a_masked_schema_can_be_migrated_after_the_table_was_put_back(masked: Project) -> None:
+    masked.run("--no-collectstatic")
+    masked.database.sql("ALTER TABLE public.announcements_announcement SET SCHEMA athena")
+    run = masked.run("--no-collectstatic", "--schema", "athena")
+
+    assert (run.code, run.states["athena"]) == (0, "migrated"), run.text
