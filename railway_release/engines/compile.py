@@ -23,11 +23,12 @@ from django.db.migrations.state import ProjectState, StateApps
 from django.db.models.signals import post_migrate, pre_migrate
 
 from railway_release.engines import receivers
-from railway_release.engines.states import Rendering, States, is_plain
+from railway_release.engines.states import States, is_plain
 from railway_release.migrations import rows
 from railway_release.migrations.disk import Graph, forward
 from railway_release.migrations.outcome import Key
 from railway_release.migrations.plan import Cohort
+from railway_release.migrations.rendering import Rendering
 from railway_release.migrations.rows import Rows
 
 _HIDDEN_SETTING = re.compile(r"\bset_config\b|\bset\s+(?:session\s+)?[\w\"]+\s*\.", re.IGNORECASE)
