@@ -26,13 +26,13 @@ from railway_release.report import Report, can_be_written
 _COMMANDS = {
     "release": "migrate the shared schema, then every tenant schema (the default)",
     "plan": "show what a release would do; exit code 9 if anything",
-    "verify": "look for every expected table in every schema; exit code 8 if any is missing",
+    "verify": "compare every schema with what the code expects there; exit code 8 if anything is wrong",
     "check": "for CI: exit code 0 only when nothing is pending and nothing is missing",
 }
 _EPILOG = """Each RELEASE_NAME in brackets is an environment variable, and NAME a key of the RAILWAY_RELEASE
 dictionary in Django's settings. Without a flag: RELEASE_DATABASE_URL (a direct connection for the
 release), RELEASE_EXPECT_TABLES (in settings EXPECTED_TABLES), RELEASE_IGNORE_TABLES, and in settings
-alone ACCEPT. `run_migrations.py release --help` lists all flags.
+alone ACCEPT and SEVERITY. `run_migrations.py release --help` lists all flags.
 Exit codes: 0 done; 1 unexpected; 2 usage or configuration; 3 preflight; 4 lock; 5 backup;
 6 shared schema failed; 7 tenants failed; 8 verification errors; 9 pending; 10 collectstatic failed;
 130 or 143 interrupted"""

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import fnmatch
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from railway_release.errors import InvalidConfiguration
+from railway_release.judgement import Accepted, accepted, severities
 from railway_release.options import (
     EVERY,
     count,
@@ -28,21 +28,6 @@ _CHECK = frozenset({"check"})
 _TARGETED = frozenset({"release", "plan"})
 
 
-@dataclass(frozen=True)
-class Accepted:
-    """A finding that the user has judged and wants no error for."""
-
-    id: str
-    schema: str  # a pattern, as in a shell
-    object: str
-    reason: str
-
-    def covers(self, id: str, schema: str, object: str) -> bool:
-        """Whether a finding is this one."""
-        pairs = ((id, self.id), (schema, self.schema), (object, self.object))
-        return all(fnmatch.fnmatchcase(value, pattern) for value, pattern in pairs)
-
-
 def tables_by_kind(raw: Any) -> tuple[tuple[str, str], ...]:
     """``{"shared": […], "tenant": […]}``, or ``shared:a, tenant:b`` in the environment, as pairs."""
     if isinstance(raw, str):
@@ -56,17 +41,6 @@ def tables_by_kind(raw: Any) -> tuple[tuple[str, str], ...]:
             'tables are expected under "shared" and "tenant" (in the environment: shared:t1,tenant:t2)'
         )
     return tuple((kind, table.strip()) for kind, table in pairs)
-
-
-def accepted(raw: Any) -> tuple[Accepted, ...]:
-    """A list of ``{"id": …, "schema": …, "object": …, "reason": …}``."""
-    keys = {"id", "schema", "object", "reason"}
-    if not isinstance(raw, list | tuple):
-        raise ValueError("a list of dictionaries is expected")
-    for entry in raw:
-        if not isinstance(entry, Mapping) or set(entry) != keys or not all(map(str, entry.values())):
-            raise ValueError(f"each entry needs {', '.join(sorted(keys))}; this one does not fit: {entry!r}")
-    return tuple(Accepted(**{key: str(value) for key, value in entry.items()}) for entry in raw)
 
 
 @dataclass(frozen=True)
@@ -230,6 +204,10 @@ class Config:
     )
     accept: tuple[Accepted, ...] = option(
         (), "findings judged harmless", accepted, sources="setting", commands=EVERY
+    )
+
+    severity: tuple[tuple[str, str], ...] = option(
+        (), "how grave findings are, by id", severities, sources="setting", commands=EVERY
     )
 
     # The rest

@@ -26,7 +26,7 @@ from railway_release.preflight.target import Target
 from railway_release.progress import Progress, tell
 from railway_release.report import Pending, Report
 from railway_release.survey import Survey, look
-from railway_release.verification.compare import mark_known
+from railway_release.verification.compare import Depth, mark_known
 from railway_release.words import count
 from railway_release.work import Work
 
@@ -110,7 +110,8 @@ def _naming_the_unreached(work: Work) -> Iterator[None]:
 
 def _plan(target: Target, report: Report) -> tuple[Planner, Survey]:
     planner = Planner(*target.config.app)
-    survey = look(target, planner)
+    depth: Depth = "everything" if report.command in ("verify", "check") else "tables"
+    survey = look(target, planner, depth=depth)
     report.shared_schema = survey.plan.shared.schema.name
     report.pending = _pending(survey.plan, target.config)
     _say_what_is_pending(survey.plan, report.pending)
@@ -188,7 +189,7 @@ def _migrate_tenants(work: Work) -> Survey:
 
 
 def _verify(work: Work, seen: Survey) -> None:
-    after = look(work.target, work.planner, seen) if work.report.wrote else seen
+    after = look(work.target, work.planner, seen, "columns") if work.report.wrote else seen
     work.report.findings = mark_known(after.findings, work.before.findings)
     if work.report.errors and work.target.config.verify == "strict":
         work.report.fail(Exit.VERIFICATION, _errors_in_words(len(work.report.errors)))

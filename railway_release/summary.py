@@ -53,17 +53,26 @@ def _pending(report: Report) -> Iterator[Line]:
 
 
 def _findings(findings: Iterable[Finding]) -> Iterator[Line]:
-    groups: dict[tuple[str, str, str, str, bool], list[Finding]] = {}
+    groups: dict[tuple[object, ...], list[Finding]] = {}
     for one in findings:
-        groups.setdefault((one.id, one.severity, one.object, one.found, one.known), []).append(one)
-    for (id, severity, name, found, known), group in groups.items():
-        level: Level = {"error": "error", "warning": "warning"}.get(severity, "info")  # type: ignore[assignment]
-        noted = " (known before this release)" if known and severity == "error" else ""
-        noted += f" (accepted: {group[0].reason})" if severity == "accepted" else ""
-        subject = "" if name == "schema" else f" {name}"
-        noted += f": {found}" if found else ""
-        text = f"{id}{subject} in {_schemas([f.schema for f in group])}{noted}. {group[0].hint}"
-        yield Line(level, "finding.reported", text)
+        key = (one.id, one.severity, one.object, one.found, one.expected, one.known, one.reason)
+        groups.setdefault(key, []).append(one)
+    for group in groups.values():
+        one = group[0]
+        level: Level = {"error": "error", "warning": "warning"}.get(one.severity, "info")  # type: ignore[assignment]
+        subject = "" if one.object == "schema" else f" {one.object}"
+        schemas = _schemas([each.schema for each in group])
+        yield Line(level, "finding.reported", f"{one.id}{subject} in {schemas}{_noted(one)}. {one.hint}")
+
+
+def _noted(one: Finding) -> str:
+    noted = " (known before this release)" if one.known and one.severity == "error" else ""
+    if one.reason:
+        noted += f" (accepted: {one.reason})" if one.severity == "accepted" else f" ({one.reason})"
+    words = [f"{one.expected} expected" if one.expected else ""]
+    words += [f"{one.found} found" if one.found and one.expected else one.found]
+    told = ", ".join(filter(None, words))
+    return noted + (f": {told}" if told else "")
 
 
 def _outcomes(outcomes: Iterable[Outcome]) -> Iterator[Line]:

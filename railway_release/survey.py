@@ -22,9 +22,10 @@ from railway_release.postgres.sweep import Sweep
 from railway_release.preflight import database
 from railway_release.preflight.target import Target
 from railway_release.verification import contents
-from railway_release.verification.compare import verify
+from railway_release.verification.compare import Depth, verify
 from railway_release.verification.contents import NOTHING_KNOWN, Contents
 from railway_release.verification.findings import INCOMPLETE, Finding
+from railway_release.verification.levels import levels
 from railway_release.words import some
 
 # A tenant that is deleted between two statements takes its table or schema with it.
@@ -66,24 +67,24 @@ class Survey:
         return grouped
 
 
-def look(target: Target, planner: Planner, earlier: Survey | None = None) -> Survey:
+def look(target: Target, planner: Planner, earlier: Survey | None = None, depth: Depth = "tables") -> Survey:
     """Read everything; a few statements for each fifty schemas.
 
-    Except what an `earlier` look still answers.
+    Except what an `earlier` look still answers, and what lies below `depth`.
     """
     return retrying(
-        lambda: _look(target, planner, earlier),
+        lambda: _look(target, planner, earlier, depth),
         seconds=target.config.retry_for,
         event="survey.retried",
         may_pass=lambda error: sqlstate(error) in _VANISHED or is_transient(error),
     )
 
 
-def _look(target: Target, planner: Planner, earlier: Survey | None) -> Survey:
+def _look(target: Target, planner: Planner, earlier: Survey | None, depth: Depth) -> Survey:
     try:
         with contextlib.ExitStack() as stack:
             sweep = _sweep(target, stack)
-            return _read(target, planner, sweep, earlier)
+            return _read(target, planner, sweep, earlier, depth)
     finally:
         topology.tenant_connection().close()
 
@@ -98,7 +99,7 @@ def _sweep(target: Target, stack: contextlib.ExitStack) -> Sweep:
     return Sweep(first, another, most)
 
 
-def _read(target: Target, planner: Planner, sweep: Sweep, earlier: Survey | None) -> Survey:
+def _read(target: Target, planner: Planner, sweep: Sweep, earlier: Survey | None, depth: Depth) -> Survey:
     connection = sweep.connection
     there = topology.read(connection)
     _check_shared_schema(there, connection)
@@ -108,7 +109,7 @@ def _read(target: Target, planner: Planner, sweep: Sweep, earlier: Survey | None
     _check_shared_records(there.shared.name, recorded.unreadable)
     plan = planner.plan(there.without(recorded.unreadable), recorded.histories)
     held = contents.read(sweep, plan, planner, earlier.contents if earlier else NOTHING_KNOWN)
-    findings = verify(connection, plan, planner, held, target.config)
+    findings = verify(sweep, levels(plan, planner, target.config), held, depth)
     shared = there.shared.name
     plan = plan.completing(_incomplete(plan, held, findings, target.config))
     ours = (f for f in findings if target.config.includes(f.schema, shared=f.schema == shared))

@@ -85,9 +85,14 @@ class Graph(MigrationLoader):
         applied = {self.graph.nodes[key] for key in self._applied if key in self.graph.nodes}
         return self._state_after(migration for migration in self._all() if migration in applied)
 
+    @cached_property
+    def last_state(self) -> ProjectState:
+        """The models once everything is applied; not rendered, not to be changed."""
+        return self._state_after(self._all())
+
     def changed_models(self) -> list[str]:
         """The apps whose models have changes that no migration holds."""
-        detector = MigrationAutodetector(self._state_after(self._all()), ProjectState.from_apps(apps))
+        detector = MigrationAutodetector(self.last_state, ProjectState.from_apps(apps))
         return sorted(detector.changes(graph=self.graph))
 
     def _state_after(self, migrations: Iterable[Migration]) -> ProjectState:

@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 
 from django.db.migrations.exceptions import AmbiguityError
+from django.db.migrations.state import ProjectState
 
 from railway_release.config import Config
 from railway_release.errors import MigrationsInvalid, UnknownName
@@ -131,6 +132,11 @@ class Planner:
     def unmigrated_apps(self) -> list[str]:
         """The apps without migrations."""
         return sorted(self._graph.unmigrated_apps)
+
+    @property
+    def last_state(self) -> ProjectState:
+        """The models once everything on disk is applied; not rendered, not to be changed."""
+        return self._graph.last_state
 
     def changed_models(self) -> list[str]:
         """The apps whose models have changes that no migration holds."""

@@ -50,6 +50,14 @@ class Sweep:
         for rows in self._in_parallel(batches, lambda one, batch: self._read(one, batch, select, unreadable)):
             yield from rows
 
+    def divide(self, schemas: Sequence[str], read: Read) -> Iterator[Rows]:
+        """What `read` finds for all schemas, asked on each connection for its share of them."""
+        self._open(len(schemas))
+        share = -(-len(schemas) // len(self._connections)) or 1
+        yield from self._in_parallel(
+            deque(schemas[start : start + share] for start in range(0, len(schemas), share)), read
+        )
+
     def _open(self, wanted: int) -> None:
         while self._another is not None and len(self._connections) < min(wanted, self._most):
             try:

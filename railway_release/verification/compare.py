@@ -5,81 +5,34 @@ from __future__ import annotations
 import fnmatch
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
-
-from django.apps import apps
-from django.db import router
-from django_tenants.routers import TenantSyncRouter
+from typing import Literal, cast
 
 from railway_release.config import Config
-from railway_release.migrations.plan import Plan, Planner, SchemaPlan
+from railway_release.migrations.plan import Plan, SchemaPlan
 from railway_release.postgres import catalog
-from railway_release.postgres.session import Connection
-from railway_release.topology import Schema, tenant_connection
-from railway_release.verification import expected, findings
+from railway_release.postgres.sweep import Sweep
+from railway_release.verification import findings, structure
 from railway_release.verification.contents import Contents
 from railway_release.verification.expected import Table
 from railway_release.verification.findings import Finding, Severity
+from railway_release.verification.levels import Levels
 
-_RECORDS = Table("django_migrations", migrated=False)
-
-
-def verify(
-    connection: Connection, plan: Plan, planner: Planner, contents: Contents, config: Config
-) -> tuple[Finding, ...]:
-    """All findings, from one read of the catalog."""
-    wanted = _expected_by_schema(plan, planner, config)
-    names = {table.name for tables in wanted.values() for table in tables}
-    present = catalog.tables(connection, names)
-    found = [*_missing_tables(plan, wanted, present), *_missing_rows(contents), *_of_topology(plan)]
-    return tuple(_judged(finding, config) for finding in found)
+Depth = Literal["tables", "columns", "everything"]
 
 
-def _expected_by_schema(plan: Plan, planner: Planner, config: Config) -> dict[str, tuple[Table, ...]]:
-    """Worked out once for each cohort and set of router answers."""
-    known: dict[object, tuple[Table, ...]] = {}
-    wanted = {}
-    for one in plan.schemas:
-        key = (one.cohort.applied, one.schema.role == "shared", _answers(one.schema))
-        if key not in known:
-            known[key] = tuple(_expected(one, planner, config))
-        wanted[one.schema.name] = known[key]
-    return wanted
+def verify(sweep: Sweep, levels: Levels, contents: Contents, depth: Depth) -> tuple[Finding, ...]:
+    """All findings; `depth` says what of a table is looked at beside that it is there."""
+    plan = levels.plan
+    names = {table.name for tables in levels.tables.values() for table in tables}
+    present = catalog.tables(sweep.connection, names)
+    found = [*_missing_tables(levels, present), *_missing_rows(contents), *_of_topology(plan)]
+    if depth != "tables":
+        found += structure.verify(sweep, levels, depth)
+    return tuple(_judged(finding, levels.config) for finding in found)
 
 
-def _expected(one: SchemaPlan, planner: Planner, config: Config) -> Iterator[Table]:
-    graph, cohort = planner.graph_of(one.cohort), one.cohort
-    _look_at(one.schema)
-    ignored = config.ignore_tables
-    listed = config.tables_expected_in("shared" if one.schema.role == "shared" else "tenant")
-    tables = list(expected.named_by_user(listed))
-    if cohort.applied:
-        tables.append(_RECORDS)
-    # Records with a gap describe no state of the models.
-    if cohort.applied and not cohort.inconsistency:
-        tables += [*expected.of_migrations(graph.state)]
-        tables += expected.of_unmigrated_apps(graph.unmigrated_apps)
-    for table in dict.fromkeys(tables):
-        if not any(fnmatch.fnmatchcase(table.name, pattern) for pattern in ignored):
-            yield table
-
-
-def _answers(schema: Schema) -> object:
-    """What tells the routers' answers apart: the type for django-tenants' own, all answers for others."""
-    if all(type(one) is TenantSyncRouter for one in router.routers):
-        return schema.type
-    _look_at(schema)
-    models = apps.get_models(include_auto_created=True)
-    return tuple(router.allow_migrate_model(tenant_connection().alias, model) for model in models)
-
-
-def _look_at(schema: Schema) -> None:
-    """The routers read the schema from the connection; nothing is sent to the server."""
-    tenant_connection().set_schema(schema.name, tenant_type=schema.type)
-
-
-def _missing_tables(
-    plan: Plan, wanted: Mapping[str, tuple[Table, ...]], present: Mapping[str, frozenset[str]]
-) -> Iterator[Finding]:
+def _missing_tables(levels: Levels, present: Mapping[str, frozenset[str]]) -> Iterator[Finding]:
+    plan, wanted = levels.plan, levels.tables
     in_shared = present.get(plan.shared.schema.name, frozenset())
     absent: dict[tuple[int, int], list[Table]] = {}
     for one in plan.schemas:
@@ -131,9 +84,15 @@ def _of_topology(plan: Plan) -> Iterator[Finding]:
 
 
 def _judged(finding: Finding, config: Config) -> Finding:
+    """As the user judges it: accepted with a reason, or graver or less grave than it is by itself."""
+    for pattern, severity in config.severity:
+        if fnmatch.fnmatchcase(finding.id, pattern):
+            finding = replace(finding, severity=cast("Severity", severity))
     for entry in config.accept:
         if entry.covers(finding.id, finding.schema, finding.object):
-            return replace(finding, severity="accepted", reason=entry.reason)
+            if not entry.is_over:
+                return replace(finding, severity="accepted", reason=entry.reason)
+            finding = replace(finding, reason=f"accepted until {entry.expires}: {entry.reason}")
     return finding
 
 

@@ -19,6 +19,42 @@ UNREADABLE = "records.unreadable"
 MISTYPED = "tenant.mistyped"
 INCOMPLETE = "rows.missing"
 
+COLUMN_MISSING = "column.missing"
+COLUMN_TYPE = "column.type"
+COLUMN_NULL = "column.null"
+COLUMN_COLLATION = "column.collation"
+COLUMN_GENERATED = "column.generated"
+COLUMN_UNCOUNTED = "column.uncounted"
+COLUMN_DEFAULT = "column.default"
+COLUMN_EXTRA = "column.extra"
+COLUMN_EARLY = "column.early"
+COLUMN_IN_THE_WAY = "column.in_the_way"
+KEY_MISSING = "key.missing"
+UNIQUE_MISSING = "unique.missing"
+FOREIGN_KEY_MISSING = "foreign_key.missing"
+FOREIGN_KEY_ELSEWHERE = "foreign_key.elsewhere"
+FOREIGN_KEY_RULES = "foreign_key.rules"
+CHECK_MISSING = "check.missing"
+CHECK_OTHER = "check.other"
+EXCLUSION_MISSING = "exclusion.missing"
+CONSTRAINT_UNCHECKED = "constraint.unchecked"
+INDEX_MISSING = "index.missing"
+INDEX_INVALID = "index.invalid"
+ODD_ONE_OUT = "schema.odd"
+
+# All others are errors: the code fails, or lets in what it must not.
+WARNINGS = frozenset(
+    {
+        COLUMN_EXTRA,
+        COLUMN_EARLY,
+        COLUMN_COLLATION,
+        FOREIGN_KEY_RULES,
+        CONSTRAINT_UNCHECKED,
+        INDEX_MISSING,
+        ODD_ONE_OUT,
+    }
+)
+
 HINTS = {
     GHOST: "A migration is recorded as applied but its table is not there: an app moved between SHARED_APPS "
     "and TENANT_APPS, a stale clone template, --fake, or a restored backup. Create the table from the "
@@ -34,6 +70,31 @@ HINTS = {
     MISTYPED: "Its type is not in TENANT_TYPES, so nobody knows its apps; correct the row or the setting.",
     INCOMPLETE: "Content types or permissions of migrated models are missing, so permission checks fail: "
     "a run ended before Django's post_migrate. A release adds them.",
+    COLUMN_MISSING: "A migration that adds the column is recorded; every query of the model fails. "
+    "Add it by hand, as `manage.py sqlmigrate` shows it.",
+    COLUMN_TYPE: "The column has another type, length or precision than the models of its migrations.",
+    COLUMN_NULL: "The column allows NULL where the models do not, or the other way round.",
+    COLUMN_COLLATION: "The column is sorted and compared by other rules than the models say.",
+    COLUMN_GENERATED: "The column is not generated as the models say.",
+    COLUMN_UNCOUNTED: "Nothing gives new rows their number, so inserts fail.",
+    COLUMN_DEFAULT: "The models leave this value to the database, which has none or another one.",
+    COLUMN_EXTRA: "No model knows the column; a migration that was unapplied or deleted, or somebody's own.",
+    COLUMN_EARLY: "A pending migration adds it, and will fail: it was applied without its record.",
+    COLUMN_IN_THE_WAY: "No model knows the column, it allows no NULL and has no default: inserts fail.",
+    KEY_MISSING: "Without its primary key, rows can be there twice, and no foreign key can point to them.",
+    UNIQUE_MISSING: "Rows that the models forbid can be there twice; look for some before you add it.",
+    FOREIGN_KEY_MISSING: "Rows can point to what is not there; look for some before you add it.",
+    FOREIGN_KEY_ELSEWHERE: "It points to another table of that name, in another schema: inserts of right "
+    "rows fail, and wrong ones are let in. Drop it and add it anew.",
+    FOREIGN_KEY_RULES: "It is enforced at another moment, or does other things on delete than the models.",
+    CHECK_MISSING: "Rows that the models forbid are let in; look for some before you add it.",
+    CHECK_OTHER: "It checks something else than the models say.",
+    EXCLUSION_MISSING: "Rows that the models forbid are let in; look for some before you add it.",
+    CONSTRAINT_UNCHECKED: "It holds for new rows only: ALTER TABLE … VALIDATE CONSTRAINT checks the others.",
+    INDEX_MISSING: "Queries are slower here than elsewhere.",
+    INDEX_INVALID: "Its concurrent creation failed, so it costs and serves nothing: "
+    "REINDEX INDEX CONCURRENTLY.",
+    ODD_ONE_OUT: "No model tells of it, so schemas are compared with each other: most are otherwise.",
     INCONSISTENT: "A migration is recorded although one that it depends on is not; compare the records with "
     "those of a healthy schema and mend them by hand.",
     AHEAD: "The app's records are newer than this code (a rollback?); what is missing there is a warning.",
@@ -50,6 +111,7 @@ class Finding:
     object: str
     app: str = ""
     found: str = ""  # what is there instead, or the server's words
+    expected: str = ""  # what should be there, where that is more than `object`
     known: bool = False  # was there before the first write
     reason: str = ""  # why it was accepted
 

@@ -187,3 +187,52 @@ def test_a_masked_schema_can_be_migrated_after_the_table_was_put_back(masked: Pr
     run = masked.run("--no-collectstatic", "--schema", "athena")
 
     assert (run.code, run.states["athena"]) == (0, "migrated"), run.text
+
+
+# How grave it is.
+
+
+def test_a_finding_is_accepted_until_its_day(current: Project) -> None:
+    entry = {"id": "table.ghost", "schema": "athena", "object": MEMBERSHIP, "reason": "moves"}
+    configure(current, ACCEPT=[{**entry, "expires": "2999-12-31"}])
+    drop(current, MEMBERSHIP)
+
+    assert current.run("verify").code == 0
+
+
+def test_a_finding_is_an_error_again_after_its_day_and_says_so(current: Project) -> None:
+    entry = {"id": "table.ghost", "schema": "athena", "object": MEMBERSHIP, "reason": "moves"}
+    configure(current, ACCEPT=[{**entry, "expires": "2026-01-31"}])
+    drop(current, MEMBERSHIP)
+    run = current.run("verify")
+
+    assert run.code == 8
+    assert "(accepted until 2026-01-31: moves)" in run.event("finding.reported")["message"]
+
+
+@pytest.mark.parametrize(("severity", "code"), [("error", 8), ("warning", 0)])
+def test_the_settings_say_how_grave_a_finding_is(current: Project, severity: str, code: int) -> None:
+    configure(current, SEVERITY={"table.gh*": severity})
+    drop(current, MEMBERSHIP)
+    run = current.run("verify")
+
+    assert (run.code, judged(run)) == (code, [("table.ghost", severity, "athena", MEMBERSHIP)])
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"SEVERITY": {"table.ghost": "fatal"}}, {"ACCEPT": [dict.fromkeys(("id", "schema", "object"), "*")]}],
+    ids=["severity", "no reason"],
+)
+def test_a_judgement_that_cannot_be_understood_is_refused(current: Project, options: dict) -> None:
+    configure(current, **options)
+
+    assert current.run("verify").code == 2
+
+
+def test_a_day_that_is_none_is_refused(current: Project) -> None:
+    entry = {"id": "*", "schema": "*", "object": "*", "reason": "moves", "expires": "soon"}
+    configure(current, ACCEPT=[entry])
+    run = current.run("verify")
+
+    assert (run.code, "a day like 2027-03-31" in run.text) == (2, True)

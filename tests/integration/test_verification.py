@@ -114,9 +114,8 @@ def test_a_table_in_another_schema_does_not_count(current: Project) -> None:
 def test_whatever_answers_queries_counts_as_the_table(current: Project, definition: str) -> None:
     drop(current, MEMBERSHIP)
     current.database.sql(definition.format(f"athena.{MEMBERSHIP}"))
-    run = current.run("verify")
 
-    assert (run.code, judged(run)) == (0, [])
+    assert [one for one in judged(current.run("verify")) if one[0].startswith("table.")] == []
 
 
 @pytest.mark.parametrize(

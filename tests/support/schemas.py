@@ -11,6 +11,7 @@ _COPY = """
 DO $copy$
 DECLARE
     t text;
+    keys text[];
 BEGIN
     CREATE SCHEMA {target};
     FOR t IN SELECT tablename FROM pg_tables WHERE schemaname = {source} LOOP
@@ -18,6 +19,16 @@ BEGIN
         EXECUTE format('INSERT INTO %I.%I SELECT * FROM %I.%I', {name}, t, {source}, t);
         EXECUTE format('SELECT setval(pg_get_serial_sequence(%L, ''id''), coalesce(max(id), 1)) FROM %I.%I',
                        format('%I.%I', {name}, t), {name}, t);
+    END LOOP;
+    -- Names of the path's first schema are written without it, and so mean the copy's own tables.
+    PERFORM set_config('search_path', quote_ident({source}) || ', public', true);
+    keys := ARRAY(
+        SELECT format('ALTER TABLE %I ADD CONSTRAINT %I %s', c.relname, conname, pg_get_constraintdef(o.oid))
+        FROM pg_constraint o JOIN pg_class c ON c.oid = conrelid JOIN pg_namespace n ON n.oid = relnamespace
+        WHERE contype = 'f' AND n.nspname = {source});
+    PERFORM set_config('search_path', quote_ident({name}) || ', public', true);
+    FOREACH t IN ARRAY keys LOOP
+        EXECUTE t;
     END LOOP;
 END
 $copy$;
@@ -41,7 +52,7 @@ def add_row(database: Database, *names: str) -> None:
 
 
 def copy_schema(database: Database, source: str, *names: str) -> None:
-    """Schemas with the tables, rows and records of another, without foreign keys; no tenant rows."""
+    """Schemas with the tables, rows and records of another, and no tenant rows."""
     copies = [_COPY.format(target=quote(name), name=literal(name), source=literal(source)) for name in names]
     # One statement is one transaction, and each table that it makes takes several of the server's lock slots.
     for start in range(0, len(copies), 50):

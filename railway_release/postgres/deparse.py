@@ -1,0 +1,62 @@
+"""Deparse: types and expressions as the server itself would write them, so that texts can be compared.
+
+EXPLAIN runs a text through the server's parser and back without running anything, and without writing.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+
+from railway_release.postgres.failures import sqlstate
+from railway_release.postgres.session import Connection, fetch, quote
+
+# A syntax error, or a type, function, column or right that is not there.
+_NOT_UNDERSTOOD = ("42", "22", "0A")
+_CAST = re.compile(r"column1\)?(?:::(?P<type>.+))?$", re.DOTALL)
+_EXPLAIN = "EXPLAIN (VERBOSE, COSTS OFF, FORMAT JSON) SELECT "
+
+
+def types(connection: Connection, names: Sequence[str]) -> dict[str, str]:
+    """Each type as format_type would write it; what the server does not know stays as it is."""
+    casts = [f"CAST(column1 AS {name})" for name in names]
+    found = _outputs(connection, casts, "FROM (VALUES ('a'), ('b')) AS rows")
+    return {name: _type(text) if text else name for name, text in zip(names, found, strict=True)}
+
+
+def expressions(connection: Connection, schema: str, table: str, texts: Sequence[str]) -> dict[str, str]:
+    """Each expression over the columns of a table as the server would write it.
+
+    What it does not understand stays as it is.
+    """
+    where = f"FROM {quote(schema)}.{quote(table)}"
+    found = _outputs(connection, [f"({text})" for text in texts], where)
+    return {text: one or text for text, one in zip(texts, found, strict=True)}
+
+
+def default_opclasses(connection: Connection) -> frozenset[str]:
+    """The operator classes that mean the same as none."""
+    rows = fetch(connection, "SELECT DISTINCT opcname::text FROM pg_catalog.pg_opclass WHERE opcdefault")
+    return frozenset(name for (name,) in rows)
+
+
+def _type(output: str) -> str:
+    found = _CAST.search(output)
+    return (found and found["type"]) or "text"  # VALUES are text already
+
+
+def _outputs(connection: Connection, selects: Sequence[str], where: str) -> list[str]:
+    """The server's words for each; nothing for one that it does not understand."""
+    if not selects:
+        return []
+    try:
+        ((plan,),) = fetch(connection, f"{_EXPLAIN}{', '.join(selects)} {where}")
+    except Exception as error:
+        if not (sqlstate(error) or "").startswith(_NOT_UNDERSTOOD):
+            raise
+        if len(selects) == 1:
+            return [""]
+        return [text for select in selects for text in _outputs(connection, [select], where)]
+    document = json.loads(plan) if isinstance(plan, str) else plan
+    return [str(text) for text in document[0]["Plan"]["Output"]]

@@ -1,0 +1,217 @@
+"""The questions to pg_catalog behind shapes: digests of all tables, details of some."""
+
+from __future__ import annotations
+
+import re
+
+# The text of a tenant's own schema is left out, so that equal tables have equal texts.
+_OWN = "quote_ident(n.nspname) || '.'"
+_TABLE_IS = (
+    "JOIN pg_catalog.pg_class c ON c.oid = {} JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
+)
+_NAMES = (
+    "ARRAY(SELECT a.attname::text FROM unnest({}) WITH ORDINALITY AS k(number, place)"
+    " JOIN pg_catalog.pg_attribute a ON a.attrelid = {} AND a.attnum = k.number ORDER BY k.place)"
+)
+# What no model tells of; a tenant's own schema is left out of the text.
+_OTHERS = """
+    SELECT tgrelid::bigint AS oid, 'trigger ' || tgname || ': '
+        || replace(pg_get_triggerdef(g.oid), quote_ident(n.nspname) || '.', '') AS definition
+    FROM pg_catalog.pg_trigger g JOIN pg_catalog.pg_class c ON c.oid = tgrelid
+    JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+    WHERE NOT tgisinternal AND c.oid IN (SELECT oid FROM t)
+    UNION ALL
+    SELECT polrelid::bigint, 'policy ' || polname || ': ' || concat_ws(' ', polcmd, polpermissive,
+        (SELECT string_agg(CASE r WHEN 0 THEN 'public' ELSE pg_get_userbyid(r) END, ',')
+            FROM unnest(polroles) r),
+        pg_get_expr(polqual, polrelid), pg_get_expr(polwithcheck, polrelid))
+    FROM pg_catalog.pg_policy p JOIN pg_catalog.pg_class c ON c.oid = polrelid
+    WHERE c.oid IN (SELECT oid FROM t)
+    UNION ALL
+    SELECT c.oid::bigint, 'row security: ' || CASE WHEN c.relforcerowsecurity THEN 'forced' ELSE 'on' END
+    FROM pg_catalog.pg_class c WHERE c.relrowsecurity AND c.oid IN (SELECT oid FROM t)
+"""
+
+
+def _filled(text: str) -> str:
+    text = re.sub(r"\{table_is (\w+)\}", lambda found: _TABLE_IS.format(*found.groups()), text)
+    text = re.sub(r"\{names (\w+) (\w+)\}", lambda found: _NAMES.format(*found.groups()), text)
+    return text.replace("{others}", _OTHERS).replace("{own}", _OWN)
+
+
+GROUPS = """
+WITH t AS MATERIALIZED (
+    SELECT c.oid, c.relname::text AS name, c.relkind, c.relnamespace, n.nspname::text AS schema
+    FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+    WHERE n.nspname = ANY(%s) AND c.relkind IN ('r', 'p', 'v', 'm', 'f')
+)
+SELECT name, digest::text, relkind IN ('r', 'p'), array_agg(schema), min(oid::bigint) FROM (
+    SELECT t.*, d.digest FROM t LEFT JOIN (
+        SELECT oid, sum(digest) AS digest FROM ({digests}) AS parts(oid, digest) GROUP BY oid
+    ) AS d USING (oid)
+) AS tables
+GROUP BY name, relkind, digest
+"""
+
+# Sums of hashes need no sorting. Numbers of columns, types and classes are the same for equal tables, and
+# cheaper than names; two tables that differ in numbers alone are two groups, which costs a read.
+_DIGESTS = {
+    "columns": """
+    SELECT attrelid, sum(hashtextextended(concat_ws(' ', attname, attnum, atttypid, atttypmod,
+        attnotnull, attcollation, attidentity, attgenerated), 0))
+    FROM pg_catalog.pg_attribute JOIN t ON t.oid = attrelid WHERE attnum > 0 AND NOT attisdropped
+    GROUP BY attrelid
+    """,
+    "defaults": """
+    SELECT adrelid, sum(hashtextextended(adnum
+        || replace(pg_get_expr(adbin, adrelid), quote_ident(t.schema) || '.', ''), 1))
+    FROM pg_catalog.pg_attrdef JOIN t ON t.oid = adrelid GROUP BY adrelid
+    """,
+    "sequences": """
+    SELECT refobjid, sum(hashtextextended(refobjsubid::text, 2))
+    FROM pg_catalog.pg_class s JOIN pg_catalog.pg_depend d ON d.objid = s.oid JOIN t ON t.oid = d.refobjid
+    WHERE s.relkind = 'S' AND d.classid = 'pg_catalog.pg_class'::regclass AND d.refobjsubid > 0
+      AND d.refclassid = 'pg_catalog.pg_class'::regclass AND d.deptype IN ('a', 'i')
+    GROUP BY refobjid
+    """,
+    "uniques": """
+    SELECT conrelid, sum(hashtextextended(concat_ws(' ', conname, conkey, contype, condeferrable,
+        condeferred), 3))
+    FROM pg_catalog.pg_constraint JOIN t ON t.oid = conrelid WHERE contype IN ('p', 'u') GROUP BY conrelid
+    """,
+    "foreign_keys": """
+    SELECT conrelid, sum(hashtextextended(concat_ws(' ', conname, conkey, confkey, f.relname,
+        CASE WHEN f.relnamespace <> t.relnamespace THEN f.relnamespace END, convalidated, condeferrable,
+        condeferred, confdeltype, confupdtype), 4))
+    FROM pg_catalog.pg_constraint JOIN t ON t.oid = conrelid JOIN pg_catalog.pg_class f ON f.oid = confrelid
+    WHERE contype = 'f' GROUP BY conrelid
+    """,
+    "checks": """
+    SELECT conrelid, sum(hashtextextended(concat_ws(' ', conname, convalidated, conbin, conkey,
+        conexclop), 5))
+    FROM pg_catalog.pg_constraint JOIN t ON t.oid = conrelid WHERE contype IN ('c', 'x') GROUP BY conrelid
+    """,
+    "indexes": """
+    SELECT indrelid, sum(hashtextextended(concat_ws(' ', i.relname, i.relam, indkey, indclass, indcollation,
+        indoption, indnkeyatts, indisunique, indisvalid, indisready,
+        CASE WHEN indisunique THEN to_jsonb(x) ->> 'indnullsnotdistinct' END,
+        indexprs, indpred), 6))
+    FROM pg_catalog.pg_index x JOIN t ON t.oid = indrelid JOIN pg_catalog.pg_class i ON i.oid = indexrelid
+    GROUP BY indrelid
+    """,
+    "others": """
+    SELECT oid::oid, sum(hashtextextended(definition, 7)) FROM ({others}) AS o GROUP BY oid
+    """,
+}
+
+_DETAILS = {
+    "columns": """
+    SELECT attrelid::bigint, attname::text,
+        replace(format_type(atttypid, atttypmod), {own}, ''), attnotnull,
+        CASE WHEN attcollation <> y.typcollation THEN l.collname::text ELSE '' END,
+        attidentity <> '' OR s.counted IS NOT NULL,
+        CASE WHEN attgenerated = '' AND s.counted IS NULL
+            THEN coalesce(replace(pg_get_expr(adbin, adrelid), {own}, ''), '') ELSE '' END,
+        CASE WHEN attgenerated <> '' THEN pg_get_expr(adbin, adrelid) ELSE '' END
+    FROM pg_catalog.pg_attribute {table_is attrelid}
+    JOIN pg_catalog.pg_type y ON y.oid = atttypid
+    LEFT JOIN pg_catalog.pg_collation l ON l.oid = attcollation
+    LEFT JOIN pg_catalog.pg_attrdef ON adrelid = attrelid AND adnum = attnum
+    LEFT JOIN LATERAL (
+        SELECT true AS counted FROM pg_catalog.pg_depend d JOIN pg_catalog.pg_class q ON q.oid = d.objid
+        WHERE d.refobjid = attrelid AND d.refobjsubid = attnum AND q.relkind = 'S' AND d.deptype = 'a'
+          AND d.classid = 'pg_catalog.pg_class'::regclass AND d.refclassid = d.classid
+          AND pg_get_expr(adbin, adrelid) LIKE 'nextval(%%' LIMIT 1
+    ) AS s ON true
+    WHERE attrelid = ANY(%s::oid[]) AND attnum > 0 AND NOT attisdropped ORDER BY attrelid, attnum
+    """,
+    "uniques": """
+    SELECT conrelid::bigint, conname::text, {names conkey conrelid}, contype = 'p',
+        coalesce((to_jsonb(x) ->> 'indnullsnotdistinct')::boolean, false), condeferrable, condeferred
+    FROM pg_catalog.pg_constraint LEFT JOIN pg_catalog.pg_index x ON indexrelid = conindid
+    WHERE conrelid = ANY(%s::oid[]) AND contype IN ('p', 'u') ORDER BY conname
+    """,
+    "foreign_keys": """
+    SELECT conrelid::bigint, conname::text, {names conkey conrelid},
+        CASE WHEN f.relnamespace = c.relnamespace THEN '' ELSE m.nspname::text END, f.relname::text,
+        {names confkey confrelid}, convalidated, condeferrable, condeferred,
+        confdeltype::text, confupdtype::text
+    FROM pg_catalog.pg_constraint {table_is conrelid}
+    JOIN pg_catalog.pg_class f ON f.oid = confrelid
+    JOIN pg_catalog.pg_namespace m ON m.oid = f.relnamespace
+    WHERE conrelid = ANY(%s::oid[]) AND contype = 'f' ORDER BY conname
+    """,
+    "checks": """
+    SELECT conrelid::bigint, conname::text,
+        CASE contype WHEN 'c' THEN replace(pg_get_expr(conbin, conrelid), {own}, '')
+            ELSE replace(pg_get_constraintdef(k.oid), {own}, '') END,
+        convalidated, contype = 'x'
+    FROM pg_catalog.pg_constraint k {table_is conrelid}
+    WHERE conrelid = ANY(%s::oid[]) AND contype IN ('c', 'x') ORDER BY conname
+    """,
+    "indexes": """
+    SELECT indrelid::bigint, i.relname::text, am.amname::text,
+        array_agg(coalesce(a.attname::text, pg_get_indexdef(indexrelid, k, true)) ORDER BY k),
+        array_agg(indkey[k - 1] <> 0 ORDER BY k),
+        array_agg(CASE WHEN o.opcdefault THEN '' ELSE o.opcname::text END ORDER BY k),
+        array_agg(CASE indoption[k - 1] & 3 WHEN 1 THEN 'DESC NULLS LAST' WHEN 2 THEN 'NULLS FIRST'
+            WHEN 3 THEN 'DESC' ELSE '' END ORDER BY k),
+        array_agg(CASE WHEN indkey[k - 1] <> 0 AND l.oid <> a.attcollation THEN l.collname::text ELSE '' END
+            ORDER BY k),
+        indisunique,
+        ARRAY(SELECT b.attname::text FROM pg_catalog.pg_attribute b
+            WHERE b.attrelid = indrelid AND b.attnum = ANY((indkey::int2[])[indnkeyatts:])
+            ORDER BY b.attname),
+        coalesce(pg_get_expr(indpred, indrelid), ''),
+        coalesce((to_jsonb(x) ->> 'indnullsnotdistinct')::boolean, false), indisvalid AND indisready
+    FROM pg_catalog.pg_index x
+    JOIN pg_catalog.pg_class i ON i.oid = indexrelid JOIN pg_catalog.pg_am am ON am.oid = i.relam
+    CROSS JOIN LATERAL generate_series(1, indnkeyatts) AS k
+    JOIN pg_catalog.pg_opclass o ON o.oid = indclass[k - 1]
+    LEFT JOIN pg_catalog.pg_collation l ON l.oid = indcollation[k - 1]
+    LEFT JOIN pg_catalog.pg_attribute a ON a.attrelid = indrelid AND a.attnum = indkey[k - 1]
+    WHERE indrelid = ANY(%s::oid[])
+      AND NOT EXISTS (SELECT FROM pg_catalog.pg_constraint
+          WHERE conindid = indexrelid AND contype IN ('p', 'u', 'x'))
+    GROUP BY x.*, indrelid, indexrelid, i.relname, am.amname, indisunique, indkey, indnkeyatts, indpred,
+        indisvalid, indisready
+    ORDER BY i.relname
+    """,
+    "others": """
+    WITH t AS (SELECT unnest(%s::oid[]) AS oid)
+    SELECT oid, definition FROM ({others}) AS o ORDER BY definition
+    """,
+}
+
+# What an extension has made belongs to it.
+_OBJECTS = """
+WITH n AS (SELECT oid, nspname FROM pg_catalog.pg_namespace WHERE nspname = ANY(%s))
+SELECT text, array_agg(schema ORDER BY schema) FROM (
+    SELECT n.nspname::text AS schema, 'function ' || proname || '('
+        || pg_get_function_identity_arguments(p.oid) || ') '
+        || left(md5(replace(concat_ws(' ', prosrc, prosqlbody, proconfig, prosecdef, provolatile,
+            prorettype::regtype), {own}, '')), 6) AS text
+    FROM pg_catalog.pg_proc p JOIN n ON n.oid = pronamespace
+    WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_depend WHERE objid = p.oid AND deptype = 'e')
+    UNION ALL
+    SELECT n.nspname::text, 'view ' || relname || ' '
+        || left(md5(replace(pg_get_viewdef(c.oid), {own}, '')), 6)
+    FROM pg_catalog.pg_class c JOIN n ON n.oid = relnamespace WHERE relkind IN ('v', 'm')
+      AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend WHERE objid = c.oid AND deptype = 'e')
+    UNION ALL
+    SELECT n.nspname::text, 'type ' || typname || ' ('
+        || (SELECT string_agg(enumlabel, ', ' ORDER BY enumsortorder)
+            FROM pg_catalog.pg_enum WHERE enumtypid = t.oid) || ')'
+    FROM pg_catalog.pg_type t JOIN n ON n.oid = typnamespace WHERE typtype = 'e'
+    UNION ALL
+    SELECT n.nspname::text, 'sequence ' || relname
+    FROM pg_catalog.pg_class s JOIN n ON n.oid = relnamespace
+    WHERE relkind = 'S' AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend
+        WHERE objid = s.oid AND deptype IN ('a', 'i', 'e'))
+) AS found
+GROUP BY text
+"""
+
+OBJECTS = _filled(_OBJECTS)
+DIGESTS = {name: _filled(text) for name, text in _DIGESTS.items()}
+DETAILS = {name: _filled(text) for name, text in _DETAILS.items()}

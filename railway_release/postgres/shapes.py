@@ -1,0 +1,124 @@
+"""Shapes: the tables of all schemas, those that are equal as one.
+
+The server makes a digest of each table; of those that are equal in name and digest one is read.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, TypeVar
+
+from railway_release.postgres.session import Connection, fetch
+from railway_release.postgres.shape import Check, Column, ForeignKey, Index, Part, Shape, Unique
+from railway_release.postgres.shape_queries import DETAILS, DIGESTS, GROUPS, OBJECTS
+from railway_release.postgres.sweep import Sweep
+
+Depth = Literal["columns", "everything"]
+T = TypeVar("T")
+
+
+_COLUMNS = ("columns", "defaults", "sequences")
+_EVERYTHING = (*_COLUMNS, "uniques", "foreign_keys", "checks", "indexes", "others")
+
+
+@dataclass(frozen=True)
+class Alike:
+    """Tables of one name that are equal in all of these schemas."""
+
+    table: str
+    schemas: tuple[str, ...]
+    shape: Shape
+
+
+def read(sweep: Sweep, schemas: Iterable[str], depth: Depth) -> list[Alike]:
+    """All tables and views of these schemas; `columns` leaves out constraints, indexes and the rest."""
+    parts = [DIGESTS[name] for name in (_EVERYTHING if depth == "everything" else _COLUMNS)]
+    groups = _groups(sweep, sorted(schemas), GROUPS.format(digests=" UNION ALL ".join(parts)))
+    shapes = _shapes(sweep.connection, [example for _, example in groups.values()], depth)
+    return [
+        Alike(name, tuple(members), shapes(example, is_table))
+        for (name, _, is_table), (members, example) in groups.items()
+    ]
+
+
+def _groups(sweep: Sweep, schemas: Sequence[str], select: str) -> dict[Any, tuple[list[str], int]]:
+    """The schemas with equal tables, and one of these tables, by name, digest and kind."""
+    found: dict[Any, tuple[list[str], int]] = {}
+    for rows in sweep.divide(schemas, lambda connection, some: fetch(connection, select, (list(some),))):
+        for *key, members, example in rows:
+            found.setdefault(tuple(key), ([], example))[0].extend(members)
+    return found
+
+
+def objects(connection: Connection, schemas: Iterable[str]) -> list[tuple[str, list[str]]]:
+    """What belongs to a schema and to no table, in words, each with the schemas that have it."""
+    return [(text, list(holders)) for text, holders in fetch(connection, OBJECTS, (sorted(schemas),))]
+
+
+def _shapes(connection: Connection, tables: Sequence[int], depth: Depth) -> Callable[[int, bool], Shape]:
+    def rows(name: str, make: Callable[..., T]) -> dict[int, list[T]]:
+        found: dict[int, list[T]] = defaultdict(list)
+        if name in wanted:
+            for table, *row in fetch(connection, DETAILS[name], (list(tables),)):
+                found[table].append(make(*row))
+        return found
+
+    wanted = _EVERYTHING if depth == "everything" else _COLUMNS
+    columns = rows("columns", Column)
+    uniques, foreign_keys = rows("uniques", _unique), rows("foreign_keys", _foreign_key)
+    checks, indexes, others = rows("checks", Check), rows("indexes", _index), rows("others", str)
+
+    def shape(table: int, is_table: bool) -> Shape:
+        return Shape(
+            tuple(columns[table]),
+            tuple(uniques[table]),
+            tuple(foreign_keys[table]),
+            tuple(checks[table]),
+            tuple(indexes[table]),
+            tuple(others[table]),
+            is_table,
+            only_columns=depth == "columns",
+        )
+
+    return shape
+
+
+def _unique(name: str, columns: list[str], primary: bool, nulls_equal: bool, *rest: Any) -> Unique:
+    return Unique(name, tuple(columns), primary, nulls_equal, _rest(*rest))
+
+
+def _foreign_key(  # noqa: PLR0913, PLR0917 - a row of the catalog
+    name: str, columns: list[str], schema: str, table: str, targets: list[str], valid: bool, *rest: Any
+) -> ForeignKey:
+    return ForeignKey(name, tuple(columns), schema, table, tuple(targets), valid, _rest(*rest))
+
+
+_ACTIONS = {"a": "", "r": "RESTRICT", "c": "CASCADE", "n": "SET NULL", "d": "SET DEFAULT", " ": ""}
+
+
+def _rest(deferrable: bool, deferred: bool, on_delete: str = "a", on_update: str = "a") -> str:
+    words = [f"ON {verb} {_ACTIONS[code]}" for verb, code in (("DELETE", on_delete), ("UPDATE", on_update))]
+    words = [text for text in words if not text.endswith(" ")]
+    words += ["DEFERRABLE"] if deferrable else []
+    return " ".join(words + (["INITIALLY DEFERRED"] if deferred else []))
+
+
+def _index(  # noqa: PLR0913, PLR0917 - a row of the catalog
+    name: str,
+    method: str,
+    texts: list[str],
+    are_columns: list[bool],
+    opclasses: list[str],
+    orders: list[str],
+    collations: list[str],
+    unique: bool,
+    include: list[str],
+    where: str,
+    nulls_equal: bool,
+    valid: bool,
+) -> Index:
+    keys = zip(texts, are_columns, opclasses, orders, collations, strict=True)
+    parts = tuple(Part(*key) for key in keys)
+    return Index(name, method, parts, unique, tuple(include), where, nulls_equal, valid)

@@ -1,0 +1,241 @@
+"""Differences: what a table lacks, has otherwise or has in its own way, beside what is expected of it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass, replace
+
+from railway_release.postgres.shape import Check, Column, ForeignKey, Index, Part, Shape, Unique
+from railway_release.verification import findings
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One difference; `object` is the table, with what it is about."""
+
+    id: str
+    object: str
+    expected: str = ""
+    found: str = ""
+    target: tuple[str, str] = ("", "")  # of a foreign key: schema, "" for its own, and table
+
+
+def differences(table: str, expected: Shape, actual: Shape, later: Shape) -> Iterator[Difference]:
+    """All of them. All are in the server's words; names of constraints and indexes do not count.
+
+    `later` is what is expected once all migrations have run.
+    """
+    yield from _columns(table, expected, actual, {column.name for column in later.columns})
+    if actual.is_table and not actual.only_columns:
+        possible = _without(expected, {column.name for column in actual.columns})
+        yield from _uniques(table, possible.uniques, actual)
+        yield from _foreign_keys(table, possible.foreign_keys, actual.foreign_keys)
+        yield from _checks(table, possible.checks, actual.checks)
+        yield from _indexes(table, possible.indexes, actual)
+        yield from _unfinished(table, actual)
+
+
+def surplus(expected: Shape, actual: Shape) -> Iterator[str]:
+    """What is there that no model tells of, each thing in words that are the same in every schema."""
+    yield from _own_defaults(expected, actual)
+    uniques: list[Unique | Index] = [*expected.uniques, *expected.indexes]
+    for unique in actual.uniques:
+        if not any(_same_unique(unique, one) for one in uniques):
+            yield f"{'primary key' if unique.primary else 'unique constraint'} {_list(unique.columns)}"
+    for key in actual.foreign_keys:
+        if key.columns not in {one.columns for one in expected.foreign_keys}:
+            yield f"foreign key {_list(key.columns)} to {_target(key)}"
+    for check in actual.checks:
+        if not any(_same_check(check, one) or check.name == one.name for one in expected.checks):
+            yield f"{'exclusion' if check.exclusion else 'check'} {check.name}: {check.text}"
+    indexes = [*expected.indexes, *_as_indexes(expected.uniques)]
+    for index in actual.indexes:
+        if not any(_same_index(index, one) for one in indexes):
+            yield f"index {index.name}: {_index_in_words(index)}"
+    yield from actual.others
+
+
+def _own_defaults(expected: Shape, actual: Shape) -> Iterator[str]:
+    without = {column.name for column in expected.columns if not column.default}
+    for column in actual.columns:
+        if column.name in without and column.default:
+            yield f"default of {column.name}: {column.default}"
+
+
+def _without(expected: Shape, here: set[str]) -> Shape:
+    """Of a column that is missing, and all that is about it, it is only said that it is missing."""
+    missing = {column.name for column in expected.columns} - here
+
+    def is_possible(*texts: str) -> bool:
+        # The server does not understand an expression over a column that is not there: it is still Django's.
+        return not any(text == name or f'"{name}"' in text for text in texts for name in missing)
+
+    return replace(
+        expected,
+        uniques=tuple(one for one in expected.uniques if is_possible(*one.columns)),
+        foreign_keys=tuple(one for one in expected.foreign_keys if is_possible(*one.columns)),
+        checks=tuple(one for one in expected.checks if is_possible(one.text)),
+        indexes=tuple(
+            one
+            for one in expected.indexes
+            if is_possible(one.where, *one.include, *(part.text for part in one.parts))
+        ),
+    )
+
+
+def _columns(table: str, expected: Shape, actual: Shape, later: Collection[str]) -> Iterator[Difference]:
+    here, known = {column.name: column for column in actual.columns}, set()
+    for column in expected.columns:
+        known.add(column.name)
+        name = f"{table}.{column.name}"
+        if not (found := here.get(column.name)):
+            yield Difference(findings.COLUMN_MISSING, name, _in_words(column))
+        else:
+            yield from _type(name, column, found)
+            yield from _rules(name, column, found) if actual.is_table else ()
+    for column in here.values():
+        if column.name not in known:
+            yield Difference(_kind(column, later), f"{table}.{column.name}", "", _in_words(column))
+
+
+def _kind(column: Column, later: Collection[str]) -> str:
+    """Of a column that no model knows."""
+    if column.name in later:
+        return findings.COLUMN_EARLY
+    filled = column.default or column.counted or column.generated or not column.not_null
+    return findings.COLUMN_EXTRA if filled else findings.COLUMN_IN_THE_WAY
+
+
+def _type(name: str, expected: Column, found: Column) -> Iterator[Difference]:
+    if expected.type != found.type:
+        yield Difference(findings.COLUMN_TYPE, name, expected.type, found.type)
+
+
+def _rules(name: str, expected: Column, found: Column) -> Iterator[Difference]:
+    pairs = (
+        (findings.COLUMN_NULL, _null(expected), _null(found)),
+        (findings.COLUMN_COLLATION, expected.collation or "default", found.collation or "default"),
+        (findings.COLUMN_GENERATED, expected.generated, found.generated),
+    )
+    for id, wanted, there in pairs:
+        if wanted != there:
+            yield Difference(id, name, wanted or "not generated", there or "not generated")
+    if expected.counted and not found.counted:
+        yield Difference(findings.COLUMN_UNCOUNTED, name, "identity or a sequence of its own", "neither")
+    if expected.default and expected.default != found.default:
+        yield Difference(findings.COLUMN_DEFAULT, name, expected.default, found.default or "no default")
+
+
+def _uniques(table: str, expected: Iterable[Unique], actual: Shape) -> Iterator[Difference]:
+    there: list[Unique | Index] = [*actual.uniques, *actual.indexes]
+    for unique in dict.fromkeys(expected):
+        if not any(_same_unique(unique, one) for one in there):
+            id = findings.KEY_MISSING if unique.primary else findings.UNIQUE_MISSING
+            yield Difference(id, f"{table}{_list(unique.columns)}")
+
+
+def _foreign_keys(
+    table: str, expected: Iterable[ForeignKey], actual: Iterable[ForeignKey]
+) -> Iterator[Difference]:
+    for key in expected:
+        name = f"{table}{_list(key.columns)}"
+        alike = [one for one in actual if one.columns == key.columns]
+        right = [one for one in alike if _same_target(one, key)]
+        if not alike:
+            target = (key.schema, key.table)
+            yield Difference(findings.FOREIGN_KEY_MISSING, name, _target(key), target=target)
+        elif not right:
+            targets = ", ".join(_target(one) for one in alike)
+            yield Difference(findings.FOREIGN_KEY_ELSEWHERE, name, _target(key), targets)
+        elif all(one.rest != key.rest for one in right):
+            yield Difference(findings.FOREIGN_KEY_RULES, name, key.rest, right[0].rest or "not deferrable")
+
+
+def _checks(table: str, expected: Iterable[Check], actual: Iterable[Check]) -> Iterator[Difference]:
+    for check in expected:
+        if any(_same_check(check, one) for one in actual):
+            continue
+        same_name = [one for one in actual if check.name and one.name == check.name]
+        if not same_name:
+            id = findings.EXCLUSION_MISSING if check.exclusion else findings.CHECK_MISSING
+            yield Difference(id, f"{table}.{check.name}" if check.name else table, check.text)
+        elif not check.exclusion:  # the text of an exclusion has no form in which it could be compared
+            yield Difference(findings.CHECK_OTHER, f"{table}.{check.name}", check.text, same_name[0].text)
+
+
+def _indexes(table: str, expected: Iterable[Index], actual: Shape) -> Iterator[Difference]:
+    there = [*actual.indexes, *_as_indexes(actual.uniques)]
+    for index in dict.fromkeys(replace(one, name="") for one in expected):
+        if not any(_same_index(index, one) for one in there):
+            id = findings.UNIQUE_MISSING if index.unique else findings.INDEX_MISSING
+            yield Difference(id, f"{table}({_parts(index)})", _index_in_words(index))
+
+
+def _unfinished(table: str, actual: Shape) -> Iterator[Difference]:
+    for index in actual.indexes:
+        if not index.valid:
+            yield Difference(findings.INDEX_INVALID, f"{table}.{index.name}", "", "invalid")
+    unchecked = [one.name for one in actual.checks if not one.valid]
+    unchecked += [one.name for one in actual.foreign_keys if not one.valid]
+    for name in unchecked:
+        yield Difference(findings.CONSTRAINT_UNCHECKED, f"{table}.{name}", "", "not valid")
+
+
+def _same_unique(one: Unique, other: Unique | Index) -> bool:
+    if isinstance(other, Index):
+        keeps_all = other.unique and other.valid and not other.where
+        plain = keeps_all and all(part.is_column and not part.opclass for part in other.parts)
+        columns, rules = tuple(part.text for part in other.parts), ("", other.nulls_equal)
+        return plain and (set(one.columns), (one.rest, one.nulls_equal)) == (set(columns), rules)
+    # A primary key is a unique constraint that allows no NULL, but not the other way round.
+    fits = other.primary or not one.primary
+    same = set(one.columns) == set(other.columns)
+    return fits and same and (other.primary or (one.rest, one.nulls_equal) == (other.rest, other.nulls_equal))
+
+
+def _same_target(one: ForeignKey, other: ForeignKey) -> bool:
+    return (one.schema, one.table, one.targets) == (other.schema, other.table, other.targets)
+
+
+def _same_check(one: Check, other: Check) -> bool:
+    return (one.exclusion, one.text) == (other.exclusion, other.text)
+
+
+def _same_index(one: Index, other: Index) -> bool:
+    return replace(one, name="", valid=True) == replace(other, name="", valid=True)
+
+
+def _as_indexes(uniques: Iterable[Unique]) -> Iterator[Index]:
+    """A unique constraint is kept by an index, which serves as well as any."""
+    for one in uniques:
+        parts = tuple(Part(column, True) for column in one.columns)
+        yield Index(one.name, "btree", parts, True, nulls_equal=one.nulls_equal)
+
+
+def _null(column: Column) -> str:
+    return "NOT NULL" if column.not_null else "NULL"
+
+
+def _in_words(column: Column) -> str:
+    return f"{column.type} {_null(column)}"
+
+
+def _list(columns: Iterable[str]) -> str:
+    return f"({', '.join(columns)})"
+
+
+def _target(key: ForeignKey) -> str:
+    schema = f"{key.schema}." if key.schema else ""
+    return f"{schema}{key.table}{_list(key.targets)}"
+
+
+def _parts(index: Index) -> str:
+    return ", ".join(
+        " ".join(filter(None, (part.text, part.collation, part.opclass, part.order))) for part in index.parts
+    )
+
+
+def _index_in_words(index: Index) -> str:
+    kind = f"{'unique ' if index.unique else ''}{index.method} ({_parts(index)})"
+    include = f" include {_list(index.include)}" if index.include else ""
+    return f"{kind}{include}" + (f" where {index.where}" if index.where else "")

@@ -1,0 +1,155 @@
+"""Models: the shapes of the tables that Django's schema editor would create, without creating them.
+
+The editor's own statements say which indexes and constraints there are; so what a library's fields and
+indexes add is known, too.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+from typing import Any
+
+from django.core.exceptions import FieldDoesNotExist, FieldError
+from django.db import models
+from django.db.backends.base.schema import BaseDatabaseSchemaEditor
+from django.db.models import Field, Model
+from django.db.models.constraints import BaseConstraint
+
+from railway_release.postgres.shape import Check, Column, ForeignKey, Index, Shape, Unique
+from railway_release.verification import ddl
+
+Editor = BaseDatabaseSchemaEditor
+
+# Before Django 4.1; the type of the column is the same.
+_SERIAL = {"serial": "integer", "bigserial": "bigint", "smallserial": "smallint"}
+
+
+def shape(model: type[Model], editor: Editor) -> Shape:
+    """The table of one model. Names of types and expressions are as Django writes them.
+
+    A foreign key's schema is empty: where it points to depends on who looks.
+    """
+    options = model._meta
+    fields = [field for field in options.local_concrete_fields if _type(field, editor)]
+    declared = [*_declared(model, editor)]
+    return Shape(
+        columns=tuple(_column(field, editor) for field in fields),
+        uniques=(*_uniques(model), *(one for one in declared if isinstance(one, Unique))),
+        foreign_keys=tuple(_foreign_key(field, editor) for field in fields if _has_foreign_key(field)),
+        checks=(*_checks(fields, editor), *(one for one in declared if isinstance(one, Check))),
+        indexes=tuple(one for one in declared if isinstance(one, Index)),
+    )
+
+
+def tables(model: type[Model], editor: Editor) -> Iterator[tuple[str, Shape]]:
+    """Name and shape of a model's table, and of those of its many-to-many fields."""
+    yield model._meta.db_table, shape(model, editor)
+    for field in model._meta.local_many_to_many:
+        through: Any = field.remote_field.through
+        if not isinstance(through, str) and through._meta.auto_created:
+            yield through._meta.db_table, shape(through, editor)
+
+
+def _type(field: Field[Any, Any], editor: Editor) -> str:
+    return field.db_parameters(connection=editor.connection)["type"] or ""
+
+
+def _column(field: Field[Any, Any], editor: Editor) -> Column:
+    parameters = field.db_parameters(connection=editor.connection)
+    type = str(parameters["type"])
+    counted = type in _SERIAL or bool(field.db_type_suffix(connection=editor.connection))
+    generated = bool(getattr(field, "generated", False))
+    return Column(
+        str(field.column),
+        _SERIAL.get(type, type),
+        not_null=not generated and (field.primary_key or not field.null),
+        collation=str(parameters.get("collation") or ""),
+        counted=counted,
+        default=_default(field, editor),
+        generated=_generated(field, editor) if generated else "",
+    )
+
+
+def _default(field: Any, editor: Any) -> str:
+    if not field.has_db_default():
+        return ""
+    sql, parameters = editor.db_default_sql(field)
+    return _filled(sql, parameters, editor)
+
+
+def _generated(field: Any, editor: Editor) -> str:
+    sql, parameters = field.generated_sql(editor.connection)
+    return _filled(sql, parameters, editor)
+
+
+def _filled(sql: str, parameters: Any, editor: Any) -> str:
+    return sql % tuple(editor.quote_value(one) for one in parameters) if parameters else sql
+
+
+def _uniques(model: Any) -> Iterator[Unique]:
+    options = model._meta
+    yield Unique("", tuple(_columns_of(options.pk)), primary=True)
+    for field in options.local_concrete_fields:
+        if field.unique and not field.primary_key:
+            yield Unique("", (field.column,))
+    for names in options.unique_together:
+        with contextlib.suppress(FieldDoesNotExist):  # as with indexes, below
+            yield Unique("", tuple(options.get_field(name).column for name in names))
+
+
+def _columns_of(key: Any) -> list[str]:
+    """Composite primary keys have several."""
+    return list(getattr(key, "columns", None) or [key.column])
+
+
+def _has_foreign_key(field: Any) -> bool:
+    return bool(field.remote_field and getattr(field, "db_constraint", False))
+
+
+def _foreign_key(field: Any, editor: Editor) -> ForeignKey:
+    target = field.target_field
+    how = getattr(field.remote_field.on_delete, "on_delete_sql", None)
+    rest = f"{how(editor) if how else ''} DEFERRABLE INITIALLY DEFERRED".strip()
+    return ForeignKey("", (field.column,), "", target.model._meta.db_table, (target.column,), True, rest)
+
+
+def _checks(fields: list[Field[Any, Any]], editor: Editor) -> Iterator[Check]:
+    for field in fields:
+        if text := field.db_parameters(connection=editor.connection).get("check"):
+            yield Check("", str(text))
+
+
+def _declared(model: Any, editor: Any) -> Iterator[Index | Unique | Check]:
+    """What the editor would say for the model's indexes and constraints."""
+    for make in _makers(model, editor):
+        try:
+            statements = make()
+        except (FieldDoesNotExist, FieldError):
+            # A field was removed that it was about, which the server takes as an order to drop it; the state
+            # of the migrations does not notice.
+            continue
+        for statement in filter(None, statements):
+            if one := ddl.index(str(statement)) or ddl.constraint(str(statement)):
+                yield one
+
+
+def _makers(model: Any, editor: Any) -> Iterator[Callable[[], Iterable[Any]]]:
+    """Private, all but the last two, but what Django's own create_model calls, and its backends extend."""
+    options = model._meta
+    for field in options.local_fields:
+        yield partial(editor._field_indexes_sql, model, field)  # noqa: SLF001 - see above
+    for names in getattr(options, "index_together", ()):  # old migrations'
+        yield partial(_together, model, names, editor)
+    for one in (*options.indexes, *options.constraints):
+        yield partial(_created, one, model, editor)
+
+
+def _together(model: Any, names: Iterable[str], editor: Any) -> list[Any]:
+    fields = [model._meta.get_field(name) for name in names]
+    return [editor._create_index_sql(model, fields=fields)]  # noqa: SLF001 - see above
+
+
+def _created(one: BaseConstraint | models.Index, model: Any, editor: Any) -> list[Any]:
+    return [one.create_sql(model, editor)]

@@ -1,0 +1,79 @@
+"""Normal: shapes with types and expressions in the server's own words, so that equal ones are equal."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
+
+from railway_release.postgres import deparse
+from railway_release.postgres.session import Connection
+from railway_release.postgres.shape import Check, Column, Index, Part, Shape
+
+Words = Callable[[str], str]
+
+
+class Server:
+    """Asks for each text once for a table, and for each type once."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._types: dict[str, str] = {}
+        self._expressions: dict[tuple[str, str, str], str] = {}
+        self._default_opclasses = deparse.default_opclasses(connection)
+
+    def normal_types(self, shapes: Iterable[Shape]) -> None:
+        """Have the types of all these shapes in one answer."""
+        names = {column.type for shape in shapes for column in shape.columns} - self._types.keys()
+        self._types |= deparse.types(self._connection, sorted(names))
+
+    def normal(self, shape: Shape, schema: str, table: str) -> Shape:
+        """The shape in the server's words; its expressions are about the columns of this table."""
+        self.normal_types([shape])
+        asked = [text for text in _texts(shape) if (schema, table, text) not in self._expressions]
+        found = deparse.expressions(self._connection, schema, table, sorted(set(asked)))
+        self._expressions |= {(schema, table, text): one for text, one in found.items()}
+
+        def words(text: str) -> str:
+            return self._expressions.get((schema, table, text), text)
+
+        return replace(
+            shape,
+            columns=tuple(_column(one, self._types, words) for one in shape.columns),
+            checks=tuple(_check(one, words) for one in shape.checks),
+            indexes=tuple(self._index(one, words) for one in shape.indexes),
+        )
+
+    def _index(self, index: Index, words: Words) -> Index:
+        parts = tuple(self._part(part, words) for part in index.parts)
+        return replace(index, parts=parts, where=words(index.where))
+
+    def _part(self, part: Part, words: Words) -> Part:
+        opclass = "" if part.opclass in self._default_opclasses else part.opclass
+        return replace(part, text=part.text if part.is_column else words(part.text), opclass=opclass)
+
+
+def _texts(shape: Shape) -> Iterator[str]:
+    for column in shape.columns:
+        yield from filter(None, (_cast(column), column.generated))
+    yield from (check.text for check in shape.checks if not check.exclusion)
+    for index in shape.indexes:
+        yield from (part.text for part in index.parts if not part.is_column)
+        yield from filter(None, [index.where])
+
+
+def _cast(column: Column) -> str:
+    """Constants have many types until they are the column's."""
+    return f"CAST({column.default} AS {column.type})" if column.default else ""
+
+
+def _column(column: Column, types: dict[str, str], words: Words) -> Column:
+    return replace(
+        column,
+        type=types.get(column.type, column.type),
+        default=words(_cast(column)),
+        generated=words(column.generated),
+    )
+
+
+def _check(check: Check, words: Words) -> Check:
+    return check if check.exclusion else replace(check, text=words(check.text))
