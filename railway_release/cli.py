@@ -27,6 +27,7 @@ _COMMANDS = {
     "release": "migrate the shared schema, then every tenant schema (the default)",
     "plan": "show what a release would do; exit code 9 if anything",
     "verify": "compare every schema with what the code expects there; exit code 8 if anything is wrong",
+    "status": "how many schemas have each migration, and which ones differ",
     "check": "for CI: exit code 0 only when nothing is pending and nothing is missing",
 }
 _EPILOG = """Each RELEASE_NAME in brackets is an environment variable, and NAME a key of the RAILWAY_RELEASE
@@ -83,10 +84,12 @@ def _execute(flags: dict[str, Any], report: Report, output: log.Output, interrup
     config = target.config
     output.start(config.log_format, config.log_level, show_values=config.show_values)
     # django_tenants reads the settings when it is imported, so they must be known by now.
-    from railway_release.release import inspect, release  # noqa: PLC0415
+    from railway_release.release import inspect, release, status  # noqa: PLC0415
 
     if report.command == "release":
         release(target, report, output.screen, interrupts)
+    elif report.command == "status":
+        status(target, report)
     else:
         inspect(target, report)
 

@@ -25,7 +25,8 @@ from railway_release.options import (
 from railway_release.postgres.session import clip
 
 _CHECK = frozenset({"check"})
-_TARGETED = frozenset({"release", "plan"})
+_TARGETED = frozenset({"release", "plan", "status"})
+_STATUS = frozenset({"status"})
 
 
 def tables_by_kind(raw: Any) -> tuple[tuple[str, str], ...]:
@@ -75,6 +76,9 @@ class Config:
         sources="flag",
         commands=_TARGETED,
         metavar="LABEL",
+    )
+    schemas: bool = option(
+        False, "a line for each schema, with all that it lacks", switch, sources="flag", commands=_STATUS
     )
     dry_run: bool = option(False, "show what would be done, as plan does", switch, sources="flag")
     start: bool = option(

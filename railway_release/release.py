@@ -13,11 +13,12 @@ from railway_release.backup.once import Backup
 from railway_release.config import Config
 from railway_release.engines.choose import chosen_engine
 from railway_release.engines.guard import OwnGuard
-from railway_release.errors import Exit
+from railway_release.errors import Exit, InvalidConfiguration
 from railway_release.interrupts import Interrupts
 from railway_release.log import Screen, get_logger
 from railway_release.migrations.outcome import Key, Outcome, in_words
 from railway_release.migrations.plan import Plan, Planner
+from railway_release.migrations.standing import status_of
 from railway_release.postgres.lock import acquire
 from railway_release.postgres.watch import Watch
 from railway_release.preflight import checks
@@ -25,7 +26,7 @@ from railway_release.preflight.confirm import confirm
 from railway_release.preflight.target import Target
 from railway_release.progress import Progress, tell
 from railway_release.report import Pending, Report
-from railway_release.survey import Survey, look
+from railway_release.survey import Survey, look, look_at_records
 from railway_release.verification.compare import Depth, mark_known
 from railway_release.words import count
 from railway_release.work import Work
@@ -65,6 +66,25 @@ def inspect(target: Target, report: Report) -> None:
         _, survey = _plan(target, report)
     report.findings = survey.findings
     report.causes |= _conclusions(report.command, survey, target.config)
+
+
+def status(target: Target, report: Report) -> None:
+    """How far each schema is; whatever there is to see is shown, and nothing is judged."""
+    config = target.config
+    if config.app[1:]:
+        raise InvalidConfiguration("status takes --app with a label alone.", f"Type: --app {config.app[0]}")
+    with phase(report, "preflight"):
+        checks.connect(target)
+        checks.check_server(target)
+    with phase(report, "status"):
+        planner = Planner()
+        for app in config.app:
+            planner.check_app(app)
+        plan, recorded = look_at_records(target, planner)
+        report.status = status_of(plan, recorded, planner, config)
+    report.shared_schema = plan.shared.schema.name
+    report.each_schema = config.schemas
+    report.pending = tuple(Pending(one.pending, one.schemas) for one in report.status.groups if one.pending)
 
 
 @contextlib.contextmanager

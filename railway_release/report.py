@@ -13,6 +13,7 @@ from typing import Any
 from railway_release import __version__
 from railway_release.errors import Exit, first
 from railway_release.migrations.outcome import Key, Outcome
+from railway_release.migrations.status import Status
 from railway_release.redact import redact
 from railway_release.verification.findings import Finding
 
@@ -35,6 +36,8 @@ class Report:
     pending: tuple[Pending, ...] = ()
     outcomes: tuple[Outcome, ...] = ()
     findings: tuple[Finding, ...] = ()
+    status: Status | None = None  # of the command of that name
+    each_schema: bool = False  # whether the summary has a line for each schema of the status
     phases: dict[str, float] = field(default_factory=dict)  # seconds
     causes: dict[Exit, str] = field(default_factory=dict)  # why the exit code is not 0
     backup: str = ""
@@ -92,6 +95,8 @@ class Report:
             "schemas": [_outcome(outcome) for outcome in self.outcomes],
             "findings": [{**dataclasses.asdict(finding), "hint": finding.hint} for finding in self.findings],
         }
+        if self.status:
+            document["status"] = self.status.as_dict()
         return redact(document)  # type: ignore[no-any-return]  # a mapping in, a mapping out
 
     def as_json(self) -> str:

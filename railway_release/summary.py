@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import Literal
 
+from railway_release import status_words
 from railway_release.errors import Exit
+from railway_release.line import Level, Line
 from railway_release.migrations.outcome import Outcome, in_words
 from railway_release.report import Report
 from railway_release.verification.findings import Finding
@@ -17,33 +16,19 @@ from railway_release.words import schema_flag, some
 _NAMES = 5
 _SCRIPT = "python run_migrations.py"
 
-Level = Literal["info", "warning", "error"]
-
-
-@dataclass(frozen=True)
-class Line:
-    """One line of the summary, with the level at which it is logged."""
-
-    level: Level
-    event: str
-    text: str
-
-    @property
-    def number(self) -> int:
-        """The level as the standard library counts it."""
-        return logging.getLevelNamesMapping()[self.level.upper()]
-
 
 def lines(report: Report) -> Iterator[Line]:
     """The whole summary, most important last, where a reader's eye is."""
     yield from _pending(report)
+    if report.status:
+        yield from status_words.lines(report.status, each_schema=report.each_schema)
     yield from _findings(report.findings)
     yield from _outcomes(report.outcomes)
     yield from _result(report)
 
 
 def _pending(report: Report) -> Iterator[Line]:
-    if report.command == "release":
+    if report.command in ("release", "status"):
         return
     levels: dict[str, Level] = {"plan": "info", "verify": "warning"}
     for group in report.pending:
@@ -106,7 +91,8 @@ def _result(report: Report) -> Iterator[Line]:
 def _next_command(report: Report) -> Iterator[Line]:
     if again := _again(report):
         yield Line("info", "release.hinted", f"Run again with: {again}")
-    if report.command in ("plan", "verify", "check") and report.pending:
+    obstructed = report.status is not None and report.status.obstacle
+    if report.command != "release" and report.pending and not obstructed:
         yield Line("info", "release.hinted", f"To migrate: {_SCRIPT}")
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TypeVar
 
 from railway_release import topology
 from railway_release.config import Config
@@ -30,6 +31,8 @@ from railway_release.words import some
 
 # A tenant that is deleted between two statements takes its table or schema with it.
 _VANISHED = {"42P01", "3F000"}
+T = TypeVar("T")
+
 _MOST_CONNECTIONS = 4  # the application needs the others
 
 
@@ -72,19 +75,27 @@ def look(target: Target, planner: Planner, earlier: Survey | None = None, depth:
 
     Except what an `earlier` look still answers, and what lies below `depth`.
     """
+    return _reading(target, lambda sweep: _read(target, planner, sweep, earlier, depth))
+
+
+def look_at_records(target: Target, planner: Planner) -> tuple[Plan, Records]:
+    """Read the schemas and their records, nothing else; the plan is a draft, whatever state they are in."""
+    return _reading(target, lambda sweep: _read_records(target, planner, sweep))
+
+
+def _reading(target: Target, read: Callable[[Sweep], T]) -> T:
     return retrying(
-        lambda: _look(target, planner, earlier, depth),
+        lambda: _read_once(target, read),
         seconds=target.config.retry_for,
         event="survey.retried",
         may_pass=lambda error: sqlstate(error) in _VANISHED or is_transient(error),
     )
 
 
-def _look(target: Target, planner: Planner, earlier: Survey | None, depth: Depth) -> Survey:
+def _read_once(target: Target, read: Callable[[Sweep], T]) -> T:
     try:
         with contextlib.ExitStack() as stack:
-            sweep = _sweep(target, stack)
-            return _read(target, planner, sweep, earlier, depth)
+            return read(_sweep(target, stack))
     finally:
         topology.tenant_connection().close()
 
@@ -114,6 +125,14 @@ def _read(target: Target, planner: Planner, sweep: Sweep, earlier: Survey | None
     plan = plan.completing(_incomplete(plan, held, findings, target.config))
     ours = (f for f in findings if target.config.includes(f.schema, shared=f.schema == shared))
     return Survey(plan, recorded, tuple(ours), read_at, held)
+
+
+def _read_records(target: Target, planner: Planner, sweep: Sweep) -> tuple[Plan, Records]:
+    there = topology.read(sweep.connection)
+    _check_shared_schema(there, sweep.connection)
+    _check_names(target.config, there)
+    found = records(sweep, [schema.name for schema in there.schemas])
+    return planner.draft(there.without(found.unreadable), found.histories), found
 
 
 def _records(sweep: Sweep, schemas: Sequence[str], earlier: Survey | None) -> Records:

@@ -70,6 +70,17 @@ class Graph(MigrationLoader):
         """
         return sorted(key for key in self.replacements if key in self._applied and key not in self._recorded)
 
+    @cached_property
+    def held(self) -> frozenset[Key]:
+        """The migrations that need neither be applied nor recorded any more."""
+        return frozenset(self._applied) & frozenset(self.graph.nodes) - set(self.unrecorded_squashes())
+
+    @cached_property
+    def held_in_part(self) -> frozenset[Key]:
+        """The squashed migrations that are not held, while migrations that they replace are recorded."""
+        begun = (key for key, squash in self.replacements.items() if self._recorded & set(squash.replaces))
+        return frozenset(begun) - self.held
+
     def plan(self, targets: Iterable[Key]) -> Iterator[Migration]:
         """The migrations still to apply to reach the targets, in order; never one to unapply."""
         seen = set(self._applied)
@@ -78,6 +89,10 @@ class Graph(MigrationLoader):
                 if key not in seen:
                     seen.add(key)
                     yield self.graph.nodes[key]
+
+    def in_order(self) -> list[Key]:
+        """Every migration of the graph, each after those that it depends on."""
+        return [(migration.app_label, migration.name) for migration in self._all()]
 
     @cached_property
     def state(self) -> ProjectState:

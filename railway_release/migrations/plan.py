@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 
-from django.db.migrations.exceptions import AmbiguityError
+from django.db.migrations.exceptions import AmbiguityError, NodeNotFoundError
 from django.db.migrations.state import ProjectState
 
 from railway_release.config import Config
@@ -104,6 +104,12 @@ class Planner:
 
     def plan(self, topology: Topology, history: History) -> Plan:
         """The plan for these schemas; raises MigrationsInvalid when the shared schema cannot be migrated."""
+        plan = self.draft(topology, history)
+        self._check_shared(plan.shared.cohort)
+        return plan
+
+    def draft(self, topology: Topology, history: History) -> Plan:
+        """What the plan would be, also where the shared schema cannot be migrated."""
         records = [history.get(schema.name, ()) for schema in topology.schemas]
         # Equal histories are one object, so that each is looked at once.
         distinct = {id(one): one for one in records}
@@ -113,7 +119,6 @@ class Planner:
             for schema, one in zip(topology.schemas, records, strict=True)
         )
         shared, *tenants = plans
-        self._check_shared(shared.cohort)
         return Plan(self._graph, topology, shared, tuple(tenants))
 
     def graph_of(self, cohort: Cohort) -> Graph:
@@ -148,7 +153,12 @@ class Planner:
         return self._cohorts[applied]
 
     def _new_cohort(self, applied: frozenset[Key]) -> Cohort:
-        graph = self._graphs[applied] = self._graph.for_applied(applied)
+        try:
+            graph = self._graphs[applied] = self._graph.for_applied(applied)
+        except NodeNotFoundError as cause:
+            # Part of a squash is recorded, and the files of the other part are gone.
+            self._graphs[applied] = self._graph
+            return Cohort(applied, (), str(cause))
         if inconsistency := graph.inconsistency():
             return Cohort(applied, (), inconsistency)
         targets = self._targets(graph)
@@ -188,12 +198,16 @@ class Planner:
         rooted = {app for app, name in records if (app, name) in disk}
         return frozenset(app for app, on_disk in newest.items() if app in rooted and not on_disk)
 
+    def check_app(self, app: str) -> None:
+        """Raise UnknownName for an app that has no migrations."""
+        if app not in self._graph.migrated_apps:
+            known = ", ".join(sorted(self._graph.migrated_apps))
+            raise UnknownName(f"There is no app {app!r} with migrations.", f"Known: {known}.")
+
     def _check_names(self) -> None:
         if not self._app:
             return
-        if self._app not in self._graph.migrated_apps:
-            known = ", ".join(sorted(self._graph.migrated_apps))
-            raise UnknownName(f"There is no app {self._app!r} with migrations.", f"Known: {known}.")
+        self.check_app(self._app)
         try:
             _ = self._migration and self._resolve(self._migration)
         except (KeyError, AmbiguityError) as cause:

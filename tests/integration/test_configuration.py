@@ -11,7 +11,7 @@ from railway_release.options import options_of, variable
 from tests.support.release import SCRIPT, Project, Run
 from tests.support.snapshot import contents
 
-COMMANDS = ("release", "plan", "verify", "check")
+COMMANDS = ("release", "plan", "verify", "check", "status")
 
 
 def script(*words: str) -> subprocess.CompletedProcess[str]:

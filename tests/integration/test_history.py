@@ -282,3 +282,14 @@ def test_a_target_inside_a_squash_is_reached_from_everywhere(past: Project, firs
     assert run.code == 0, run.text
     assert "slug" in columns(past.database, "athena", "buildings_building")
     assert set(run.states.values()) <= {"migrated", "current"}
+
+
+def test_a_squash_that_cannot_be_completed_in_one_schema_does_not_stop_the_others(current: Project) -> None:
+    squash(current, "0004_squashed_0005", "0004_membership_index", "0005_building_slug")
+    for name in ("0004_membership_index", "0005_building_slug"):
+        (current.folder / "buildings" / "migrations" / f"{name}.py").unlink()
+    forget(current, "athena", "buildings", "0005_building_slug")
+    run = current.run("--no-collectstatic")
+
+    assert (run.code, run.states["athena"], run.states["kypseli"]) == (7, "failed", "migrated"), run.text
+    assert "0005_building_slug" in run.outcome("athena")["message"]

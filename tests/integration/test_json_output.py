@@ -27,7 +27,9 @@ def logs(run: Run) -> list[dict[str, object]]:
     return [json.loads(line) for line in run.stderr.splitlines()]
 
 
-@pytest.mark.parametrize(("words", "code"), [((), 0), (("plan",), 9), (("verify",), 0), (("check",), 9)])
+@pytest.mark.parametrize(
+    ("words", "code"), [((), 0), (("plan",), 9), (("verify",), 0), (("check",), 9), (("status",), 0)]
+)
 def test_stdout_is_the_report_and_stderr_the_log(past: Project, words: tuple[str, ...], code: int):
     run = past.run(*words, "--json")
 

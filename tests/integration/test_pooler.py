@@ -73,7 +73,9 @@ def test_with_a_direct_url_the_pooler_is_passed_by(past: Project, pooled: str):
     assert run.event("connection.chosen")["why"] == "DATABASE_UNPOOLED_URL"
 
 
-@pytest.mark.parametrize(("words", "code"), [(("plan",), 9), (("verify",), 0), (("check",), 9)])
+@pytest.mark.parametrize(
+    ("words", "code"), [(("plan",), 9), (("verify",), 0), (("check",), 9), (("status",), 0)]
+)
 def test_commands_that_only_look_work_through_a_transaction_pooler(
     past: Project, pooled: str, words: tuple[str, ...], code: int
 ):
