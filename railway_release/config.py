@@ -197,7 +197,7 @@ class Config:
     )
     expected_tables: tuple[tuple[str, str], ...] = option(
         (),
-        "tables to expect beside those of the models",
+        "tables and columns to expect beside those of the models",
         tables_by_kind,
         sources="env setting",
         commands=EVERY,

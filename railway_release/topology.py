@@ -55,6 +55,7 @@ class Topology:
     without_schema: tuple[str, ...]  # a row, no schema
     without_row: tuple[str, ...]  # migration records, no row
     unfit: tuple[Unfit, ...]
+    names: frozenset[str]  # of all schemas of the database
     known: bool  # False while the tenants table lacks what its model needs: the shared schema comes first
 
     @property
@@ -97,6 +98,7 @@ def read(connection: Connection) -> Topology:
             for one in tenants
             if one.name in present and not _is_typed(one)
         ),
+        names=present,
         known=rows is not None,
     )
 

@@ -39,6 +39,11 @@ def tables(connection: Connection, names: Collection[str]) -> dict[str, frozense
     return {schema: present for schemas, present in groups for schema in schemas}
 
 
+def columns(connection: Connection, names: Collection[str]) -> frozenset[tuple[str, str, str]]:
+    """Schema, table and column of every column of these names, in whatever table."""
+    return frozenset(fetch(connection, _COLUMNS, (sorted(names),))) if names else frozenset()
+
+
 def busy_schemas(connection: Connection, schemas: Collection[str], application: str) -> dict[str, str]:
     """The schemas in which sessions other than ours may be migrating, and which sessions.
 
@@ -66,6 +71,13 @@ FROM (
     ) AS by_schema ON by_schema.relnamespace = n.oid
     GROUP BY digest
 ) AS alike
+"""
+
+_COLUMNS = """
+SELECT n.nspname::text, c.relname::text, a.attname::text
+FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_class c ON c.oid = a.attrelid
+JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+WHERE a.attname = ANY(%s) AND NOT a.attisdropped AND c.relkind IN ('r', 'p', 'v', 'm', 'f')
 """
 
 _BUSY = """

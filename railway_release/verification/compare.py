@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import fnmatch
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Literal, cast
 
@@ -23,9 +23,11 @@ Depth = Literal["tables", "columns", "everything"]
 def verify(sweep: Sweep, levels: Levels, contents: Contents, depth: Depth) -> tuple[Finding, ...]:
     """All findings; `depth` says what of a table is looked at beside that it is there."""
     plan = levels.plan
-    names = {table.name for tables in levels.tables.values() for table in tables}
-    present = catalog.tables(sweep.connection, names)
-    found = [*_missing_tables(levels, present), *_missing_rows(contents), *_of_topology(plan)]
+    everything = {table for tables in set(levels.tables.values()) for table in tables}
+    present = catalog.tables(sweep.connection, {table.name for table in everything})
+    columns = catalog.columns(sweep.connection, {table.column for table in everything if table.column})
+    found = [*_missing_tables(levels, present), *_missing_columns(levels, present, columns)]
+    found += [*_missing_rows(contents), *_of_topology(plan)]
     if depth != "tables":
         found += structure.verify(sweep, levels, depth)
     return tuple(_judged(finding, levels.config) for finding in found)
@@ -53,8 +55,20 @@ def _finding(one: SchemaPlan, table: Table, in_shared: frozenset[str]) -> Findin
     severity: Severity = "warning" if table.app in one.ahead else "error"
     if table.app and not table.migrated:
         id, severity = findings.UNMIGRATED, "warning"
-    name = f"{table.schema}.{table.name}" if table.schema else table.name
-    return Finding(id, severity, one.schema.name, name, table.app)
+    return Finding(id, severity, one.schema.name, str(table), table.app)
+
+
+def _missing_columns(
+    levels: Levels, present: Mapping[str, frozenset[str]], columns: Collection[tuple[str, str, str]]
+) -> Iterator[Finding]:
+    """Of the user's own list, where the table is there."""
+    listed = {id(tables): [t for t in tables if t.column] for tables in levels.tables.values()}
+    for name, tables in levels.tables.items():
+        for table in listed[id(tables)]:
+            schema = table.schema or name
+            is_table = table.name in present.get(schema, ())
+            if is_table and (schema, table.name, table.column) not in columns:
+                yield Finding(findings.MISSING, "error", name, str(table))
 
 
 def _missing_rows(contents: Contents) -> Iterator[Finding]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,12 +22,16 @@ _NAME_LENGTH = 63
 
 @dataclass(frozen=True)
 class Table:
-    """A table to look for. `schema` is empty for the schema in question."""
+    """A table to look for, or one column of it. `schema` is empty for the schema in question."""
 
     name: str
     app: str = ""
     schema: str = ""
     migrated: bool = True  # made by a migration, so its absence is a ghost's
+    column: str = ""
+
+    def __str__(self) -> str:
+        return ".".join(filter(None, (self.schema, self.name, self.column)))
 
 
 def of_migrations(state: ProjectState) -> Iterator[Table]:
@@ -52,11 +56,12 @@ def of_unmigrated_apps(labels: Iterable[str]) -> Iterator[Table]:
                 yield _table(model._meta.db_table, label, migrated=False)
 
 
-def named_by_user(names: tuple[str, ...]) -> Iterator[Table]:
-    """The tables of the user's own list, plain or as schema.table."""
+def named_by_user(names: tuple[str, ...], schemas: Collection[str]) -> Iterator[Table]:
+    """The user's own list: table, schema.table, table.column or schema.table.column."""
     for name in names:
-        schema, _, table = name.rpartition(".")
-        yield Table(clip(table), schema=schema, migrated=False)
+        parts = [clip(part) for part in name.split(".")]
+        schema = parts.pop(0) if parts[1:] and parts[0] in schemas else ""
+        yield Table(parts[0], schema=schema, migrated=False, column=".".join(parts[1:]))
 
 
 def _table(db_table: str, app: str, migrated: bool = True) -> Table:

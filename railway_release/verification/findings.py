@@ -61,7 +61,7 @@ HINTS = {
     "migration's SQL (see the README's ways out), then run again.",
     MASKED: "The table is missing here but exists in the shared schema, so queries silently reach that one. "
     "Create the table in this schema before anything migrates it.",
-    MISSING: "The table is listed as expected but is not there; correct the list or create the table.",
+    MISSING: "It is listed as expected but is not there; correct the list or create it.",
     NO_SCHEMA: "The row has no schema: create it with `manage.py create_missing_schemas`, or delete the row.",
     NO_ROW: "The schema has migration records but no tenant row: a deleted tenant, or a renamed one.",
     UNMIGRATED: "The app has models but no migrations, so nothing creates this table: run makemigrations.",

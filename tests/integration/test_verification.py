@@ -269,6 +269,18 @@ def test_a_listed_table_can_name_its_schema(current: Project) -> None:
     assert judged(current.run("verify")) == []
 
 
+@pytest.mark.parametrize("name", [f"{MEMBERSHIP}.salutation", f"athena.{MEMBERSHIP}.salutation"])
+def test_a_listed_column_is_looked_for(current: Project, name: str) -> None:
+    configure(current, EXPECTED_TABLES={"tenant": [name, f"{MEMBERSHIP}.role"]})
+    current.database.sql(
+        "".join(f"ALTER TABLE {other}.{MEMBERSHIP} ADD salutation text;" for other in ("kypseli", "piraeus"))
+    )
+    found = [one for one in judged(current.run("verify")) if one[0] == "table.missing"]
+
+    assert ("table.missing", "error", "athena", name) in found
+    assert len(found) == (1 if name.startswith(MEMBERSHIP) else 3)
+
+
 def test_tables_can_be_listed_in_the_environment(current: Project) -> None:
     run = current.run("verify", RELEASE_EXPECT_TABLES="shared:legacy_rates, tenant:django_session")
 
