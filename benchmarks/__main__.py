@@ -15,6 +15,7 @@ from benchmarks.rows.memory import memory
 from benchmarks.rows.nothing import nothing
 from benchmarks.rows.trips import trips
 from benchmarks.rows.upgrade import add_field, mixed, new
+from benchmarks.rows.verification import verification
 from benchmarks.scale import FULL, QUICK
 from tests.support.account import SupportError
 
@@ -30,6 +31,7 @@ ROWS: dict[str, Callable[[Lab], Section]] = {
     "growth": growth,
     "memory": memory,
     "trips": trips,
+    "verification": verification,
 }
 
 

@@ -28,6 +28,11 @@ def release(project: Project, url: str, jobs: int, engine: str) -> Program:
     return _python(project, url, SETTINGS, jobs, str(SCRIPT), "release", *options)
 
 
+def verify(project: Project, url: str, jobs: int, depth: str) -> Program:
+    """Compare all schemas with the models."""
+    return _python(project, url, SETTINGS, jobs, str(SCRIPT), "verify", "--jobs", str(jobs), "--depth", depth)
+
+
 def _python(project: Project, url: str, settings: str, jobs: int, *words: str) -> Program:
     environ = {"DATABASE_URL": url, "DJANGO_SETTINGS_MODULE": settings, "JOBS": str(jobs)}
     return Program([sys.executable, *words], project.folder, environ)

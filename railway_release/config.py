@@ -20,28 +20,15 @@ from railway_release.options import (
     resolve,
     seconds,
     switch,
+    tables_by_kind,
     text,
 )
 from railway_release.postgres.session import clip
 
 _CHECK = frozenset({"check"})
+_IN_DEPTH = frozenset({"verify", "check"})
 _TARGETED = frozenset({"release", "plan", "status"})
 _STATUS = frozenset({"status"})
-
-
-def tables_by_kind(raw: Any) -> tuple[tuple[str, str], ...]:
-    """``{"shared": […], "tenant": […]}``, or ``shared:a, tenant:b`` in the environment, as pairs."""
-    if isinstance(raw, str):
-        pairs = [tuple(part.strip().split(":", 1)) for part in raw.split(",") if part.strip()]
-    elif isinstance(raw, Mapping):
-        pairs = [(str(kind), table) for kind, tables in raw.items() for table in names(tables)]
-    else:
-        pairs = [()]
-    if any(len(pair) != len(("kind", "table")) or pair[0] not in ("shared", "tenant") for pair in pairs):
-        raise ValueError(
-            'tables are expected under "shared" and "tenant" (in the environment: shared:t1,tenant:t2)'
-        )
-    return tuple((kind, table.strip()) for kind, table in pairs)
 
 
 @dataclass(frozen=True)
@@ -194,6 +181,13 @@ class Config:
     )
     verify: str = option(
         "strict", "whether verification errors fail the release", one_of("strict", "warn"), metavar="MODE"
+    )
+    depth: str = option(
+        "everything",
+        "what of each table is compared: tables (that it is there), columns or everything",
+        one_of("tables", "columns", "everything"),
+        commands=_IN_DEPTH,
+        metavar="WHAT",
     )
     expected_tables: tuple[tuple[str, str], ...] = option(
         (),

@@ -190,3 +190,18 @@ def names(raw: Any) -> tuple[str, ...]:
 def exact_names(raw: Any) -> tuple[str, ...]:
     """Names as they stand: schema names may hold commas and spaces."""
     return tuple(text(part) and part for part in raw)
+
+
+def tables_by_kind(raw: Any) -> tuple[tuple[str, str], ...]:
+    """``{"shared": […], "tenant": […]}``, or ``shared:a, tenant:b`` in the environment, as pairs."""
+    if isinstance(raw, str):
+        pairs = [tuple(part.strip().split(":", 1)) for part in raw.split(",") if part.strip()]
+    elif isinstance(raw, Mapping):
+        pairs = [(str(kind), table) for kind, tables in raw.items() for table in names(tables)]
+    else:
+        pairs = [()]
+    if any(len(pair) != len(("kind", "table")) or pair[0] not in ("shared", "tenant") for pair in pairs):
+        raise ValueError(
+            'tables are expected under "shared" and "tenant" (in the environment: shared:t1,tenant:t2)'
+        )
+    return tuple((kind, table.strip()) for kind, table in pairs)

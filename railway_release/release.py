@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Iterator
+from typing import cast
 
 import structlog
 
@@ -130,8 +131,8 @@ def _naming_the_unreached(work: Work) -> Iterator[None]:
 
 def _plan(target: Target, report: Report) -> tuple[Planner, Survey]:
     planner = Planner(*target.config.app)
-    depth: Depth = "everything" if report.command in ("verify", "check") else "tables"
-    survey = look(target, planner, depth=depth)
+    asked_for = target.config.depth if report.command in ("verify", "check") else "tables"
+    survey = look(target, planner, depth=cast("Depth", asked_for))
     report.shared_schema = survey.plan.shared.schema.name
     report.pending = _pending(survey.plan, target.config)
     _say_what_is_pending(survey.plan, report.pending)

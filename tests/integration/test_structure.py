@@ -251,6 +251,23 @@ def test_a_release_looks_at_the_columns_of_what_it_has_migrated(current: Project
     assert (run.code, run.findings("column.missing")) == (8, [("athena", f"{MEMBERSHIP}.role")])
 
 
+@pytest.mark.parametrize(
+    ("depth", "expected"),
+    [
+        ("tables", set()),
+        ("columns", {"column.type"}),
+        ("everything", {"column.type", "index.missing"}),
+    ],
+)
+def test_it_can_be_said_how_deep_to_look(detailed: Project, depth: str, expected: set[str]) -> None:
+    detailed.database.sql(
+        "DROP INDEX athena.rule_titles; ALTER TABLE athena.announcements_rule ALTER amount TYPE bigint"
+    )
+    run = detailed.run("verify", "--depth", depth)
+
+    assert {one["id"] for one in run.report["findings"]} == expected
+
+
 # What no model tells of.
 
 TRIGGER = (
