@@ -1,0 +1,1 @@
+"""What the user's own Django project imports; nothing else in this package imports it."""

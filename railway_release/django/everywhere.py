@@ -1,0 +1,210 @@
+"""delete_everywhere: shared objects and all that points at them, in every schema, in one transaction."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from django.db import transaction
+from django.db.models import Model, ProtectedError, QuerySet, RestrictedError
+from django_tenants.utils import get_public_schema_name, get_tenant_model
+
+from railway_release.django.collectors import LockingCollector, TenantCollector
+from railway_release.django.layout import Layout, inside, read_layout, table, tenant_rows
+from railway_release.django.references import schemas_with_references
+from railway_release.topology import tenant_connection
+
+T = TypeVar("T")
+
+_NAMED = 10
+
+
+@dataclass(frozen=True)
+class Deletion:
+    """How many rows were deleted: schema to model label to number, tenants first.
+
+    It unpacks to what Django's delete() returns: ``total, per_model = delete_everywhere(user)``. Like
+    there, rows that were updated, or that the database deletes on its own, are not counted.
+    """
+
+    schemas: Mapping[str, Mapping[str, int]]
+
+    @property
+    def total(self) -> int:
+        """All rows of all schemas."""
+        return sum(self.models.values())
+
+    @property
+    def models(self) -> dict[str, int]:
+        """Model label to number of rows, over all schemas."""
+        counted: Counter[str] = Counter()
+        for models in self.schemas.values():
+            counted.update(models)
+        return dict(counted)
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter((self.total, self.models))
+
+
+class _InSchemas(Exception):
+    """Some schema's rows forbid the deletion."""
+
+    by_schema: Mapping[str, Collection[Model]]
+
+    def __str__(self) -> str:
+        """Without the objects, whose own texts may need their schema's tables."""
+        return str(self.args[0])
+
+
+class ProtectedInSchemas(_InSchemas, ProtectedError):
+    """PROTECT forbids the deletion. `by_schema` has the protected objects of each schema.
+
+    Objects of different schemas may have the same key, so `protected_objects` is a list here.
+    """
+
+
+class RestrictedInSchemas(_InSchemas, RestrictedError):
+    """RESTRICT forbids the deletion. `by_schema` has the restricted objects of each schema."""
+
+
+def delete_everywhere(target: Model | QuerySet[Any]) -> Deletion:
+    """Delete shared objects, and in every tenant's schema what Django would delete or update for them.
+
+    CASCADE, PROTECT, RESTRICT, SET_NULL, SET_DEFAULT, SET and DO_NOTHING mean what they mean to Django,
+    across all schemas; pre_delete and post_delete are sent with the row's schema active. Everything is
+    collected before anything is deleted. Then the tenants' rows go, and after them the shared ones, in
+    one transaction, or in the caller's if there is one. The active schema is restored.
+
+    The shared rows are locked first (SELECT … FOR UPDATE), so that a tenant's new reference to them waits
+    and then fails. A reference that still gets in between fails the transaction, by its foreign key, as a
+    whole: at COMMIT, for Django's keys are deferred. Only keys without a constraint in the database
+    (``db_constraint=False``, generic relations) can leave an orphan there.
+
+    Raises ProtectedInSchemas (a ProtectedError) or RestrictedInSchemas (a RestrictedError), naming the
+    schemas; IntegrityError for what the database itself refuses; TypeError for something that is no
+    model instance or queryset of them; ValueError for an object that is not in the shared schema, and
+    for tenants, whose own delete() is the one that drops their schema.
+    """
+    connection = tenant_connection()
+    model = _model(target)
+    active = connection.schema_name
+    with transaction.atomic(using=connection.alias), inside(connection, get_public_schema_name()):
+        layout = read_layout(connection)
+        _refuse_what_is_not_shared(model, layout, active)
+        shared = LockingCollector(connection.alias, target, tables=layout.of(layout.shared))
+        shared.collect(_objects(target, connection.alias))
+        _refuse_tenants(shared)
+        return _delete(connection, layout, shared, target)
+
+
+def each_schema(connection: Any, schemas: Collection[str], do: Callable[[str], T]) -> dict[str, T]:
+    """What `do` gives for each schema, with that schema active, and its tenant if it has one."""
+    tenants = tenant_rows(connection, schemas)
+    done = {}
+    for schema in schemas:
+        with inside(connection, schema, tenants.get(schema)):
+            done[schema] = do(schema)
+    return done
+
+
+def _delete(connection: Any, layout: Layout, shared: LockingCollector, target: Any) -> Deletion:
+    """Everything is collected before the first row goes."""
+    blocked: dict[str, ProtectedError | RestrictedError] = {}
+
+    def collect(schema: str) -> TenantCollector:
+        collector = TenantCollector(connection.alias, target, tables=layout.of(schema))
+        try:
+            collector.follow(shared.data)
+        except (ProtectedError, RestrictedError) as error:
+            blocked[schema] = error
+        else:
+            collector.let_go(shared.data)
+        return collector
+
+    schemas = schemas_with_references(connection, layout, shared.data)
+    collectors = each_schema(connection, schemas, collect)
+    if blocked:
+        raise _all_in_one(_model(target), blocked)
+    counts = each_schema(connection, schemas, lambda schema: collectors[schema].delete()[1])
+    return Deletion({schema: found for schema, found in counts.items() if found} | _last(layout, shared))
+
+
+def _last(layout: Layout, shared: LockingCollector) -> dict[str, dict[str, int]]:
+    return {layout.shared: shared.delete()[1]}
+
+
+def _all_in_one(
+    model: type[Model], blocked: Mapping[str, ProtectedError | RestrictedError]
+) -> ProtectedInSchemas | RestrictedInSchemas:
+    """One error that names the schemas; protected rows come first, since more tells no more."""
+    protected = {s: set(e.protected_objects) for s, e in blocked.items() if isinstance(e, ProtectedError)}
+    restricted = {s: set(e.restricted_objects) for s, e in blocked.items() if isinstance(e, RestrictedError)}
+    by_schema = protected or restricted
+    objects = [obj for objs in by_schema.values() for obj in objs]
+    kind = "protected" if protected else "restricted"
+    message = (
+        f"Cannot delete some instances of model {model.__name__!r} because they are referenced through {kind}"
+        f" foreign keys in {_name(by_schema)}. Nothing was deleted."
+    )
+    error = (ProtectedInSchemas if protected else RestrictedInSchemas)(message, objects)  # type: ignore[arg-type]  # the stubs want a set, in which objects of two schemas with one key would be one
+    error.by_schema = by_schema
+    return error
+
+
+def _name(by_schema: Mapping[str, Collection[Model]]) -> str:
+    """The schemas and what is in the way there; the first few, and how many more."""
+    texts = []
+    for schema, objs in list(by_schema.items())[:_NAMED]:
+        counted = Counter(obj._meta.label for obj in objs)
+        texts.append(f"{schema} ({', '.join(f'{label}: {n}' for label, n in sorted(counted.items()))})")
+    more = len(by_schema) - len(texts)
+    return ", ".join(texts) + (f" and {more} more schemas" if more else "")
+
+
+def _model(target: Any) -> type[Model]:
+    if isinstance(target, QuerySet):
+        return target.model
+    if isinstance(target, Model):
+        return type(target)
+    raise TypeError(f"a model instance or a queryset can be deleted, not {type(target).__name__}")
+
+
+def _objects(target: Model | QuerySet[Any], alias: str) -> list[Model]:
+    objs = list(target.using(alias)) if isinstance(target, QuerySet) else [target]
+    if not all(isinstance(obj, Model) for obj in objs):
+        raise TypeError("a queryset of values() or values_list() cannot be deleted")
+    if any(obj.pk is None for obj in objs):
+        raise ValueError(
+            f"{_model(target)._meta.label} has no primary key: it was never saved, or is deleted"
+        )
+    return objs
+
+
+def _refuse_what_is_not_shared(model: type[Model], layout: Layout, active: str) -> None:
+    label, name = model._meta.label, table(model)
+    if issubclass(model, get_tenant_model()):
+        raise ValueError(f"{label} is a tenant: its own delete() also drops its schema where that is wanted")
+    if name not in layout.of(layout.shared):
+        raise ValueError(
+            f"{label} has no table in the shared schema {layout.shared!r}: delete it with its own delete(),"
+            " in its tenant's context"
+        )
+    if active != layout.shared and name in layout.of(active):
+        raise ValueError(
+            f"{label} has a table in the active schema {active!r} too, so the object may be the tenant's own:"
+            f" call this with the shared schema {layout.shared!r} active"
+        )
+
+
+def _refuse_tenants(shared: LockingCollector) -> None:
+    """Django's collector would delete the row and leave the schema."""
+    tenant = get_tenant_model()
+    rows = [len(objs) for model, objs in shared.data.items() if issubclass(model, tenant)]
+    rows += [found.count() for found in shared.fast_deletes if issubclass(found.model, tenant)]
+    if sum(rows):
+        raise ValueError(
+            f"this would delete {sum(rows)} {tenant._meta.label} as well, and leave their schemas: delete the"
+            " tenants first, each with its own delete()"
+        )
