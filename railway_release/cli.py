@@ -14,7 +14,9 @@ from typing import Any, NoReturn, TextIO
 
 from railway_release import __version__, log, summary
 from railway_release.config import Config
-from railway_release.errors import Exit, ReleaseError
+from railway_release.diagnosis import early
+from railway_release.diagnosis.causes import ranked
+from railway_release.errors import Exit, PreflightError, ProjectNotFound, ReleaseError, SettingsFailed
 from railway_release.interrupts import Interrupted, Interrupts
 from railway_release.options import Option, options_of, variable
 from railway_release.postgres.failures import describe
@@ -29,6 +31,7 @@ _COMMANDS = {
     "verify": "compare every schema with what the code expects there; exit code 8 if anything is wrong",
     "status": "how many schemas have each migration, and which ones differ",
     "check": "for CI: exit code 0 only when nothing is pending and nothing is missing",
+    "doctor": "say why something is wrong, and what mends it; exit code 8 if that is an error",
 }
 _EPILOG = """Each RELEASE_NAME in brackets is an environment variable, and NAME a key of the RAILWAY_RELEASE
 dictionary in Django's settings. Without a flag: RELEASE_DATABASE_URL (a direct connection for the
@@ -78,20 +81,34 @@ def _joined(error: ReleaseError) -> str:
 
 
 def _execute(flags: dict[str, Any], report: Report, output: log.Output, interrupts: Interrupts) -> None:
-    target = load_target(flags, os.environ, Path(sys.argv[0]), output.platform, report.run_id)
+    try:
+        target = load_target(flags, os.environ, Path(sys.argv[0]), output.platform, report.run_id)
+    except (PreflightError, ProjectNotFound, SettingsFailed) as error:
+        if report.command != "doctor" or flags.get("explain"):
+            raise
+        _diagnose_without_project(error, report)
+        return
     report.path = target.config.report
     report.schemas_asked_for = target.config.schema
     config = target.config
     output.start(config.log_format, config.log_level, show_values=config.show_values)
     # django_tenants reads the settings when it is imported, so they must be known by now.
+    from railway_release.doctor import doctor  # noqa: PLC0415
     from railway_release.release import inspect, release, status  # noqa: PLC0415
 
     if report.command == "release":
         release(target, report, output.screen, interrupts)
     elif report.command == "status":
         status(target, report)
+    elif report.command == "doctor":
+        doctor(target, report)
     else:
         inspect(target, report)
+
+
+def _diagnose_without_project(error: ReleaseError, report: Report) -> None:
+    report.error_id, report.diagnosis = error.id, ranked(early.causes(error, Path.cwd()))
+    report.conclude()
 
 
 def _finish(flags: dict[str, Any], report: Report, stdout: TextIO) -> int:

@@ -29,6 +29,7 @@ _CHECK = frozenset({"check"})
 _IN_DEPTH = frozenset({"verify", "check"})
 _TARGETED = frozenset({"release", "plan", "status"})
 _STATUS = frozenset({"status"})
+_DOCTOR = frozenset({"doctor"})
 
 
 @dataclass(frozen=True)
@@ -75,6 +76,22 @@ class Config:
         switch,
         sources="flag",
         commands=_CHECK,
+    )
+
+    explain: str = option(
+        "",
+        "the text of an error, or - to read it, or a whole log, from a pipe: which cause is it?",
+        text,
+        sources="flag",
+        commands=_DOCTOR,
+        metavar="TEXT",
+    )
+    sequences: bool = option(
+        False,
+        "also compare sequences with the largest values of their columns, which reads every table's key",
+        switch,
+        sources="flag",
+        commands=_DOCTOR,
     )
 
     # Which database, and how patiently

@@ -74,6 +74,12 @@ class UnknownName(InvalidConfiguration):
     id = "name.unknown"
 
 
+class NothingToExplain(InvalidConfiguration):
+    """The text given to --explain holds no error that can be explained."""
+
+    id = "explain.nothing"
+
+
 class ProjectNotFound(InvalidConfiguration):
     """No Django project, or more than one, was found."""
 

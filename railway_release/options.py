@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 RELEASE = frozenset({"release"})
-EVERY = frozenset({"release", "plan", "verify", "check", "status"})
+EVERY = frozenset({"release", "plan", "verify", "check", "status", "doctor"})
 
 _PREFIX = "RELEASE_"
 _TRUE, _FALSE = {"1", "true", "yes", "on"}, {"0", "false", "no", "off", ""}

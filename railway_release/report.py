@@ -11,11 +11,15 @@ from pathlib import Path
 from typing import Any
 
 from railway_release import __version__
+from railway_release.diagnosis import causes as diagnosed
+from railway_release.diagnosis.causes import Cause
+from railway_release.diagnosis.explanation import Explanation
 from railway_release.errors import Exit, first
 from railway_release.migrations.outcome import Key, Outcome
 from railway_release.migrations.status import Status
 from railway_release.redact import redact
 from railway_release.verification.findings import Finding
+from railway_release.words import count
 
 
 @dataclass(frozen=True)
@@ -45,11 +49,20 @@ class Report:
     path: str = ""  # where to write it
     words: tuple[str, ...] = ()  # the command line without --schema, quoted for a shell
     schemas_asked_for: tuple[str, ...] = ()
+    areas: dict[str, str] = field(default_factory=dict)  # what doctor looked at, and how it fared
+    diagnosis: tuple[Cause, ...] = ()  # what doctor found, in order
+    explanations: tuple[Explanation, ...] = ()  # of the errors that doctor was asked about
 
     def fail(self, code: Exit, text: str, error_id: str = "") -> None:
         """Note a cause for an exit code other than 0; the first text for a code stays."""
         self.causes.setdefault(code, text)
         self.error_id = self.error_id or error_id
+
+    def conclude(self) -> None:
+        """Fail if a cause that was found is an error."""
+        found = [*self.diagnosis, *(one for answer in self.explanations for one in answer.causes)]
+        if wrong := diagnosed.errors(found):
+            self.fail(Exit.VERIFICATION, f"{count(len(wrong), 'cause')} found that must be mended.")
 
     @property
     def exit_code(self) -> Exit:
@@ -78,7 +91,7 @@ class Report:
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values without secrets; the keys are part of the interface."""
-        document = {
+        document: dict[str, Any] = {
             "version": __version__,
             "command": self.command,
             "run_id": self.run_id,
@@ -97,6 +110,10 @@ class Report:
         }
         if self.status:
             document["status"] = self.status.as_dict()
+        if self.command == "doctor":
+            document["areas"] = self.areas
+            document["diagnosis"] = [dataclasses.asdict(one) for one in self.diagnosis]
+            document["explanations"] = [dataclasses.asdict(one) for one in self.explanations]
         return redact(document)  # type: ignore[no-any-return]  # a mapping in, a mapping out
 
     def as_json(self) -> str:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 
 from railway_release import status_words
+from railway_release.diagnosis import words
 from railway_release.errors import Exit
 from railway_release.line import Level, Line
 from railway_release.migrations.outcome import Outcome, in_words
 from railway_release.report import Report
 from railway_release.verification.findings import Finding
-from railway_release.words import schema_flag, some
+from railway_release.words import schema_flag
+from railway_release.words import schemas_in_words as _schemas
 
 # Output has to stay readable at ten thousand tenants; the report file names all.
 _NAMES = 5
@@ -19,12 +21,22 @@ _SCRIPT = "python run_migrations.py"
 
 def lines(report: Report) -> Iterator[Line]:
     """The whole summary, most important last, where a reader's eye is."""
-    yield from _pending(report)
-    if report.status:
-        yield from status_words.lines(report.status, each_schema=report.each_schema)
-    yield from _findings(report.findings)
+    if report.command == "doctor":
+        yield from _diagnosis(report)
+    else:
+        yield from _pending(report)
+        if report.status:
+            yield from status_words.lines(report.status, each_schema=report.each_schema)
+        yield from _findings(report.findings)
     yield from _outcomes(report.outcomes)
     yield from _result(report)
+
+
+def _diagnosis(report: Report) -> Iterator[Line]:
+    """Causes stand for the pending migrations and findings that they were derived from."""
+    yield from words.area_lines(report.areas)
+    yield from words.cause_lines(report.diagnosis)
+    yield from words.explanation_lines(report.explanations)
 
 
 def _pending(report: Report) -> Iterator[Line]:
@@ -106,10 +118,3 @@ def _again(report: Report) -> str:
     nameable = started and len(unwell) <= _NAMES and "--shared-only" not in report.words
     schemas = unwell if nameable else report.schemas_asked_for
     return " ".join([_SCRIPT, *report.words, *map(schema_flag, schemas)])
-
-
-def _schemas(names: Sequence[str]) -> str:
-    """``athena``, or ``12 schemas (athena, ilion, … and 10 more)``."""
-    if len(names) == 1:
-        return names[0]
-    return f"{len(names)} schemas ({some(names, _NAMES)})"

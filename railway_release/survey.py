@@ -170,11 +170,9 @@ def _check_shared_records(name: str, unreadable: Mapping[str, str]) -> None:
 
 def _check_names(config: Config, there: topology.Topology) -> None:
     """Raise UnknownName for a --schema or --exclude that names nothing."""
-    known = {schema.name for schema in there.schemas} | {unfit.schema for unfit in there.unfit}
-    known |= {*there.without_schema, *there.without_row}
-    unknown = [name for name in (*config.schema, *config.exclude) if clip(name) not in known]
+    unknown = [name for name in (*config.schema, *config.exclude) if clip(name) not in there.names]
     if unknown:
         raise UnknownName(
             f"There is no schema {' or '.join(repr(name) for name in unknown)}.",
-            f"Known: {some(sorted(known), 10)}.",
+            f"Known: {some(sorted(there.names), 10)}.",
         )

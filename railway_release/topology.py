@@ -55,13 +55,21 @@ class Topology:
     without_schema: tuple[str, ...]  # a row, no schema
     without_row: tuple[str, ...]  # migration records, no row
     unfit: tuple[Unfit, ...]
-    names: frozenset[str]  # of all schemas of the database
+    in_database: frozenset[str]  # all schemas that there are, whosever they are
     known: bool  # False while the tenants table lacks what its model needs: the shared schema comes first
 
     @property
     def schemas(self) -> tuple[Schema, ...]:
         """All schemas to look at, the shared one first."""
         return (self.shared, *self.tenants)
+
+    @property
+    def names(self) -> frozenset[str]:
+        """Every schema or tenant that anything is known of."""
+        unfit = (one.schema for one in self.unfit)
+        return frozenset(
+            (*(one.name for one in self.schemas), *unfit, *self.without_schema, *self.without_row)
+        )
 
     def without(self, unreadable: Mapping[str, str]) -> Topology:
         """The topology with these schemas, whose records cannot be read for some reason, set aside."""
@@ -98,7 +106,7 @@ def read(connection: Connection) -> Topology:
             for one in tenants
             if one.name in present and not _is_typed(one)
         ),
-        names=present,
+        in_database=present,
         known=rows is not None,
     )
 

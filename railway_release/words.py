@@ -20,3 +20,8 @@ def count(number: int, noun: str) -> str:
 def schema_flag(name: str) -> str:
     """``--schema NAME``, quoted for a shell; a name that looks like a flag is joined to it."""
     return f"--schema{'=' if name.startswith('-') else ' '}{shlex.quote(name)}"
+
+
+def schemas_in_words(names: Sequence[str]) -> str:
+    """``athena``, or ``12 schemas (athena, ilion, … and 10 more)``."""
+    return names[0] if len(names) == 1 else f"{len(names)} schemas ({some(names)})"

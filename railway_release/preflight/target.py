@@ -46,6 +46,10 @@ class Target:
         """Opens plain connections; the purpose shows in application_name."""
         return database.connector(self.choice, f"{self.application} {purpose}")
 
+    def settings_connector(self, purpose: str) -> Connect:
+        """The same for the connection that the settings name, which the application uses."""
+        return database.connector(self.of_settings, f"{self.application} {purpose}")
+
 
 def load(
     flags: Mapping[str, Any], environ: MutableMapping[str, str], script: Path, platform: Platform, run_id: str

@@ -51,7 +51,7 @@ def _expected(one: SchemaPlan, levels: Levels) -> Iterator[Table]:
     graph, cohort = levels.planner.graph_of(one.cohort), one.cohort
     _look_at(one.schema)
     listed = levels.config.tables_expected_in("shared" if one.schema.role == "shared" else "tenant")
-    tables = list(expected.named_by_user(listed, levels.plan.topology.names))
+    tables = list(expected.named_by_user(listed, levels.plan.topology.in_database))
     if cohort.applied:
         tables.append(_RECORDS)
     # Records with a gap describe no state of the models.

@@ -62,15 +62,17 @@ def _by_level(alike: Alike, fit: Mapping[str, SchemaPlan], levels: Levels) -> Co
 
 
 def _compared(alike: Alike, one: SchemaPlan, expectations: Expectations, server: Server) -> _Compared:
+    def normal(shape: Shape) -> Shape:
+        return server.normal(shape, one.schema.name, alike.table)
+
+    here, later = normal(alike.shape), expectations.in_the_end(one).get(alike.table)
+    # What a pending migration will make is nobody's own.
+    own = [frozenset(surplus(normal(later), here))] if later else []
     if alike.table not in expectations.of(one):
-        return _Compared(surplus=frozenset({"the table itself"}))
-    later = expectations.in_the_end(one).get(alike.table, Shape())
-    here, there = (
-        server.normal(shape, one.schema.name, alike.table)
-        for shape in (alike.shape, expectations.of(one)[alike.table])
-    )
-    found = differences(alike.table, there, here, later)
-    return _Compared(tuple(found), frozenset(surplus(there, here)))
+        return _Compared(surplus=frozenset() if later else frozenset({"the table itself"}))
+    there = normal(expectations.of(one)[alike.table])
+    found = differences(alike.table, there, here, later or Shape())
+    return _Compared(tuple(found), frozenset(surplus(there, here)).intersection(*own))
 
 
 def _findings(

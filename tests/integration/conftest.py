@@ -1,7 +1,9 @@
 """Starting points that more than one file needs."""
 
-from collections.abc import Callable
+import uuid
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -27,3 +29,23 @@ def current_template(
 def current(new_database: Callable[..., Database], current_template: str, tmp_path: Path) -> Project:
     """The example project with three tenants and nothing to do; the release is made once for all tests."""
     return Project(tmp_path / "project", new_database(current_template))
+
+
+@pytest.fixture
+def new_role() -> Iterator[Callable[[Database], str]]:
+    """Creates roles that may look at everything in a database and do nothing else; returns their URL."""
+    made: list[tuple[Database, str]] = []
+
+    def create(database: Database) -> str:
+        name = f"reader_{uuid.uuid4().hex[:12]}"
+        database.sql(f"CREATE ROLE {name} LOGIN PASSWORD 'look'")
+        made.append((database, name))
+        for schema in database.lines("SELECT nspname FROM pg_namespace WHERE nspname NOT LIKE 'pg\\_%'"):
+            database.sql(f'GRANT USAGE ON SCHEMA "{schema}" TO {name}')
+            database.sql(f'GRANT SELECT ON ALL TABLES IN SCHEMA "{schema}" TO {name}')
+        address = urlsplit(database.url)
+        return address._replace(netloc=f"{name}:look@{address.hostname}:{address.port}").geturl()
+
+    yield create
+    for database, name in made:
+        database.sql(f"DROP OWNED BY {name}; DROP ROLE {name}")

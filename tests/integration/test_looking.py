@@ -1,7 +1,6 @@
 """plan, verify, check and check --start: what they conclude, and that they never write."""
 
-import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from urllib.parse import urlsplit
 
 import pytest
@@ -24,26 +23,6 @@ def exits(*codes: int) -> pytest.MarkDecorator:
     return pytest.mark.parametrize(
         ("command", "code"), list(zip(LOOKING.values(), codes, strict=True)), ids=list(LOOKING)
     )
-
-
-@pytest.fixture
-def new_role() -> Iterator[Callable[[Database], str]]:
-    """Creates roles that may look at everything in a database and do nothing else; returns their URL."""
-    made: list[tuple[Database, str]] = []
-
-    def create(database: Database) -> str:
-        name = f"reader_{uuid.uuid4().hex[:12]}"
-        database.sql(f"CREATE ROLE {name} LOGIN PASSWORD 'look'")
-        made.append((database, name))
-        for schema in database.lines("SELECT nspname FROM pg_namespace WHERE nspname NOT LIKE 'pg\\_%'"):
-            database.sql(f'GRANT USAGE ON SCHEMA "{schema}" TO {name}')
-            database.sql(f'GRANT SELECT ON ALL TABLES IN SCHEMA "{schema}" TO {name}')
-        address = urlsplit(database.url)
-        return address._replace(netloc=f"{name}:look@{address.hostname}:{address.port}").geturl()
-
-    yield create
-    for database, name in made:
-        database.sql(f"DROP OWNED BY {name}; DROP ROLE {name}")
 
 
 def unwell(project: Project, schema: str) -> None:

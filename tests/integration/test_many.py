@@ -9,6 +9,7 @@ from tests.support.proxy import open_proxy
 from tests.support.release import Database, Project, Run
 from tests.support.schemas import copy_tenant
 from tests.support.server import database_url, psql
+from tests.support.trips import counting_proxy
 
 MANY = tuple(f"tenant{number:03}" for number in range(300))
 
@@ -83,6 +84,37 @@ def test_the_same_finding_everywhere_is_one_line_and_all_names_are_in_the_report
     message = run.event("finding.reported")["message"]
     assert "300 schemas (tenant000, tenant001, tenant002, tenant003, tenant004 and 295 more)" in message
     assert sorted(schema for schema, _ in run.findings("table.ghost")) == list(MANY)
+
+
+def unwell(project: Project, *names: str) -> None:
+    """Tenants without a table, some of which do not know of it."""
+    for number, name in enumerate(names):
+        forget = f"DELETE FROM {name}.django_migrations WHERE app IN ('announcements', 'buildings')"
+        tables = project.database.tables(name) - {"django_migrations", "django_content_type"}
+        drop = f"DROP TABLE {', '.join(f'{name}.{table}' for table in tables)}"
+        ghost = f"DROP TABLE {name}.buildings_buildingmembership"
+        project.database.sql(f"{forget};{drop}" if number % 2 else ghost)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [(), ("--sequences",), ("--explain", 'relation "buildings_buildingmembership" does not exist')],
+    ids=["everything", "with sequences", "one error"],
+)
+def test_a_diagnosis_asks_no_tenant_by_itself(
+    current: Project, many: Project, words: tuple[str, ...]
+) -> None:
+    asked, lines = [], []
+    for project, names in ((current, ("athena", "kypseli")), (many, MANY[:100])):
+        unwell(project, *names)
+        with counting_proxy(project.database.url) as proxy:
+            run = project.run("doctor", *words, DATABASE_URL=proxy.url)
+        assert run.code == 8, run.text
+        asked.append(proxy.all)
+        lines.append(len(run.events))
+
+    assert asked[1] - asked[0] < 100, "a tenant costs a round trip"
+    assert lines[0] == lines[1]
 
 
 def test_one_tenant_of_three_hundred_that_is_behind_is_migrated_alone(many: Project) -> None:

@@ -111,3 +111,22 @@ def test_a_name_longer_than_postgresql_keeps_is_the_schema_it_was_cut_to(current
 
     assert current.database.applied("κ" * 31, "buildings")[-1] == "0007_more", run.text
     assert run.findings("schema.missing") == []
+
+
+@pytest.mark.parametrize("name", ["old town", "-o", "{athena}", "%s%(x)s", "Αθήνα"])
+def test_the_command_of_a_cause_can_be_typed_for_an_odd_name(odd: Project, name: str) -> None:
+    odd.database.sql(f"DROP TABLE {quote(name)}.buildings_buildingmembership")
+    run = odd.run("doctor", "--schema", name) if name[0] != "-" else odd.run("doctor", f"--schema={name}")
+    (cause,) = [one for one in run.report["diagnosis"] if one["id"] == "table.ghost"]
+
+    assert cause["schemas"] == [name]
+    assert "CREATE TABLE" in odd.manage(*shlex.split(cause["command"])[2:])
+
+
+def test_the_sequences_of_odd_schema_names_can_be_read(odd: Project) -> None:
+    odd.database.sql("INSERT INTO \"{athena}\".buildings_building (id, name, address) VALUES (99, '', '')")
+    run = odd.run("doctor", "--sequences")
+
+    assert [one["schemas"] for one in run.report["diagnosis"] if one["id"] == "sequence.behind"] == [
+        ["{athena}"]
+    ]

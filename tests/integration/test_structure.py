@@ -317,6 +317,15 @@ def test_everything_that_one_schema_has_alone_is_seen(current: Project, sql: str
     assert [one[:2] for one in after(current, sql)] == [("schema.odd", "warning")]
 
 
+def test_what_a_pending_migration_will_make_is_nobodys_own(detailed: Project) -> None:
+    index = "migrations.AddIndex('rule', models.Index(fields=['code', 'rank'], name='rule_codes'))"
+    table = "migrations.CreateModel('Later', [('id', models.BigAutoField(primary_key=True))])"
+    detailed.migration("announcements", "0005_later", "0004_rule", f"{index}, {table}")
+    made = "CREATE INDEX rule_codes ON announcements_rule (code, rank)"
+
+    assert after(detailed, f"{made}; CREATE TABLE announcements_later (id bigint)") == []
+
+
 def test_what_is_ignored_is_not_compared_either(current: Project) -> None:
     configure(current, IGNORE_TABLES=["mine*"])
 

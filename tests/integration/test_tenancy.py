@@ -178,6 +178,33 @@ def test_a_type_can_have_a_template_of_its_own(typed: Project) -> None:
     assert "buildings_building" not in typed.database.tables("club_blueprint")
 
 
+# Diagnosis.
+
+
+def explain(project: Project, table: str) -> tuple[list[str], list[str], list[str]]:
+    """The causes for a missing table, and the schemas that have and that lack it."""
+    (one,) = project.run("doctor", "--explain", f'relation "{table}" does not exist').report["explanations"]
+    return [cause["id"] for cause in one["causes"]], one["there"], one["absent"]
+
+
+def test_a_table_of_a_type_is_missing_only_in_that_type(typed: Project) -> None:
+    assert explain(typed, "clubs_club") == (["release.never_ran"], [], ["chess"])
+
+
+def test_a_table_of_a_type_that_is_there_was_asked_for_elsewhere(typed: Project) -> None:
+    typed.run("--no-collectstatic")
+
+    assert explain(typed, "clubs_club") == (["shared.queried"], ["chess"], [])
+
+
+def test_a_project_with_types_and_nothing_to_do_has_no_cause_that_must_be_mended(typed: Project) -> None:
+    typed.run("--no-collectstatic")
+    run = typed.run("doctor")
+
+    assert run.code == 0, run.text
+    assert [one["id"] for one in run.report["diagnosis"] if one["severity"] == "error"] == []
+
+
 # Order.
 
 

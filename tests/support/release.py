@@ -141,6 +141,15 @@ class Project:
 
     def start(self, *words: str, cwd: Path | None = None, **environ: str) -> subprocess.Popen[str]:
         """Start the script and do not wait."""
+        return self._start(words, subprocess.DEVNULL, cwd, environ)
+
+    def start_reading(self, *words: str) -> subprocess.Popen[str]:
+        """Start the script with a pipe to read from, and do not wait."""
+        return self._start(words, subprocess.PIPE, None, {})
+
+    def _start(
+        self, words: tuple[str, ...], stdin: int, cwd: Path | None, environ: dict[str, str]
+    ) -> subprocess.Popen[str]:
         report = self.folder.parent / "report.json"
         report.unlink(missing_ok=True)
         return subprocess.Popen(
@@ -155,16 +164,16 @@ class Project:
                     **environ,
                 }
             ),
-            stdin=subprocess.DEVNULL,
+            stdin=stdin,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
         )
 
-    def finish(self, process: subprocess.Popen[str], seconds: float = 120) -> Run:
-        """Wait for a started script."""
+    def finish(self, process: subprocess.Popen[str], seconds: float = 120, text: str | None = None) -> Run:
+        """Wait for a started script, which is given `text` to read if it has a pipe."""
         try:
-            stdout, stderr = process.communicate(timeout=seconds)
+            stdout, stderr = process.communicate(text, timeout=seconds)
         except subprocess.TimeoutExpired:
             process.send_signal(signal.SIGKILL)
             raise

@@ -71,6 +71,11 @@ class CountingProxy(Proxy):
         return trips[first:after]
 
     @property
+    def all(self) -> int:
+        """The round trips of all connections together."""
+        return sum(len(wire.trips) for wire in self._wires)
+
+    @property
     def migrating(self) -> int:
         """How many connections have changed something."""
         return sum(any("COMMIT" in text for text in wire.texts) for wire in self._wires if wire.migrates)

@@ -1,0 +1,58 @@
+"""Cause: one reason why something is wrong, as it was seen here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from railway_release.diagnosis.catalogue import KINDS
+
+Severity = Literal["error", "warning", "info"]
+
+_BY_SEVERITY = ("error", "warning", "info")
+
+
+@dataclass(frozen=True)
+class Cause:
+    """A reason, with its evidence and the one thing to do next."""
+
+    id: str
+    severity: Severity
+    seen: str  # the evidence, with schemas counted and only some of them named
+    meaning: str
+    command: str  # to type, or to do
+    schemas: tuple[str, ...] = ()  # all of them
+
+
+def cause(
+    id: str,
+    seen: str,
+    command: str,
+    schemas: Iterable[str] = (),
+    severity: Severity | None = None,
+) -> Cause:
+    """A cause of the catalogue, which knows what it means and, unless told otherwise, how bad it is."""
+    kind = KINDS[id]
+    return Cause(id, severity or kind.severity, seen, kind.meaning, command, tuple(schemas))
+
+
+def ranked(causes: Iterable[Cause]) -> tuple[Cause, ...]:
+    """The worst first; of equally bad ones the likeliest."""
+    likelihood = list(KINDS)
+
+    def rank(one: Cause) -> tuple[int, int]:
+        known = likelihood.index(one.id) if one.id in KINDS else len(likelihood)
+        return _BY_SEVERITY.index(one.severity), known
+
+    return tuple(sorted(causes, key=rank))
+
+
+def worst(severities: Iterable[str]) -> Severity:
+    """``error`` if there is one among them, else ``warning``."""
+    return "error" if "error" in severities else "warning"
+
+
+def errors(causes: Sequence[Cause]) -> list[Cause]:
+    """Those that are errors."""
+    return [one for one in causes if one.severity == "error"]

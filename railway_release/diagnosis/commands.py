@@ -1,0 +1,106 @@
+"""The commands that causes end with: one place, so that a better way is told everywhere at once."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+
+from railway_release.diagnosis.catalogue import SCRIPT
+from railway_release.postgres.places import Owned
+from railway_release.postgres.server import Limits, Privileges
+from railway_release.postgres.session import literal, quote
+from railway_release.words import count, schema_flag
+
+CREATE_SCHEMAS = "python manage.py create_missing_schemas"
+ENTER_TENANT = "wrap the query: with schema_context(NAME): ... (django_tenants.utils)"
+PRE_DEPLOY = f"set the service's Pre-deploy Command to: {SCRIPT}"
+CHECK_AT_START = f"set the start command to: sh -c '{SCRIPT} check --start && exec gunicorn MODULE.wsgi'"
+RAILWAY_TS = 'move it to .railway/railway.ts: service("web", { preDeploy: ... }), then `railway config apply`'
+UNPOOLED = "set DATABASE_UNPOOLED_URL (or RELEASE_DATABASE_URL) to the database's own address"
+SESSION_MODE = (
+    "let the application connect directly, or run the pooler in session mode (RELEASE_POOLER=session)"
+)
+INSTALL_PG_DUMP = 'set RAILPACK_DEPLOY_APT_PACKAGES="... postgresql-client" (Nixpacks: NIXPACKS_APT_PKGS)'
+COMPLETE = "drop what is there of it by hand (an index may be INVALID), then run the release"
+COMPARE_DATABASES = f"{SCRIPT} plan  (its first line names the database; compare it with the service's)"
+
+
+def recreate(migration: str, schemas: Sequence[str]) -> str:
+    """The SQL of a migration that is recorded and has left nothing: to be looked at, then run in each."""
+    if not migration:
+        return verify(schemas[0])
+    app, _, name = migration.partition(".")
+    others = f"  # then for {count(len(schemas) - 1, 'other schema')}" if schemas[1:] else ""
+    return (
+        f"python manage.py tenant_command sqlmigrate {app} {name} --schema={shlex.quote(schemas[0])}{others}"
+    )
+
+
+def verify(schema: str) -> str:
+    """All that is wrong in a schema, with a hint for each."""
+    return f"{SCRIPT} verify {schema_flag(schema)}"
+
+
+def delete_everywhere() -> str:
+    """The deletion that works, in code and in the admin."""
+    return (
+        "use railway_release.django.deletion.delete_everywhere(instance), "
+        "or TenantCascadeAdminMixin in the public admin"
+    )
+
+
+def first_rows(schema: str, table: str) -> str:
+    """A look at what a table holds."""
+    return sql(f"TABLE {quote(schema)}.{quote(table)} LIMIT 5")
+
+
+def grant(lacking: Privileges) -> str:
+    """What gives the role all that it lacks: being a member of the owner."""
+    name = quote(lacking.role)
+    if lacking.not_owned:
+        return f"connect as the role that owns the tables, or as it: GRANT owner TO {name}"
+    if lacking.no_create or lacking.no_usage:
+        first = (*lacking.no_create, *lacking.no_usage)[0]
+        return sql(f"GRANT USAGE, CREATE ON SCHEMA {quote(first)} TO {name}")
+    return f"as the owner of the database: GRANT CREATE ON DATABASE ... TO {name}"
+
+
+def raise_locks(limits: Limits) -> str:
+    """Enough slots for every table, and a restart."""
+    sessions = max(1, limits.lock_slots // limits.locks_per_session)
+    wanted = -(-limits.tables // sessions) * 2
+    return sql(f"ALTER SYSTEM SET max_locks_per_transaction = {wanted}") + ", then restart the database"
+
+
+def set_sequence(one: Owned) -> str:
+    """Bring a sequence to the largest value of its column."""
+    table = f"{quote(one.schema)}.{quote(one.table)}"
+    found = f"pg_get_serial_sequence({literal(table)}, {literal(one.column)})"
+    largest = f"(SELECT max({quote(one.column)}) FROM {table})"  # noqa: S608 - printed, never run
+    return sql(f"SELECT setval({found}, {largest})")
+
+
+def who_is_connected() -> str:
+    """Sessions by application and state."""
+    return sql("SELECT application_name, state, count(*) FROM pg_stat_activity GROUP BY 1, 2 ORDER BY 3 DESC")
+
+
+def sql(statement: str) -> str:
+    """One statement, in psql."""
+    return f'psql "$DATABASE_URL" -c {shlex.quote(statement)}'
+
+
+def record(migration: str, schema: str) -> str:
+    """Say that a migration was applied."""
+    app, _, name = migration.partition(".")
+    return f"python manage.py migrate_schemas {app} {name} --fake --schema={shlex.quote(schema)}"
+
+
+def migrate(schema: str) -> str:
+    """A release of one schema."""
+    return f"{SCRIPT} {schema_flag(schema)}"
+
+
+def run_again(app: str) -> str:
+    """Forget in all tenants that an app's migrations ran, since they did nothing there; then run them."""
+    return f"python manage.py migrate_schemas --tenant {app} zero --fake && {SCRIPT}"

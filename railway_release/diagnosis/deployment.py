@@ -1,0 +1,161 @@
+"""Deployment: what the working tree tells Railway to build, to run before a deployment, and to start.
+
+The dashboard may say otherwise, and cannot be seen from here.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import tomllib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+_FILES = ("Procfile", "Dockerfile", "railway.json", "railway.toml", ".railway/railway.ts", "nixpacks.toml")
+_PROCESS = re.compile(r"^(?P<name>[\w-]+):[ \t]*(?P<command>\S.*)$", re.MULTILINE)
+_CONTINUED = re.compile(r"\\\r?\n")
+_COMMENT = re.compile(r"^\s*(?:#|//).*$", re.MULTILINE)
+_STRING = re.compile(r"\"((?:[^\"\\\n]|\\.)*)\"|'((?:[^'\\\n]|\\.)*)'|`([^`]*)`")
+_SCRIPT = re.compile(r"[\w./-]+\.sh\b")
+
+
+@dataclass(frozen=True)
+class Command:
+    """A command and the place that it is written in; scripts that it names are part of its text."""
+
+    place: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """Empty where no file says anything."""
+
+    files: tuple[str, ...] = ()
+    processes: tuple[tuple[str, str], ...] = ()  # of the Procfile
+    has_dockerfile: bool = False
+    nixpacks: bool = False
+    build: tuple[Command, ...] = ()
+    before: tuple[Command, ...] = ()  # pre-deploy
+    start: tuple[Command, ...] = ()  # those that win over others
+
+    @property
+    def release(self) -> str:
+        """The Procfile's release command, or nothing."""
+        return dict(self.processes).get("release", "")
+
+
+def read(folder: Path) -> Deployment:
+    """The deployment of the project in this folder, or of the repository that it lies in."""
+    root = next((one for one in _roots(folder) if any((one / name).is_file() for name in _FILES)), folder)
+    texts = {name: text for name in _FILES if (text := _text(root / name))}
+    processes = {m["name"]: m["command"].strip() for m in _PROCESS.finditer(texts.get("Procfile", ""))}
+    settings = _settings(texts)
+    docker = list(_instructions(texts.get("Dockerfile", "")))
+    with_scripts = _with_scripts(root)
+    return Deployment(
+        tuple(texts),
+        tuple(processes.items()),
+        "Dockerfile" in texts,
+        "nixpacks.toml" in texts or any("nixpacks" in builder.lower() for _, builder in settings["builder"]),
+        tuple(Command("Dockerfile RUN", text) for word, text in docker if word == "RUN"),
+        tuple(Command(place, with_scripts(text)) for place, text in settings["before"]),
+        tuple(
+            Command(place, with_scripts(text))
+            for place, text in _starts(settings["start"], docker, processes, "Dockerfile" in texts)
+        ),
+    )
+
+
+def _roots(folder: Path) -> Iterator[Path]:
+    """The folder, and those above it up to the one with the repository."""
+    above = [folder, *folder.resolve().parents]
+    depth = next((number for number, one in enumerate(above) if (one / ".git").exists()), 0)
+    yield from above[: depth + 1]
+
+
+def _text(path: Path) -> str:
+    try:
+        return _COMMENT.sub("", path.read_text(encoding="utf-8", errors="replace"))
+    except OSError:
+        return ""
+
+
+Settings = dict[str, list[tuple[str, str]]]  # what is set to where it is set and its value
+
+
+def _settings(texts: dict[str, str]) -> Settings:
+    """Start and pre-deploy commands and builders, of all files that configure the service."""
+    found: Settings = {"start": [], "before": [], "builder": []}
+    for name, parse in (("railway.json", json.loads), ("railway.toml", tomllib.loads)):
+        document = _parsed(texts.get(name, ""), parse)
+        deploy, build = (document.get(key) or {} for key in ("deploy", "build"))
+        values = (deploy.get("startCommand"), deploy.get("preDeployCommand"), build.get("builder"))
+        for key, value in zip(found, values, strict=True):
+            found[key] += [(name, _joined(value))] if value else []
+    script = texts.get(".railway/railway.ts", "")
+    for key, words in (("start", "start(?:Command)?"), ("before", "preDeploy(?:Command)?")):
+        found[key] += [(".railway/railway.ts", text) for text in _typescript(script, words)]
+    return found
+
+
+def _parsed(text: str, parse: Callable[[str], Any]) -> dict[str, Any]:
+    try:
+        document = parse(text) if text else {}
+    except ValueError:  # of both parsers
+        return {}
+    return document if isinstance(document, dict) else {}
+
+
+def _joined(value: Any) -> str:
+    return " && ".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+def _typescript(text: str, words: str) -> Iterator[str]:
+    """The string, or the strings of the list, that a property has."""
+    for match in re.finditer(rf"\b(?:{words})\s*:\s*(?P<value>\[[^\]]*\]|{_STRING.pattern})", text):
+        yield " && ".join("".join(groups) for groups in _STRING.findall(match["value"]))
+
+
+def _instructions(dockerfile: str) -> Iterator[tuple[str, str]]:
+    """Instruction and text; the exec form's words are joined."""
+    for line in _CONTINUED.sub(" ", dockerfile).splitlines():
+        word, _, text = line.strip().partition(" ")
+        if word.upper() in ("RUN", "CMD", "ENTRYPOINT"):
+            words = _parsed_list(text.strip())
+            yield word.upper(), " ".join(words) if words else text.strip()
+
+
+def _parsed_list(text: str) -> list[str]:
+    try:
+        words = json.loads(text)
+    except ValueError:
+        return []
+    return [str(word) for word in words] if isinstance(words, list) else []
+
+
+def _starts(
+    configured: list[tuple[str, str]], docker: list[tuple[str, str]], processes: dict[str, str], image: bool
+) -> Iterator[tuple[str, str]]:
+    """What a configured start command replaces is left out; an entrypoint always runs."""
+    last = dict(docker)  # the last of each instruction counts
+    if "ENTRYPOINT" in last:
+        yield "Dockerfile ENTRYPOINT", last["ENTRYPOINT"]
+    if configured:
+        yield from configured
+    elif "CMD" in last:
+        yield "Dockerfile CMD", last["CMD"]
+    elif "web" in processes and not image:
+        yield "Procfile web", processes["web"]
+
+
+def _with_scripts(root: Path) -> Callable[[str], str]:
+    """Adds the text of shell scripts that lie in the tree, since that is what runs."""
+
+    def extended(text: str) -> str:
+        named = [root / word.lstrip("/").removeprefix("app/") for word in _SCRIPT.findall(text)]
+        return "\n".join([text, *(_text(path) for path in named)])
+
+    return extended

@@ -1,0 +1,28 @@
+"""What can be told when not even the settings can be loaded: the files of the working tree."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from railway_release.diagnosis import files
+from railway_release.diagnosis.causes import Cause, cause
+from railway_release.errors import ReleaseError
+from railway_release.postgres.failures import describe
+
+
+def causes(error: ReleaseError, folder: Path) -> tuple[Cause, ...]:
+    """What ended the look, and what the files in this folder say."""
+    return (ended(error), *files.causes(folder))
+
+
+def failed(error: Exception) -> Cause:
+    """What the database answered instead of what was asked."""
+    seen = f"{type(error).__name__}: {describe(error)}"
+    return cause(
+        "inspection.ended", seen, "mend the other causes first; --log-level debug shows where it ended"
+    )
+
+
+def ended(error: ReleaseError) -> Cause:
+    """The error with which a release would end, too."""
+    return cause("inspection.ended", f"{error.id}: {error.message}", error.hint)

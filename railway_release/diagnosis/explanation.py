@@ -1,0 +1,19 @@
+"""Explanation: what the text of an error turned out to be about."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from railway_release.diagnosis.causes import Cause
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """In the order in which a person needs it."""
+
+    error: str
+    verdict: str  # one sentence
+    about: str  # the model and where it belongs; empty for a name that no model has
+    causes: tuple[Cause, ...]  # the likeliest first
+    there: tuple[str, ...] = ()  # schemas
+    absent: tuple[str, ...] = ()

@@ -1,0 +1,157 @@
+"""Tables that are recorded and not there: which of the known ways led to it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from django.apps import apps
+from django.conf import settings
+from django_tenants.utils import get_tenant_types, has_multi_type_tenants
+
+from railway_release.diagnosis import commands, subjects
+from railway_release.diagnosis.causes import Cause, cause, worst
+from railway_release.diagnosis.errortext import Missing
+from railway_release.diagnosis.homes import in_shared, in_tenants, table_of
+from railway_release.diagnosis.scene import Scene
+from railway_release.postgres import catalog
+from railway_release.postgres.session import literal
+from railway_release.verification.findings import GHOST, MASKED, Finding
+from railway_release.words import schemas_in_words, some
+
+_MOST_GROUPS = 5
+Tables = dict[str, frozenset[str]]  # schema to its tables
+
+
+def causes(scene: Scene) -> Iterator[Cause]:
+    """Each ghost and each masked table under one cause."""
+    found = scene.found(GHOST, MASKED)
+    present = catalog.tables(scene.connection, {table for one in found for table in _tables_of(one.app)})
+    for app in dict.fromkeys(one.app for one in found):
+        of_app = [one for one in found if one.app == app]
+        if _has_moved(app, scene, present):
+            yield _moved(app, of_app, scene)
+            found = [one for one in found if one.app != app]
+    for template in _templates():
+        if bred := _bred_by(template, found, scene):
+            yield _stale(template, bred)
+            explained = set(bred)
+            found = [one for one in found if one not in explained]
+    yield from _others(GHOST, found, scene)
+    yield from _others(MASKED, found, scene)
+
+
+def _has_moved(app: str, scene: Scene, present: Tables) -> bool:
+    """All tenants with its records have none of its tables, and the shared schema, that should not, has."""
+    models = [one for one in _models(app) if in_tenants(one)]
+    if not models or any(in_shared(one) for one in models):
+        return False
+    tables = {table_of(one) for one in models}
+    recorded = [one for one in scene.plan.tenants if any(label == app for label, _ in one.cohort.applied)]
+    in_shared_schema = tables & present.get(scene.plan.shared.schema.name, frozenset())
+    in_tenants_schemas = any(tables & present.get(one.schema.name, frozenset()) for one in recorded)
+    return bool(in_shared_schema) and not in_tenants_schemas
+
+
+def _moved(app: str, found: list[Finding], scene: Scene) -> Cause:
+    schemas = _schemas(found)
+    seen = (
+        f"{app} is in TENANT_APPS, is recorded in {schemas_in_words(schemas)} and has no table there; "
+        f"its tables are in the shared schema: {some(_objects(found), 3)}"
+    )
+    return cause("app.moved", seen, _rerun(app, scene, found), schemas)
+
+
+def _rerun(app: str, scene: Scene, found: list[Finding]) -> str:
+    """Forgetting the records is safe only while nothing that is recorded builds on them."""
+    nodes = scene.plan.graph.graph.node_map
+    built_on = any(
+        child.key[0] != app for key, node in nodes.items() if key[0] == app for child in node.children
+    )
+    return _recreate(found, scene) if built_on else commands.run_again(app)
+
+
+def _templates() -> list[str]:
+    named = [getattr(settings, "TENANT_BASE_SCHEMA", None)]
+    if has_multi_type_tenants():
+        named += [entry.get("BASE_SCHEMA") for entry in get_tenant_types().values()]
+    return list(dict.fromkeys(name for name in named if name))
+
+
+def _bred_by(template: str, found: list[Finding], scene: Scene) -> list[Finding]:
+    """What is missing in tenants that lack nothing but what the template lacks, too."""
+    if not found or template not in {one.schema.name for one in scene.plan.tenants}:
+        return []
+    there = catalog.tables(scene.connection, {one.object for one in found}).get(template, frozenset())
+    others = {one.schema for one in found if one.object in there}
+    shared = scene.plan.shared.schema.name
+    others |= {shared, template}
+    return [one for one in found if one.schema not in others]
+
+
+def _stale(template: str, found: list[Finding]) -> Cause:
+    schemas = _schemas(found)
+    seen = f"{schemas_in_words(schemas)} and the template {template} lack {some(_objects(found), 3)}"
+    return cause("template.stale", seen, commands.migrate(template), schemas)
+
+
+def _others(id: str, found: Iterable[Finding], scene: Scene) -> Iterator[Cause]:
+    """A cause for each set of schemas that lack the same tables."""
+    by_schema: dict[str, list[Finding]] = {}
+    for one in found:
+        if one.id == id:
+            by_schema.setdefault(one.schema, []).append(one)
+    groups: dict[tuple[str, ...], list[Finding]] = {}
+    for ones in by_schema.values():
+        groups.setdefault(tuple(_objects(ones)), []).extend(ones)
+    largest = sorted(groups.values(), key=lambda ones: -len(_schemas(ones)))
+    for ones in largest[:_MOST_GROUPS]:
+        yield _one_group(id, ones, scene)
+    if rest := [one for ones in largest[_MOST_GROUPS:] for one in ones]:
+        yield _one_group(id, rest, scene)
+
+
+def _one_group(id: str, found: list[Finding], scene: Scene) -> Cause:
+    schemas = _schemas(found)
+    seen = f"{some(_objects(found), 3)} in {schemas_in_words(schemas)}{_recorded_at(found[0], scene)}"
+    severity = worst([one.severity for one in found])
+    return cause(id, seen, _recreate(found, scene), schemas, severity)
+
+
+def _recreate(found: list[Finding], scene: Scene) -> str:
+    made_by = [subjects.made_by(one, scene.plan.graph) for one in subjects.find(Missing(found[0].object))]
+    return commands.recreate(made_by[0] if made_by else "", _schemas(found))
+
+
+def _recorded_at(finding: Finding, scene: Scene) -> str:
+    """When it was recorded, to be compared with a restore or a run with --fake."""
+    select = _RECORDED.replace("{app}", literal(finding.app).replace("{", "{{").replace("}", "}}"))
+    rows = list(scene.sweep.ask([finding.schema], select, {}))
+    if not rows or rows[0][1] is None:
+        return ""
+    ((_, first, last, number),) = rows
+    when = f"at {first}" if first == last else f"from {first} to {last}"
+    return f"; {finding.app} recorded in {finding.schema} {when} ({number} migrations)"
+
+
+def _tables_of(app: str) -> set[str]:
+    return {table_of(one) for one in _models(app)}
+
+
+def _models(app: str) -> list[Any]:
+    """The models of an app; none if it is not installed any more."""
+    return list(apps.all_models.get(app, {}).values())
+
+
+def _schemas(found: Iterable[Finding]) -> list[str]:
+    return list(dict.fromkeys(one.schema for one in found))
+
+
+def _objects(found: Iterable[Finding]) -> list[str]:
+    return list(dict.fromkeys(one.object for one in found))
+
+
+_RECORDED = """
+(SELECT {literal}, to_char(min(applied), 'YYYY-MM-DD HH24:MI'), to_char(max(applied), 'YYYY-MM-DD HH24:MI'),
+        count(*) FROM {schema}.django_migrations WHERE app = {app})
+"""

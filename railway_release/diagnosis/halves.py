@@ -1,0 +1,149 @@
+"""Pending migrations of which something is there already: cut off, or done and not recorded."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from django.db import router
+from django.db.migrations import operations
+from django.db.migrations.migration import Migration
+from django.db.migrations.operations.base import Operation
+from django.db.migrations.state import ProjectState
+
+from railway_release.diagnosis import commands
+from railway_release.diagnosis.causes import Cause, cause
+from railway_release.diagnosis.scene import Scene
+from railway_release.diagnosis.states import column_of, flat, joining_table, table_of_state
+from railway_release.migrations.outcome import dotted
+from railway_release.migrations.plan import Cohort, SchemaPlan
+from railway_release.postgres import places
+from railway_release.postgres.session import clip
+from railway_release.topology import Schema, tenant_connection
+from railway_release.words import schemas_in_words, some
+
+HALF_APPLIED, UNRECORDED = "migration.half_applied", "migration.unrecorded"
+
+
+@dataclass(frozen=True)
+class Made:
+    """A table, column or index that an operation makes; the model decides which schemas get it."""
+
+    app: str
+    model: str
+    table: str
+    name: str = ""  # of the column or index; empty for the table itself
+    is_column: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.table}.{self.name}" if self.is_column else self.name or self.table
+
+
+@dataclass(frozen=True)
+class Step:
+    """A pending migration and all that it makes, as far as its operations tell."""
+
+    migration: Migration
+    makes: tuple[Made, ...]
+
+    @property
+    def name(self) -> str:
+        """``app.migration``."""
+        return dotted((self.migration.app_label, self.migration.name))
+
+
+def causes(scene: Scene) -> Iterator[Cause]:
+    """One cause for each such migration."""
+    steps = {cohort: _steps(scene, cohort) for cohort in {one.cohort for one in scene.schemas}}
+    there = _present(scene, [made for some in steps.values() for step in some for made in step.makes])
+    groups: dict[tuple[str, str], tuple[list[str], list[Made]]] = {}
+    for one in scene.schemas:
+        for step in steps[one.cohort]:
+            if judged := _judged(one, step, there):
+                id, found = judged
+                groups.setdefault((id, step.name), ([], found))[0].append(one.schema.name)
+    for (id, step_name), (schemas, found) in groups.items():
+        seen = f"{step_name} is pending in {schemas_in_words(schemas)}, and there already: "
+        command = commands.COMPLETE if id == HALF_APPLIED else commands.record(step_name, schemas[0])
+        yield cause(id, seen + some([str(made) for made in found], 3), command, schemas)
+
+
+def _steps(scene: Scene, cohort: Cohort) -> list[Step]:
+    graph = scene.planner.graph_of(cohort)
+    before, after = graph.state, scene.plan.graph.last_state
+    old = {table_of_state(model) for model in before.models.values()}
+    nodes = (graph.graph.nodes[key] for key in cohort.steps if key in graph.graph.nodes)
+    steps = (Step(one, tuple(_made(one, after))) for one in nodes)
+    # A table that is to be removed or renamed first, and made anew, is there rightly.
+    return [one for one in steps if one.makes and not any(not m.name and m.table in old for m in one.makes)]
+
+
+def _made(migration: Migration, after: ProjectState) -> Iterator[Made]:
+    for operation in flat(migration.operations):
+        model = after.models.get((migration.app_label, _model_name(operation)))
+        if model is not None:
+            place = (migration.app_label, model.name_lower, table_of_state(model))
+            yield from _made_by(operation, place)
+
+
+def _made_by(operation: Operation, place: tuple[str, str, str]) -> Iterator[Made]:
+    match operation:
+        case operations.CreateModel():
+            yield Made(*place)
+        case operations.AddField(name=name, field=field) if not field.many_to_many:
+            yield Made(*place, column_of(name, field), is_column=True)
+        case operations.AddField(name=name, field=field) if _joins_by_itself(field):
+            app, model, table = place
+            yield Made(app, model, joining_table(table, name, field))
+        case operations.AddIndex(index=index):
+            yield Made(*place, clip(index.name))
+
+
+def _joins_by_itself(field: Any) -> bool:
+    """Whether a many-to-many field has no model of its own for its table."""
+    return getattr(field.remote_field, "through", None) is None
+
+
+def _model_name(operation: Operation) -> str:
+    name = getattr(operation, "model_name", None) or getattr(operation, "name", "")
+    return str(name).lower()
+
+
+def _present(scene: Scene, asked: Iterable[Made]) -> frozenset[tuple[str, Made]]:
+    """Schema and what of it is there: one statement for tables and indexes, one for columns."""
+    made = set(asked)
+    if not made:
+        return frozenset()
+    named = places.relations(scene.connection, {one.name or one.table for one in made if not one.is_column})
+    columns = [one for one in made if one.is_column]
+    held = places.columns(scene.connection, {one.table for one in columns}, {one.name for one in columns})
+    schemas = {one.schema.name for one in scene.schemas}
+    return frozenset(
+        (schema, one)
+        for one in made
+        for schema in schemas
+        if (
+            (schema, one.table, one.name) in held
+            if one.is_column
+            else (schema, one.name or one.table) in named
+        )
+    )
+
+
+def _judged(one: SchemaPlan, step: Step, there: frozenset[tuple[str, Made]]) -> tuple[str, list[Made]] | None:
+    """The cause's id and what speaks for it."""
+    makes = [made for made in step.makes if _belongs(made, one.schema)]
+    found = [made for made in makes if (one.schema.name, made) in there]
+    if not found:
+        return None
+    if not step.migration.atomic:
+        return HALF_APPLIED, found
+    tables = [made for made in makes if not made.name]
+    return (UNRECORDED, tables) if tables and set(tables) <= set(found) else None
+
+
+def _belongs(made: Made, schema: Schema) -> bool:
+    connection = tenant_connection()
+    connection.set_schema(schema.name, tenant_type=schema.type)
+    return bool(router.allow_migrate(connection.alias, made.app, model_name=made.model))

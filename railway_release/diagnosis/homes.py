@@ -1,0 +1,60 @@
+"""Homes: in which schemas the routers want a model's table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from django.db import router
+from django.db.models import Model
+from django_tenants.utils import get_public_schema_name, get_tenant_types, has_multi_type_tenants
+
+from railway_release.postgres.session import clip
+from railway_release.topology import Schema, tenant_connection
+
+# No schema of this name is ever asked for anything: the routers only compare it with the shared one's.
+_ANY = "any tenant"
+
+
+def belongs(model: type[Model], schema: Schema) -> bool:
+    """Whether the table of this model is to be in this schema; nothing is sent to the server."""
+    connection = tenant_connection()
+    connection.set_schema(schema.name, tenant_type=schema.type)
+    return bool(router.allow_migrate_model(connection.alias, model)) and has_table(model)
+
+
+def in_shared(model: type[Model]) -> bool:
+    """Whether the shared schema is to have it."""
+    return belongs(model, Schema(get_public_schema_name(), "shared"))
+
+
+def in_tenants(model: type[Model]) -> bool:
+    """Whether tenant schemas, of one type at least, are to have it."""
+    public = get_public_schema_name()
+    types = [one for one in get_tenant_types() if one != public] if has_multi_type_tenants() else [None]
+    return any(belongs(model, Schema(_ANY, "tenant", type)) for type in types)
+
+
+def only_tenants(models: Iterable[type[Model]]) -> list[type[Model]]:
+    """Those whose tables are rightly absent from the shared schema."""
+    return [one for one in models if has_table(one) and not in_shared(one) and in_tenants(one)]
+
+
+def has_table(model: type[Model]) -> bool:
+    """Whether it is a model with a table of its own that migrations make."""
+    options = model._meta
+    return bool(options.managed and not options.proxy and not options.swapped and not options.abstract)
+
+
+def table_of(model: type[Model]) -> str:
+    """The name as the server has it."""
+    return clip(model._meta.db_table.strip('"').rpartition('"."')[2])
+
+
+def home_in_words(model: type[Model]) -> str:
+    """``of an app in TENANT_APPS alone``."""
+    shared, tenants = in_shared(model), in_tenants(model)
+    if shared and tenants:
+        return "of an app in SHARED_APPS and TENANT_APPS"
+    if not shared and not tenants:
+        return "of an app in neither SHARED_APPS nor TENANT_APPS"
+    return f"of an app in {'SHARED_APPS' if shared else 'TENANT_APPS'} alone"

@@ -1,0 +1,36 @@
+"""Scene: what is known of the project and its schemas when causes are looked for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from railway_release.config import Config
+from railway_release.migrations.plan import Plan, Planner, SchemaPlan
+from railway_release.postgres.session import Connection
+from railway_release.postgres.sweep import Sweep
+from railway_release.verification.findings import Finding
+
+
+@dataclass(frozen=True)
+class Scene:
+    """One look at everything, and a connection that cannot write."""
+
+    connection: Connection
+    plan: Plan
+    planner: Planner
+    config: Config
+    findings: tuple[Finding, ...] = ()
+
+    @property
+    def schemas(self) -> list[SchemaPlan]:
+        """Those that the command is about."""
+        return [one for one in self.plan.schemas if one.within(self.config)]
+
+    @property
+    def sweep(self) -> Sweep:
+        """Asks the same of many schemas."""
+        return Sweep(self.connection)
+
+    def found(self, *ids: str) -> list[Finding]:
+        """The findings with one of these ids, but for those that the user has accepted."""
+        return [one for one in self.findings if one.id in ids and one.severity != "accepted"]

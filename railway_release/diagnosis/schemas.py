@@ -1,0 +1,83 @@
+"""Causes that the plan and the findings tell by themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from railway_release.diagnosis import commands
+from railway_release.diagnosis.catalogue import KINDS, SCRIPT
+from railway_release.diagnosis.causes import Cause, cause, worst
+from railway_release.diagnosis.scene import Scene
+from railway_release.migrations.outcome import Key, in_words
+from railway_release.postgres.catalog import schemas_with_records
+from railway_release.verification import findings
+from railway_release.verification.findings import Finding
+from railway_release.words import schemas_in_words, some
+
+# The findings that say all there is to say, each with what mends it. Others have a module of their own.
+_COMMANDS = {
+    findings.MISSING: "create the table, or correct EXPECTED_TABLES",
+    findings.NO_SCHEMA: commands.CREATE_SCHEMAS,
+    findings.NO_ROW: "give it its tenant row back, or back it up and drop it by hand",
+    findings.UNMIGRATED: "python manage.py makemigrations",
+    findings.AHEAD: "deploy the newer code again, or leave it: nothing is unapplied",
+    findings.UNREADABLE: "grant the role what it lacks, or end the session that locks django_migrations",
+    findings.MISTYPED: "correct the tenant's type, or TENANT_TYPES",
+    findings.INCOMPLETE: SCRIPT,
+}
+
+
+def pending(scene: Scene) -> dict[tuple[Key, ...], list[str]]:
+    """Pending migrations, and the schemas that wait for exactly these."""
+    groups: dict[tuple[Key, ...], list[str]] = {}
+    for one in scene.schemas:
+        if one.pending:
+            groups.setdefault(one.cohort.steps, []).append(one.schema.name)
+    return groups
+
+
+def never_ran(scene: Scene) -> Iterator[Cause]:
+    """One cause for all pending migrations, grouped by what is pending."""
+    if groups := pending(scene):
+        behind = [name for names in groups.values() for name in names]
+        seen = [f"{in_words(steps)} in {schemas_in_words(names)}" for steps, names in groups.items()]
+        yield cause("release.never_ran", f"{some(seen, 3)}{_since(scene, behind)}", SCRIPT, behind)
+
+
+def of_findings(scene: Scene, *, but: Iterable[str]) -> Iterator[Cause]:
+    """A cause for each kind of finding, but for those that others have explained."""
+    groups: dict[str, list[Finding]] = {}
+    for one in scene.findings:
+        if one.id not in but and one.severity != "accepted":
+            groups.setdefault(one.id, []).append(one)
+    for id, found in groups.items():
+        yield _of_one_kind(id, found)
+
+
+def _of_one_kind(id: str, found: list[Finding]) -> Cause:
+    schemas = list(dict.fromkeys(one.schema for one in found))
+    severity = worst([one.severity for one in found])
+    command = _COMMANDS.get(id, commands.verify(schemas[0]))
+    seen = f"{_objects(found)}{schemas_in_words(schemas)}"
+    if id in KINDS:
+        return cause(id, seen, command, schemas, severity)
+    return Cause(id, severity, seen, found[0].hint, command, tuple(schemas))
+
+
+def _objects(found: list[Finding]) -> str:
+    """What is wrong, where the schema's name does not say it."""
+    words = [one.found or one.object for one in found if one.object != "schema" or one.found]
+    return f"{some(list(dict.fromkeys(words)), 3)} in " if words else ""
+
+
+def _since(scene: Scene, behind: list[str]) -> str:
+    """When anything was last migrated there."""
+    recorded = sorted(schemas_with_records(scene.connection) & set(behind))
+    days = sorted(day for _, day in scene.sweep.ask(recorded, _LAST, {}) if day)
+    if not days:
+        return "; nothing was ever migrated there"
+    between = days[0] if days[0] == days[-1] else f"between {days[0]} and {days[-1]}"
+    return f"; last migrated there: {between}"
+
+
+_LAST = "(SELECT {literal}, max(applied)::date::text FROM {schema}.django_migrations)"

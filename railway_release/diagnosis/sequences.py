@@ -1,0 +1,43 @@
+"""Sequences behind their columns: the next insert would take a key that is taken."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from railway_release.diagnosis import commands
+from railway_release.diagnosis.causes import Cause, cause
+from railway_release.diagnosis.scene import Scene
+from railway_release.postgres.places import Owned, owned_sequences
+from railway_release.postgres.session import quote
+from railway_release.words import schemas_in_words, some
+
+
+def causes(scene: Scene) -> Iterator[Cause]:
+    """One cause for all; each table is read in many schemas at once, by its key's index."""
+    columns: dict[tuple[str, str], list[Owned]] = {}
+    for one in owned_sequences(scene.connection, [plan.schema.name for plan in scene.schemas]):
+        columns.setdefault((one.table, one.column), []).append(one)
+    behind = [one for owned in columns.values() for one in _behind(scene, owned)]
+    if not behind:
+        return
+    schemas = list(dict.fromkeys(one.schema for one in behind))
+    names = list(dict.fromkeys(f"{one.table}.{one.column}" for one in behind))
+    seen = f"{some(names, 3)} in {schemas_in_words(schemas)}"
+    yield cause("sequence.behind", seen, commands.set_sequence(behind[0]), schemas)
+
+
+def _behind(scene: Scene, owned: list[Owned]) -> Iterator[Owned]:
+    by_schema = {one.schema: one for one in owned}
+    select = _LARGEST.replace("{table}", _braced(owned[0].table))
+    select = select.replace("{column}", _braced(owned[0].column))
+    for schema, value in scene.sweep.ask(sorted(by_schema), select, {}):
+        if value is not None and value > (by_schema[schema].last or 0):
+            yield by_schema[schema]
+
+
+def _braced(name: str) -> str:
+    """Quoted, and with its braces doubled, since a sweep puts its own values between braces."""
+    return quote(name).replace("{", "{{").replace("}", "}}")
+
+
+_LARGEST = "(SELECT {literal}, max({column}) FROM {schema}.{table})"

@@ -1,0 +1,184 @@
+"""Verdicts: what became of one table or column in every schema, in one sentence each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from django.db.models import Model
+
+from railway_release.diagnosis import commands
+from railway_release.diagnosis.catalogue import SCRIPT
+from railway_release.diagnosis.causes import Cause, cause, ranked
+from railway_release.diagnosis.subjects import Subject
+from railway_release.words import schemas_in_words, some
+
+Fate = Literal[
+    "there",
+    "elsewhere",  # it belongs in other schemas, and is not here
+    "pending",
+    "ghost",
+    "masked",
+    "inconsistent",
+    "unmigrated",
+    "no schema",
+]
+_ABSENT: tuple[Fate, ...] = ("pending", "ghost", "masked", "inconsistent", "unmigrated", "no schema")
+
+
+@dataclass(frozen=True)
+class Case:
+    """A table or column, what became of it in which schemas, and the migration that makes it."""
+
+    subject: Subject
+    fates: Mapping[Fate, tuple[str, ...]]
+    made_by: str  # app.migration, or nothing
+
+    @property
+    def absent(self) -> tuple[str, ...]:
+        """The schemas that should have it and have not."""
+        return tuple(name for fate in _ABSENT for name in self.fates.get(fate, ()))
+
+    @property
+    def maker(self) -> str:
+        """The migration, in words."""
+        return self.made_by or f"the migration that creates {self.subject}"
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """A cause, and the sentence that says it first."""
+
+    sentence: str
+    cause: Cause
+
+
+# By what a table looks like, the causes that can have led to it.
+WAYS = {"table.ghost": ("template.stale",), "table.masked": ("app.moved", "template.stale")}
+_BECAUSE = {
+    "app.moved": "its app was moved to TENANT_APPS after its migrations were recorded there",
+    "template.stale": "it was cloned from a template that lacks it, too",
+}
+
+
+def because(one: Verdict, way: Cause) -> Verdict:
+    """The verdict with the way that led to it."""
+    return Verdict(f"{one.sentence.rstrip('.')}: {_BECAUSE[way.id]}.", way)
+
+
+def of(case: Case, schema: str = "") -> Iterator[Verdict]:
+    """Why it is absent where it should be, the likeliest first; `schema` is the one that the error named."""
+    makers = {
+        "pending": _pending,
+        "ghost": _ghost,
+        "masked": _masked,
+        "inconsistent": _inconsistent,
+        "unmigrated": _unmigrated,
+        "no schema": _no_schema,
+    }
+    found = [make(case, case.fates[fate]) for fate, make in makers.items() if fate in case.fates]  # type: ignore[index]  # the keys are fates
+    order = ranked(one.cause for one in found)
+    found.sort(key=lambda one: (schema not in one.cause.schemas if schema else False, order.index(one.cause)))
+    yield from found
+
+
+def _pending(case: Case, names: Sequence[str]) -> Verdict:
+    sentence = f"{_capital(case.maker)} never ran in {schemas_in_words(names)}."
+    seen = f"{case.subject} is not there, and its migration is pending, in {schemas_in_words(names)}"
+    return Verdict(sentence, cause("release.never_ran", seen, SCRIPT, names))
+
+
+def _ghost(case: Case, names: Sequence[str]) -> Verdict:
+    what, where = case.subject.kind, schemas_in_words(names)
+    sentence = f"{_capital(case.maker)} is recorded as applied in {where}, but its {what} is not there."
+    id = "column.missing" if case.subject.column else "table.ghost"
+    return Verdict(
+        sentence, cause(id, f"{case.subject} in {where}", commands.recreate(case.made_by, names), names)
+    )
+
+
+def _masked(case: Case, names: Sequence[str]) -> Verdict:
+    where = schemas_in_words(names)
+    sentence = (
+        f"The {case.subject.kind} is missing in {where}, whose queries reach the shared schema's instead."
+    )
+    seen = f"{case.subject} is not in {where}, but in the shared schema"
+    return Verdict(sentence, cause("table.masked", seen, commands.recreate(case.made_by, names), names))
+
+
+def _inconsistent(case: Case, names: Sequence[str]) -> Verdict:
+    sentence = (
+        f"The migration records of {schemas_in_words(names)} contradict each other, so it never ran there."
+    )
+    seen = f"{case.subject} is not there, in {schemas_in_words(names)}"
+    return Verdict(sentence, cause("records.inconsistent", seen, commands.verify(names[0]), names))
+
+
+def _unmigrated(case: Case, names: Sequence[str]) -> Verdict:
+    app = case.subject.model._meta.app_label
+    sentence = f"The code has {case.subject}, but no migration on disk creates it."
+    seen = f"{case.subject.model._meta.label} has changed without a migration"
+    return Verdict(sentence, cause("model.unmigrated", seen, f"python manage.py makemigrations {app}", names))
+
+
+def _no_schema(case: Case, names: Sequence[str]) -> Verdict:
+    sentence = f"The tenant {schemas_in_words(names)} has a row but no schema, so it has no table at all."
+    if len(names) > 1:
+        sentence = (
+            f"{schemas_in_words(names)} have tenant rows but do not exist, so they have no table at all."
+        )
+    seen = f"a tenant row without a schema: {some(names)}; {case.subject} would be one of its tables"
+    return Verdict(sentence, cause("schema.missing", seen, commands.CREATE_SCHEMAS, names))
+
+
+def deletion(case: Case, shared: Sequence[type[Model]], deleting: bool) -> Verdict:
+    """Only the shared schema lacks it, and deleting one of these models there asks for it."""
+    labels = some([one._meta.label for one in shared], 3)
+    how = "that is what happened here" if deleting else "or a query was sent from the shared schema"
+    who = "The shared schema" if case.absent else "Only the shared schema"
+    sentence = (
+        f"{who} lacks {case.subject}, rightly: deleting {labels} there asks for it ({how}). "
+        "No migration cures that."
+    )
+    seen = f"deleting {labels} in the shared schema asks for {case.subject}"
+    return Verdict(sentence, cause("deletion.shared", seen, commands.delete_everywhere()))
+
+
+def queried(case: Case) -> Verdict:
+    """Only the shared schema lacks it, and no deletion asks for it."""
+    sentence = f"Only the shared schema lacks {case.subject}, rightly: it was queried from there."
+    seen = f"every tenant that should have {case.subject} has it"
+    return Verdict(sentence, cause("shared.queried", seen, commands.ENTER_TENANT))
+
+
+def no_such_schema(name: str) -> Verdict:
+    """The error names a schema that neither the tenants table nor the catalog knows."""
+    sentence = f"There is no schema {name} in this database, and no tenant of that name."
+    seen = f"the error names {name}"
+    return Verdict(sentence, cause("name.unknown", seen, commands.COMPARE_DATABASES))
+
+
+def homeless(case: Case) -> Verdict:
+    """The routers want it nowhere."""
+    app = case.subject.model._meta.app_config.name
+    sentence = f"{app} is in INSTALLED_APPS, but its tables belong in no schema."
+    seen = f"the routers allow {case.subject.model._meta.label} neither in the shared schema nor in tenants"
+    return Verdict(
+        sentence, cause("app.homeless", seen, f"add {app!r} to SHARED_APPS or TENANT_APPS, then {SCRIPT}")
+    )
+
+
+def nothing_missing(case: Case) -> Verdict:
+    """It is everywhere where it should be."""
+    there = case.fates.get("there", ())
+    sentence = f"{_capital(str(case.subject))} is there in every schema that should have it."
+    seen = (
+        f"{case.subject} is there in {schemas_in_words(there)}" if there else "no schema should have it yet"
+    )
+    return Verdict(sentence, cause("nothing.missing", seen, commands.COMPARE_DATABASES))
+
+
+def _capital(text: str) -> str:
+    """As it begins a sentence; a name stays as it is written."""
+    return text[0].upper() + text[1:] if text.startswith("the ") else text

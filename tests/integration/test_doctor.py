@@ -1,0 +1,277 @@
+"""doctor: each cause is built for real, and named with its evidence and a command."""
+
+import json
+import shlex
+
+import pytest
+
+from tests.support.diagnosis import TREE, USUAL, ids, the
+from tests.support.release import Project
+from tests.support.schemas import add_row, copy_schema, everything
+
+MEMBERSHIP = "buildings_buildingmembership"
+
+
+def test_a_healthy_project_has_no_cause_but_the_one_to_know_of(current: Project) -> None:
+    run = current.run("doctor")
+
+    assert (run.code, ids(run)) == (0, []), run.text
+    assert the(run, USUAL)["severity"] == "info"
+
+
+def test_each_area_has_a_line(current: Project) -> None:
+    lines = [event["message"] for event in current.run("doctor").named("area.examined")]
+
+    assert "migrations: fine" in lines
+    assert "tables: fine" in lines
+
+
+def test_doctor_writes_nothing(past: Project) -> None:
+    past.database.sql("DROP TABLE athena.django_migrations")
+    before = everything(past.database)
+    past.run("doctor")
+
+    assert everything(past.database) == before
+
+
+def test_causes_are_numbered_the_worst_first(current: Project) -> None:
+    (current.folder / "Procfile").unlink()
+    add_row(current.database, "rhodes")
+    current.database.sql(f"DROP TABLE athena.{MEMBERSHIP}")
+    messages = [event["message"] for event in current.run("doctor").named("cause.found")]
+
+    assert [line.split(":")[0] for line in messages] == [
+        "1. table.ghost",
+        "2. schema.missing",
+        f"3. {USUAL}",
+        "4. contenttypes.in_both",
+    ]
+    assert messages[1].splitlines()[-1] == "   -> python manage.py create_missing_schemas"
+
+
+# Migrations.
+
+
+def test_migrations_that_never_ran_are_named_with_their_schemas_and_the_day(past: Project) -> None:
+    run = past.run("doctor")
+    seen = str(the(run, "release.never_ran")["seen"])
+
+    assert run.code == 8
+    assert "users.0002_user_phone in public" in seen
+    assert "in 3 schemas (athena, kypseli, piraeus)" in seen
+    assert "last migrated there: 20" in seen
+
+
+def test_only_the_schemas_asked_for_are_looked_at(past: Project) -> None:
+    run = past.run("doctor", "--schema", "athena")
+
+    assert the(run, "release.never_ran")["schemas"] == ["athena"]
+
+
+# Whatever verification finds.
+
+
+def test_a_schema_without_a_row(current: Project) -> None:
+    copy_schema(current.database, "athena", "rhodes")
+    run = current.run("doctor")
+
+    assert (run.code, ids(run)) == (0, ["schema.unowned"])
+
+
+def test_a_database_that_newer_code_has_migrated(current: Project) -> None:
+    current.database.sql(
+        "INSERT INTO athena.django_migrations (app, name, applied) VALUES ('buildings', '0099_new', now())"
+    )
+
+    assert the(current.run("doctor"), "app.ahead")["seen"] == "buildings in athena"
+
+
+def test_a_finding_that_doctor_has_no_words_of_its_own_for_is_told_in_the_findings_words(
+    current: Project,
+) -> None:
+    current.database.sql("DELETE FROM athena.django_content_type WHERE model = 'building'")
+    cause = the(current.run("doctor"), "rows.missing")
+
+    assert cause["command"] == "python run_migrations.py"
+    assert "permission checks fail" in str(cause["meaning"])
+
+
+@pytest.mark.parametrize(
+    ("id", "sql"),
+    [
+        ("table.ghost", f"DROP TABLE athena.{MEMBERSHIP}"),
+        ("rows.missing", "DELETE FROM athena.django_content_type WHERE model = 'building'"),
+    ],
+)
+def test_an_accepted_finding_is_no_cause(current: Project, id: str, sql: str) -> None:
+    current.database.sql(sql)
+    entry = {"id": id, "schema": "athena", "object": "*", "reason": "a demo"}
+    current.settings(f"RAILWAY_RELEASE = {{'ACCEPT': [{entry!r}]}}")
+    run = current.run("doctor")
+
+    assert (run.code, ids(run)) == (0, [])
+
+
+# Sequences, on request.
+
+
+def test_a_sequence_behind_its_column(current: Project) -> None:
+    current.database.sql(
+        "INSERT INTO kypseli.buildings_building (id, name, address, slug) VALUES (99, 'x', '', '')"
+    )
+    without, run = current.run("doctor"), current.run("doctor", "--sequences")
+    cause = the(run, "sequence.behind")
+
+    assert (ids(without), run.code) == ([], 8)
+    assert cause["seen"] == "buildings_building.id in kypseli"
+    _, _, statement = str(cause["command"]).partition(" -c ")
+    current.database.sql(shlex.split(statement)[0])
+    assert ids(current.run("doctor", "--sequences")) == []
+
+
+# Pending migrations of which something is there.
+
+
+CONCURRENTLY = """
+class Migration(migrations.Migration):
+    atomic = False
+    dependencies = [("buildings", "0006_fill_slugs")]
+    operations = [
+        AddIndexConcurrently("building", models.Index(fields=["name"], name="building_name")),
+        AddIndexConcurrently("building", models.Index(fields=["address"], name="building_address")),
+    ]
+"""
+
+
+def not_atomic(project: Project) -> None:
+    """A migration that builds two indexes, one after the other."""
+    project.write(
+        "buildings/migrations/0007_indexes.py",
+        "from django.contrib.postgres.operations import AddIndexConcurrently\n"
+        f"from django.db import migrations, models\n\n{CONCURRENTLY}",
+    )
+
+
+def test_a_migration_that_is_not_atomic_and_was_cut_off(current: Project) -> None:
+    not_atomic(current)
+    current.database.sql("CREATE INDEX building_name ON athena.buildings_building (name)")
+    run = current.run("doctor")
+    cause = the(run, "migration.half_applied")
+
+    assert ids(run) == ["release.never_ran", "migration.half_applied"]
+    assert cause["schemas"] == ["athena"]
+    assert cause["seen"] == ("buildings.0007_indexes is pending in athena, and there already: building_name")
+
+
+def test_a_pending_migration_that_has_left_nothing_is_merely_pending(current: Project) -> None:
+    not_atomic(current)
+
+    assert ids(current.run("doctor")) == ["release.never_ran"]
+
+
+def unrecorded(project: Project) -> None:
+    """Its table is there, its record is gone."""
+    project.database.sql(
+        "DELETE FROM athena.django_migrations WHERE app = 'announcements';"
+        "DROP TABLE athena.announcements_announcement_audience;"
+        "ALTER TABLE athena.announcements_announcement DROP COLUMN pinned"
+    )
+
+
+def test_tables_of_a_migration_that_is_not_recorded(current: Project) -> None:
+    unrecorded(current)
+    cause = the(current.run("doctor"), "migration.unrecorded")
+
+    assert cause["schemas"] == ["athena"]
+    assert str(cause["seen"]).startswith("announcements.0001_initial is pending in athena")
+
+
+def test_the_command_for_an_unrecorded_migration_lets_the_release_go_on(current: Project) -> None:
+    unrecorded(current)
+    assert current.run("--no-collectstatic").code == 7
+    command = str(the(current.run("doctor"), "migration.unrecorded")["command"])
+    current.manage(*command.split()[2:])
+
+    assert current.run("--no-collectstatic").code == 0
+    assert ids(current.run("doctor")) == []
+
+
+def test_a_leftover_of_tenants_in_the_shared_schema_is_no_migration_that_was_cut_off(past: Project) -> None:
+    past.database.sql(
+        "DELETE FROM public.django_migrations WHERE app IN ('announcements', 'buildings');"
+        "CREATE TABLE public.buildings_building (id int)"
+    )
+
+    assert ids(past.run("doctor")) == ["release.never_ran", "shared.leftover"]
+
+
+def test_a_table_that_is_to_be_removed_and_made_anew_is_there_rightly(current: Project) -> None:
+    key = "[('id', models.BigAutoField(primary_key=True))]"
+    anew = f"migrations.DeleteModel('Announcement'), migrations.CreateModel('Announcement', {key})"
+    current.migration("announcements", "0004_anew", "0003_announcement_pinned", anew)
+
+    assert ids(current.run("doctor")) == ["release.never_ran"]
+
+
+# Where the look ends early.
+
+
+def test_without_a_database_the_error_is_the_first_cause(current: Project) -> None:
+    nowhere = "postgresql://nobody@127.0.0.1:1/nothing"
+    run = current.run("doctor", "--connect-timeout", "0.1", DATABASE_URL=nowhere)
+    first = run.report["diagnosis"][0]
+
+    assert (run.code, run.report["error"]) == (8, "database.unreachable")
+    assert first["id"] == "inspection.ended"
+    assert run.report["diagnosis"][1]["id"] == TREE
+    assert "No database answered at 127.0.0.1" in first["seen"]
+
+
+def test_a_schema_that_does_not_exist_is_a_usage_error(current: Project) -> None:
+    assert current.run("doctor", "--schema", "nowhere").code == 2
+
+
+def test_settings_that_raise_leave_the_files(current: Project) -> None:
+    current.settings("raise RuntimeError('no SECRET_KEY here')")
+    run = current.run("doctor")
+
+    assert (run.code, run.report["error"]) == (8, "settings.failed")
+    assert [one["id"] for one in run.report["diagnosis"]] == ["inspection.ended", TREE]
+    assert "no SECRET_KEY here" in run.report["diagnosis"][0]["seen"]
+
+
+def test_an_error_cannot_be_explained_without_the_project(current: Project) -> None:
+    current.settings("raise RuntimeError('no SECRET_KEY here')")
+
+    assert current.run("doctor", "--explain", 'relation "x" does not exist').code == 2
+
+
+def test_a_joining_table_of_a_migration_that_is_not_recorded(current: Project) -> None:
+    current.database.sql("DELETE FROM athena.django_migrations WHERE name = '0002_announcement_audience'")
+    current.database.sql("DELETE FROM athena.django_migrations WHERE name = '0003_announcement_pinned'")
+
+    assert str(the(current.run("doctor"), "migration.unrecorded")["seen"]).startswith(
+        "announcements.0002_announcement_audience is pending in athena"
+    )
+
+
+# As a document.
+
+
+def test_the_report_has_the_areas_and_the_causes(past: Project) -> None:
+    run = past.run("doctor", "--json")
+    document = json.loads(run.stdout)
+
+    assert document == run.report
+    assert set(document["diagnosis"][0]) == {"id", "severity", "seen", "meaning", "command", "schemas"}
+    assert document["areas"]["migrations"] == "release.never_ran"
+    assert [len(group["schemas"]) for group in document["pending"]] == [1, 3]
+    assert document["explanations"] == []
+
+
+def test_the_report_has_the_explanations(past: Project) -> None:
+    run = past.run("doctor", "--json", "--explain", "column buildings_building.slug does not exist")
+    (one,) = json.loads(run.stdout)["explanations"]
+
+    assert set(one) == {"error", "verdict", "about", "causes", "there", "absent"}
+    assert one["absent"] == ["athena", "kypseli", "piraeus"]

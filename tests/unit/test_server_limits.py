@@ -1,0 +1,56 @@
+"""From the server's settings to what they do not suffice for."""
+
+import dataclasses
+
+import pytest
+
+from railway_release.config import Config
+from railway_release.diagnosis.server import of_limits
+from railway_release.postgres.server import Limits
+
+ROOMY = Limits(
+    version=18,
+    locks_per_session=64,
+    lock_slots=6400,
+    max_connections=100,
+    reserved=3,
+    in_use=10,
+    tables=6400,
+)
+
+
+def found(backup_command="", **changes):
+    limits = dataclasses.replace(ROOMY, **changes)
+    return [(one.id, one.severity) for one in of_limits(limits, Config(backup_command=backup_command))]
+
+
+def test_enough_of_everything():
+    assert found() == []
+
+
+def test_more_tables_than_locks_are_in_the_way_of_a_dump():
+    assert found(tables=6401) == [("server.lock_slots", "warning")]
+
+
+@pytest.mark.parametrize("command", ["pg_dump -Fc -f x", "/usr/bin/pg_dump | gzip -n > x"])
+def test_they_are_an_error_if_that_dump_is_the_backup(command):
+    assert found(command, tables=6401) == [("server.lock_slots", "error")]
+
+
+@pytest.mark.parametrize("command", ["pg_dump -n public", "pg_dump --schema=public", "true", "./backup.sh"])
+def test_other_backups_are_not_concerned(command):
+    assert found(command, tables=6401) == [("server.lock_slots", "warning")]
+
+
+def test_the_command_raises_the_locks_far_enough():
+    (cause,) = of_limits(dataclasses.replace(ROOMY, tables=20_000), Config())
+
+    assert "max_locks_per_transaction = 400" in cause.command
+
+
+def test_too_few_connections_for_a_release():
+    assert found(in_use=92) == [("server.connections", "warning")]
+
+
+def test_just_enough_connections_for_a_release():
+    assert found(in_use=91) == []
