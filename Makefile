@@ -16,7 +16,7 @@ help: ## Show this list.
 		printf '  make %-11s %s\n' "$$name" "$$text"; done
 	@echo 'PYTHON=... chooses the interpreter, PYTEST_ARGS=... is passed to pytest.'
 
-demo: $(READY) ## Release twelve tenants that are two releases behind, on a PostgreSQL of its own.
+demo: $(READY) ## Release twelve tenants, some of them unwell, on a PostgreSQL of its own.
 	@$(RUN) examples.demo
 
 demo-stop: $(READY) ## Stop the PostgreSQL of the demo.

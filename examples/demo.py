@@ -7,7 +7,7 @@ import sys
 import time
 from pathlib import Path
 
-from examples.past import PROJECT, TENANTS, WITHOUT_BUILDINGS, WITHOUT_SCHEMA
+from examples.past import GHOST, MASKED, PROJECT, TENANTS, WITHOUT_BUILDINGS, WITHOUT_SCHEMA
 from tests.support.binaries import bin_dir
 from tests.support.server import database_url, psql, start_persistent, stop_persistent
 
@@ -41,11 +41,27 @@ def demo() -> int:
     say("Starting PostgreSQL ...")
     url = fresh_database(start_persistent(SERVER))
     build(url)
-    say(f"Releasing: python {SCRIPT.name}")
-    status = subprocess.run([sys.executable, str(SCRIPT)], cwd=PROJECT, env=environment(url), check=False)
-    report(url, status.returncode)
+    status = script(url, "Releasing")
+    if status not in OUTCOMES:
+        return status
     # A release that says what is wrong with a tenant is what the demo is there to show.
-    return 0 if status.returncode in OUTCOMES else status.returncode
+    say(f"Exit {status}: {OUTCOMES[status]}.")
+    script(url, "Asking why", "doctor")
+    delete_a_user(url)
+    look_around(url)
+    return 0
+
+
+def script(url: str, title: str, *words: str) -> int:
+    say(f"{title}: python {' '.join((SCRIPT.name, *words))}")
+    command = [sys.executable, str(SCRIPT), *words]
+    return subprocess.run(command, cwd=PROJECT, env=environment(url), check=False).returncode
+
+
+def delete_a_user(url: str) -> None:
+    say("Deleting a user who lives in several tenants, as Django does it and as it works:")
+    command = [sys.executable, "-m", "examples.deletion"]
+    subprocess.run(command, cwd=ROOT, env=environment(url), check=True)
 
 
 def fresh_database(maintenance_url: str) -> str:
@@ -60,6 +76,8 @@ def build(url: str) -> None:
     say(f"Built {len(TENANTS)} tenants as they were two releases ago ({time.monotonic() - started:.0f} s).")
     print(f"  {WITHOUT_BUILDINGS}: the migrations of `buildings` never ran, its tables are missing")
     print(f"  {WITHOUT_SCHEMA[0]}: one tenant more, whose schema was never created")
+    print(f"  {GHOST[0]}: {GHOST[1]} is recorded as migrated and is not there")
+    print(f"  {MASKED[0]}: its {MASKED[1]} lies in the shared schema, where others would write to it")
 
 
 def environment(url: str) -> dict[str, str]:
@@ -67,14 +85,13 @@ def environment(url: str) -> dict[str, str]:
     return {**kept, "DATABASE_URL": url, "PATH": f"{bin_dir()}{os.pathsep}{os.environ.get('PATH', '')}"}
 
 
-def report(url: str, status: int) -> None:
-    python, script = (shlex.quote(os.path.relpath(path, PROJECT)) for path in (sys.executable, SCRIPT))
-    say(f"Exit {status}: {OUTCOMES.get(status, 'the release stopped, see above')}.")
-    print("Look around, from the repository:\n")
+def look_around(url: str) -> None:
+    python, path = (shlex.quote(os.path.relpath(one, PROJECT)) for one in (sys.executable, SCRIPT))
+    say("Look around, from the repository:\n")
     print(f"  cd {shlex.quote(os.path.relpath(PROJECT))}")
     print(f"  export DATABASE_URL={shlex.quote(url)}")
-    for command in ("plan", "verify", "check"):
-        print(f"  {python} {script} {command}")
+    for command in ("plan", "status", "verify", "doctor", "check"):
+        print(f"  {python} {path} {command}")
     print(f"  {shlex.quote(str(bin_dir() / 'psql'))} \"$DATABASE_URL\" -c '\\dn'")
     print("\n`make demo` starts over, `make demo-stop` stops the server.")
 

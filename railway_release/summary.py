@@ -106,6 +106,8 @@ def _next_command(report: Report) -> Iterator[Line]:
     obstructed = report.status is not None and report.status.obstacle
     if report.command != "release" and report.pending and not obstructed:
         yield Line("info", "release.hinted", f"To migrate: {_SCRIPT}")
+    if report.command != "doctor" and report.errors:
+        yield Line("info", "doctor.hinted", f"Why, and what mends it: {_SCRIPT} doctor")
 
 
 def _again(report: Report) -> str:

@@ -8,7 +8,8 @@ from railway_release.config import Config
 from railway_release.migrations.outcome import Outcome
 from railway_release.migrations.plan import SchemaPlan
 from railway_release.survey import Survey
-from railway_release.verification.findings import GHOST, MASKED, NO_SCHEMA, Finding
+from railway_release.verification.blocking import blocking as dangers
+from railway_release.verification.findings import NO_SCHEMA, Finding
 from railway_release.words import schema_flag, some
 
 
@@ -42,14 +43,8 @@ def without_migrating(survey: Survey, config: Config) -> Iterator[Outcome]:
 
 
 def blocking(survey: Survey, one: SchemaPlan) -> list[Finding]:
-    """Findings that make migrating dangerous.
-
-    A ghost in an app with pending work would fail. A masked table would be reached in the shared schema, by
-    a foreign key from another app, too, so all the apps that the pending work builds on count.
-    """
-    dangerous = {GHOST: one.cohort.pending_apps, MASKED: one.cohort.foundations}
-    found = survey.findings_by_schema.get(one.schema.name, [])
-    return [finding for finding in found if finding.app in dangerous.get(finding.id, ())]
+    """The findings for which a schema is not touched."""
+    return dangers(one, survey.findings_by_schema.get(one.schema.name, []))
 
 
 def blocked(one: SchemaPlan, findings: list[Finding]) -> Outcome:

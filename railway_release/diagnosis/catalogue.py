@@ -88,6 +88,11 @@ KINDS = {
         "Queries from these tenants silently reach the table of the shared schema, so tenants may see and "
         "change each other's rows. Nothing raises an error.",
     ),
+    "release.held_up": Kind(
+        "error",
+        "Migrations are pending there, and no release touches these schemas while tables that the migrations "
+        "are about are ghosts or masked: they would fail, or change the shared tables.",
+    ),
     "schema.missing": Kind(
         "warning",
         "The tenant has a row but no schema, so each of its queries falls through to the shared schema, "

@@ -11,6 +11,8 @@ from railway_release.postgres.server import Limits, Privileges
 from railway_release.postgres.session import literal, quote
 from railway_release.words import count, schema_flag
 
+_NAMES = 5
+
 CREATE_SCHEMAS = "python manage.py create_missing_schemas"
 ENTER_TENANT = "wrap the query: with schema_context(NAME): ... (django_tenants.utils)"
 PRE_DEPLOY = f"set the service's Pre-deploy Command to: {SCRIPT}"
@@ -34,6 +36,12 @@ def recreate(migration: str, schemas: Sequence[str]) -> str:
     return (
         f"python manage.py tenant_command sqlmigrate {app} {name} --schema={shlex.quote(schemas[0])}{others}"
     )
+
+
+def afterwards(schemas: Sequence[str]) -> str:
+    """A release of what was held up."""
+    named = " ".join(schema_flag(name) for name in schemas) if len(schemas) <= _NAMES else ""
+    return f"mend their tables first (table.ghost, table.masked); then: {SCRIPT} {named}".rstrip()
 
 
 def verify(schema: str) -> str:

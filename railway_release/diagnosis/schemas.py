@@ -11,6 +11,7 @@ from railway_release.diagnosis.scene import Scene
 from railway_release.migrations.outcome import Key, in_words
 from railway_release.postgres.catalog import schemas_with_records
 from railway_release.verification import findings
+from railway_release.verification.blocking import blocking
 from railway_release.verification.findings import Finding
 from railway_release.words import schemas_in_words, some
 
@@ -37,11 +38,17 @@ def pending(scene: Scene) -> dict[tuple[Key, ...], list[str]]:
 
 
 def never_ran(scene: Scene) -> Iterator[Cause]:
-    """One cause for all pending migrations, grouped by what is pending."""
-    if groups := pending(scene):
-        behind = [name for names in groups.values() for name in names]
-        seen = [f"{in_words(steps)} in {schemas_in_words(names)}" for steps, names in groups.items()]
+    """One cause for all pending migrations, grouped by what is pending; and one for those held up."""
+    found = scene.found(findings.GHOST, findings.MASKED)
+    of_schema = {name: [one for one in found if one.schema == name] for name in {one.schema for one in found}}
+    stuck = {one.schema.name for one in scene.schemas if blocking(one, of_schema.get(one.schema.name, ()))}
+    groups = {steps: [name for name in names if name not in stuck] for steps, names in pending(scene).items()}
+    if behind := [name for names in groups.values() for name in names]:
+        seen = [f"{in_words(steps)} in {schemas_in_words(names)}" for steps, names in groups.items() if names]
         yield cause("release.never_ran", f"{some(seen, 3)}{_since(scene, behind)}", SCRIPT, behind)
+    if stuck:
+        names = sorted(stuck)
+        yield cause("release.held_up", schemas_in_words(names), commands.afterwards(names), names)
 
 
 def of_findings(scene: Scene, *, but: Iterable[str]) -> Iterator[Cause]:

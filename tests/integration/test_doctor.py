@@ -275,3 +275,12 @@ def test_the_report_has_the_explanations(past: Project) -> None:
 
     assert set(one) == {"error", "verdict", "about", "causes", "there", "absent"}
     assert one["absent"] == ["athena", "kypseli", "piraeus"]
+
+
+def test_a_schema_that_no_release_touches_is_held_up_and_not_merely_behind(past: Project) -> None:
+    past.database.sql("DROP TABLE athena.buildings_buildingmembership")
+    run = past.run("doctor")
+
+    assert the(run, "release.never_ran")["schemas"] == ["public", "kypseli", "piraeus"]
+    assert the(run, "release.held_up")["schemas"] == ["athena"]
+    assert the(run, "release.held_up")["command"].endswith("python run_migrations.py --schema athena")
