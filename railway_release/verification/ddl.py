@@ -11,13 +11,15 @@ from collections.abc import Iterator
 
 from railway_release.postgres.shape import Check, Index, Part, Unique
 
+_NAME = r"(?:\"[^\"]+\"|[\w.]+)"
+_TABLE = rf"{_NAME}(?:\.{_NAME})?"
 _INDEX = re.compile(
-    r"CREATE (?P<unique>UNIQUE )?INDEX (?:CONCURRENTLY )?(?:IF NOT EXISTS )?(?P<name>\"[^\"]+\"|\w+)"
-    r" ON (?:ONLY )?(?P<table>\S+) (?:USING (?P<method>\w+) ?)?(?=\()",
+    rf"CREATE (?P<unique>UNIQUE )?INDEX (?:CONCURRENTLY )?(?:IF NOT EXISTS )?(?P<name>{_NAME})"
+    rf" ON (?:ONLY )?{_TABLE} (?:USING (?P<method>\w+) ?)?(?=\()",
     re.IGNORECASE,
 )
 _CONSTRAINT = re.compile(
-    r"ALTER TABLE \S+ ADD CONSTRAINT (?P<name>\"[^\"]+\"|\w+) (?P<definition>.+)$",
+    rf"ALTER TABLE {_TABLE} ADD CONSTRAINT (?P<name>{_NAME}) (?P<definition>.+)$",
     re.IGNORECASE | re.DOTALL,
 )
 _PART = re.compile(

@@ -139,7 +139,9 @@ def _makers(model: Any, editor: Any) -> Iterator[Callable[[], Iterable[Any]]]:
     """Private, all but the last two, but what Django's own create_model calls, and its backends extend."""
     options = model._meta
     for field in options.local_fields:
-        yield partial(editor._field_indexes_sql, model, field)  # noqa: SLF001 - see above
+        # Of a foreign key not those for LIKE, which Django drops for good when the key's type changes.
+        kind: Any = BaseDatabaseSchemaEditor if field.is_relation else type(editor)
+        yield partial(kind._field_indexes_sql, editor, model, field)  # noqa: SLF001 - see above
     for names in getattr(options, "index_together", ()):  # old migrations'
         yield partial(_together, model, names, editor)
     for one in (*options.indexes, *options.constraints):

@@ -11,6 +11,9 @@ from railway_release.postgres.shape import Check, Column, Index, Part, Shape
 
 Words = Callable[[str], str]
 
+# Two names of one thing; where a column's type has changed, Django leaves the old one.
+_SAME = {"varchar_pattern_ops": "text_pattern_ops"}
+
 
 class Server:
     """Asks for each text once for a table, and for each type once."""
@@ -48,7 +51,7 @@ class Server:
         return replace(index, parts=parts, where=words(index.where))
 
     def _part(self, part: Part, words: Words) -> Part:
-        opclass = "" if part.opclass in self._default_opclasses else part.opclass
+        opclass = "" if part.opclass in self._default_opclasses else _SAME.get(part.opclass, part.opclass)
         return replace(part, text=part.text if part.is_column else words(part.text), opclass=opclass)
 
 
