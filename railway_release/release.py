@@ -210,7 +210,7 @@ def _migrate_tenants(work: Work) -> Survey:
 
 
 def _verify(work: Work, seen: Survey) -> None:
-    after = look(work.target, work.planner, seen, "columns") if work.report.wrote else seen
+    after = look(work.target, work.planner, seen) if work.report.wrote else seen
     work.report.findings = mark_known(after.findings, work.before.findings)
     if work.report.errors and work.target.config.verify == "strict":
         work.report.fail(Exit.VERIFICATION, _errors_in_words(len(work.report.errors)))

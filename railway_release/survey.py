@@ -105,8 +105,12 @@ def _sweep(target: Target, stack: contextlib.ExitStack) -> Sweep:
         return stack.enter_context(database.reading(target.connector("read")))
 
     first = another()
+    pooled = through_pooler(first)
+    if not pooled:
+        # Types and functions of extensions are found, and written, as the application does it.
+        first.cursor().execute(f"SET search_path = {', '.join(map(quote, topology.search_path()))}")
     # A pooler may let more connections wait for one that is free, and that is the first.
-    most = 1 if through_pooler(first) else min(target.config.jobs or cores(), _MOST_CONNECTIONS)
+    most = 1 if pooled else min(target.config.jobs or cores(), _MOST_CONNECTIONS)
     return Sweep(first, another, most)
 
 

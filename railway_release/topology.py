@@ -85,6 +85,11 @@ def tenant_connection() -> Any:
     return connections[get_tenant_database_alias()]
 
 
+def search_path() -> tuple[str, ...]:
+    """Where every tenant finds what is not its own."""
+    return (get_public_schema_name(), *getattr(settings, "PG_EXTRA_SEARCH_PATHS", ()))
+
+
 def read(connection: Connection) -> Topology:
     """The topology now."""
     rows = _tenant_rows()

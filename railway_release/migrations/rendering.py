@@ -31,8 +31,9 @@ class _Rendered:
 class Rendering:
     """What was rendered so far, to be used again where nothing has changed."""
 
-    def __init__(self) -> None:
+    def __init__(self, real_apps: Iterable[str] = ()) -> None:
         self.models = 0
+        self._real_apps = sorted(real_apps)  # without migrations; others may point to their models
         self._newest: dict[ModelKey, _Rendered] = {}
         self._whole: ProjectState | None = None
 
@@ -82,7 +83,7 @@ class Rendering:
     def _render(self, models: Models, existing: Mapping[ModelKey, type[Model]]) -> ProjectState:
         """Not as StateApps does it when it is given all at once: a model may point to one that is gone."""
         state = ProjectState(dict(models))
-        state.apps = StateApps([], {})
+        state.apps = StateApps(self._real_apps, {})
         with state.apps.bulk_update():
             for (app, _), model in existing.items():
                 state.apps.register_model(app, model)

@@ -14,8 +14,13 @@ from railway_release.postgres.session import Connection, fetch, quote
 
 # A syntax error, or a type, function, column or right that is not there.
 _NOT_UNDERSTOOD = ("42", "22", "0A")
+_FORBIDDEN = "42501"
 _CAST = re.compile(r"column1\)?(?:::(?P<type>.+))?$", re.DOTALL)
 _EXPLAIN = "EXPLAIN (VERBOSE, COSTS OFF, FORMAT JSON) SELECT "
+
+
+class Forbidden(Exception):
+    """The role may not read that table."""
 
 
 def types(connection: Connection, names: Sequence[str]) -> dict[str, str]:
@@ -28,9 +33,10 @@ def types(connection: Connection, names: Sequence[str]) -> dict[str, str]:
 def expressions(connection: Connection, schema: str, table: str, texts: Sequence[str]) -> dict[str, str]:
     """Each expression over the columns of a table as the server would write it.
 
-    What it does not understand stays as it is.
+    What it does not understand stays as it is. Raises Forbidden.
     """
-    where = f"FROM {quote(schema)}.{quote(table)}"
+    # ONLY, or the plan of a table with partitions would be one of each.
+    where = f"FROM ONLY {quote(schema)}.{quote(table)}"
     found = _outputs(connection, [f"({text})" for text in texts], where)
     return {text: one or text for text, one in zip(texts, found, strict=True)}
 
@@ -53,10 +59,14 @@ def _outputs(connection: Connection, selects: Sequence[str], where: str) -> list
     try:
         ((plan,),) = fetch(connection, f"{_EXPLAIN}{', '.join(selects)} {where}")
     except Exception as error:
-        if not (sqlstate(error) or "").startswith(_NOT_UNDERSTOOD):
+        code = sqlstate(error) or ""
+        if code == _FORBIDDEN:
+            raise Forbidden from error
+        if not code.startswith(_NOT_UNDERSTOOD):
             raise
         if len(selects) == 1:
             return [""]
         return [text for select in selects for text in _outputs(connection, [select], where)]
     document = json.loads(plan) if isinstance(plan, str) else plan
-    return [str(text) for text in document[0]["Plan"]["Output"]]
+    found = document[0]["Plan"].get("Output")
+    return [str(text) for text in found] if found else [""] * len(selects)

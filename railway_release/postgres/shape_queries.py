@@ -16,7 +16,7 @@ _NAMES = (
 # What no model tells of; a tenant's own schema is left out of the text.
 _OTHERS = """
     SELECT tgrelid::bigint AS oid, 'trigger ' || tgname || ': '
-        || replace(pg_get_triggerdef(g.oid), quote_ident(n.nspname) || '.', '') AS definition
+        || replace(pg_get_triggerdef(g.oid), {own}, '') AS definition
     FROM pg_catalog.pg_trigger g JOIN pg_catalog.pg_class c ON c.oid = tgrelid
     JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
     WHERE NOT tgisinternal AND c.oid IN (SELECT oid FROM t)
@@ -24,9 +24,20 @@ _OTHERS = """
     SELECT polrelid::bigint, 'policy ' || polname || ': ' || concat_ws(' ', polcmd, polpermissive,
         (SELECT string_agg(CASE r WHEN 0 THEN 'public' ELSE pg_get_userbyid(r) END, ',')
             FROM unnest(polroles) r),
-        pg_get_expr(polqual, polrelid), pg_get_expr(polwithcheck, polrelid))
+        replace(concat_ws(' ', pg_get_expr(polqual, polrelid), pg_get_expr(polwithcheck, polrelid)),
+            {own}, ''))
     FROM pg_catalog.pg_policy p JOIN pg_catalog.pg_class c ON c.oid = polrelid
+    JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
     WHERE c.oid IN (SELECT oid FROM t)
+    UNION ALL
+    SELECT tgrelid::bigint, 'triggers disabled: ' || count(*) FROM pg_catalog.pg_trigger
+    WHERE tgenabled = 'D' AND tgrelid IN (SELECT oid FROM t) GROUP BY tgrelid
+    UNION ALL
+    SELECT ev_class::bigint, 'rule ' || rulename FROM pg_catalog.pg_rewrite
+    WHERE rulename <> '_RETURN' AND ev_class IN (SELECT oid FROM t)
+    UNION ALL
+    SELECT c.oid::bigint, 'unlogged' FROM pg_catalog.pg_class c
+    WHERE c.relpersistence = 'u' AND c.oid IN (SELECT oid FROM t)
     UNION ALL
     SELECT c.oid::bigint, 'row security: ' || CASE WHEN c.relforcerowsecurity THEN 'forced' ELSE 'on' END
     FROM pg_catalog.pg_class c WHERE c.relrowsecurity AND c.oid IN (SELECT oid FROM t)
@@ -111,7 +122,7 @@ _DETAILS = {
         CASE WHEN attcollation <> y.typcollation THEN l.collname::text ELSE '' END,
         attidentity <> '' OR s.counted IS NOT NULL,
         CASE WHEN attgenerated = '' AND s.counted IS NULL
-            THEN coalesce(replace(pg_get_expr(adbin, adrelid), {own}, ''), '') ELSE '' END,
+            THEN coalesce(pg_get_expr(adbin, adrelid), '') ELSE '' END,
         CASE WHEN attgenerated <> '' THEN pg_get_expr(adbin, adrelid) ELSE '' END
     FROM pg_catalog.pg_attribute {table_is attrelid}
     JOIN pg_catalog.pg_type y ON y.oid = atttypid
@@ -143,7 +154,7 @@ _DETAILS = {
     """,
     "checks": """
     SELECT conrelid::bigint, conname::text,
-        CASE contype WHEN 'c' THEN replace(pg_get_expr(conbin, conrelid), {own}, '')
+        CASE contype WHEN 'c' THEN pg_get_expr(conbin, conrelid)
             ELSE replace(pg_get_constraintdef(k.oid), {own}, '') END,
         convalidated, contype = 'x'
     FROM pg_catalog.pg_constraint k {table_is conrelid}
@@ -188,9 +199,9 @@ _OBJECTS = """
 WITH n AS (SELECT oid, nspname FROM pg_catalog.pg_namespace WHERE nspname = ANY(%s))
 SELECT text, array_agg(schema ORDER BY schema) FROM (
     SELECT n.nspname::text AS schema, 'function ' || proname || '('
-        || pg_get_function_identity_arguments(p.oid) || ') '
-        || left(md5(replace(concat_ws(' ', prosrc, prosqlbody, proconfig, prosecdef, provolatile,
-            prorettype::regtype), {own}, '')), 6) AS text
+        || replace(pg_get_function_identity_arguments(p.oid), {own}, '') || ') '
+        || left(md5(replace(concat_ws(' ', prosrc, prosqlbody, replace(proconfig::text, n.nspname, ''),
+            prosecdef, provolatile, prorettype::regtype), {own}, '')), 6) AS text
     FROM pg_catalog.pg_proc p JOIN n ON n.oid = pronamespace
     WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_depend WHERE objid = p.oid AND deptype = 'e')
     UNION ALL

@@ -9,6 +9,7 @@ import itertools
 import re
 from collections.abc import Iterator
 
+from railway_release.postgres.session import clip
 from railway_release.postgres.shape import Check, Index, Part, Unique
 
 _NAME = r"(?:\"[^\"]+\"|[\w.]+)"
@@ -72,8 +73,8 @@ def constraint(statement: str) -> Unique | Check | None:
 
 
 def bare(name: str) -> str:
-    """A name without its quotes."""
-    return name.strip().strip('"')
+    """A name without its quotes, as PostgreSQL stores it."""
+    return clip(name.strip().strip('"'))
 
 
 def split(text: str) -> list[str]:

@@ -29,7 +29,8 @@ class Expectations:
         self._shared_schema = levels.plan.shared.schema.name
         self._shared = {table.name for table in levels.tables[self._shared_schema]}
         self._editor = tenant_connection().schema_editor(collect_sql=True)
-        self._rendering = Rendering()
+        self._rendering = Rendering(levels.planner.unmigrated_apps)
+        tenant_connection().ensure_connection()  # for the driver to write values as Django does
         self._shapes: dict[type[Model], Tables] = {}
         self._known: dict[int, Tables] = {}
 
@@ -55,7 +56,10 @@ class Expectations:
         return dict(self._all_tables(self._levels.planner.last_state))
 
     def _all_tables(self, state: ProjectState) -> Iterator[tuple[str, Shape]]:
-        apps = self._rendering.shared(state.models).apps
+        try:
+            apps = self._rendering.shared(state.models).apps
+        except ValueError:
+            return  # models that point to one that is not there: no release can render them either
         for key in state.models:
             yield from self._tables(apps.get_model(*key)).items()
 

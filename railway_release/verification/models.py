@@ -7,6 +7,7 @@ indexes add is known, too.
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from typing import Any
@@ -17,11 +18,14 @@ from django.db.backends.base.schema import BaseDatabaseSchemaEditor
 from django.db.models import Field, Model
 from django.db.models.constraints import BaseConstraint
 
+from railway_release.postgres.session import clip
 from railway_release.postgres.shape import Check, Column, ForeignKey, Index, Shape, Unique
 from railway_release.verification import ddl
 
 Editor = BaseDatabaseSchemaEditor
 
+# A library's type may say more than a type.
+_MORE = re.compile(r"\s+(?:COLLATE|DEFAULT|GENERATED|NOT|NULL|CHECK|UNIQUE)\b", re.IGNORECASE)
 # Before Django 4.1; the type of the column is the same.
 _SERIAL = {"serial": "integer", "bigserial": "bigint", "smallserial": "smallint"}
 
@@ -58,12 +62,17 @@ def _type(field: Field[Any, Any], editor: Editor) -> str:
 
 def _column(field: Field[Any, Any], editor: Editor) -> Column:
     parameters = field.db_parameters(connection=editor.connection)
-    type = str(parameters["type"])
-    counted = type in _SERIAL or bool(field.db_type_suffix(connection=editor.connection))
+    in_full = _type(field, editor)
+    type = _MORE.split(in_full)[0]
+    counted = (
+        type.lower() in _SERIAL
+        or "IDENTITY" in in_full.upper()
+        or bool(field.db_type_suffix(connection=editor.connection))
+    )
     generated = bool(getattr(field, "generated", False))
     return Column(
-        str(field.column),
-        _SERIAL.get(type, type),
+        clip(str(field.column)),
+        _SERIAL.get(type.lower(), type),
         not_null=not generated and (field.primary_key or not field.null),
         collation=str(parameters.get("collation") or ""),
         counted=counted,
@@ -76,7 +85,7 @@ def _default(field: Any, editor: Any) -> str:
     if not field.has_db_default():
         return ""
     sql, parameters = editor.db_default_sql(field)
-    return _filled(sql, parameters, editor)
+    return str(editor.connection.ops.compose_sql(sql, parameters)) if parameters else str(sql)
 
 
 def _generated(field: Any, editor: Editor) -> str:
@@ -93,15 +102,15 @@ def _uniques(model: Any) -> Iterator[Unique]:
     yield Unique("", tuple(_columns_of(options.pk)), primary=True)
     for field in options.local_concrete_fields:
         if field.unique and not field.primary_key:
-            yield Unique("", (field.column,))
+            yield Unique("", (clip(field.column),))
     for names in options.unique_together:
         with contextlib.suppress(FieldDoesNotExist):  # as with indexes, below
-            yield Unique("", tuple(options.get_field(name).column for name in names))
+            yield Unique("", tuple(clip(options.get_field(name).column) for name in names))
 
 
 def _columns_of(key: Any) -> list[str]:
     """Composite primary keys have several."""
-    return list(getattr(key, "columns", None) or [key.column])
+    return [clip(name) for name in getattr(key, "columns", None) or [key.column]]
 
 
 def _has_foreign_key(field: Any) -> bool:
@@ -112,7 +121,8 @@ def _foreign_key(field: Any, editor: Editor) -> ForeignKey:
     target = field.target_field
     how = getattr(field.remote_field.on_delete, "on_delete_sql", None)
     rest = f"{how(editor) if how else ''} DEFERRABLE INITIALLY DEFERRED".strip()
-    return ForeignKey("", (field.column,), "", target.model._meta.db_table, (target.column,), True, rest)
+    columns, targets = (clip(field.column),), (clip(target.column),)
+    return ForeignKey("", columns, "", target.model._meta.db_table, targets, True, rest)
 
 
 def _checks(fields: list[Field[Any, Any]], editor: Editor) -> Iterator[Check]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 
 from railway_release.postgres import deparse
-from railway_release.postgres.session import Connection
+from railway_release.postgres.session import Connection, quote
 from railway_release.postgres.shape import Check, Column, Index, Part, Shape
 
 Words = Callable[[str], str]
@@ -32,12 +33,13 @@ class Server:
     def normal(self, shape: Shape, schema: str, table: str) -> Shape:
         """The shape in the server's words; its expressions are about the columns of this table."""
         self.normal_types([shape])
-        asked = [text for text in _texts(shape) if (schema, table, text) not in self._expressions]
-        found = deparse.expressions(self._connection, schema, table, sorted(set(asked)))
-        self._expressions |= {(schema, table, text): one for text, one in found.items()}
+        try:
+            self._ask(shape, schema, table)
+        except deparse.Forbidden:
+            shape = _without_expressions(shape)  # nothing can be said of them
 
         def words(text: str) -> str:
-            return self._expressions.get((schema, table, text), text)
+            return _without(schema, self._expressions.get((schema, table, text), text))
 
         return replace(
             shape,
@@ -46,13 +48,39 @@ class Server:
             indexes=tuple(self._index(one, words) for one in shape.indexes),
         )
 
+    def _ask(self, shape: Shape, schema: str, table: str) -> None:
+        asked = {text for text in _texts(shape) if (schema, table, text) not in self._expressions}
+        found = deparse.expressions(self._connection, schema, table, sorted(asked))
+        self._expressions |= {(schema, table, text): one for text, one in found.items()}
+
     def _index(self, index: Index, words: Words) -> Index:
         parts = tuple(self._part(part, words) for part in index.parts)
         return replace(index, parts=parts, where=words(index.where))
 
     def _part(self, part: Part, words: Words) -> Part:
         opclass = "" if part.opclass in self._default_opclasses else _SAME.get(part.opclass, part.opclass)
-        return replace(part, text=part.text if part.is_column else words(part.text), opclass=opclass)
+        if part.is_column:
+            return replace(part, opclass=opclass)
+        # Of an expression, the collation is a part of it, or the default.
+        return replace(part, text=words(part.text), opclass=opclass, collation="")
+
+
+def _without_expressions(shape: Shape) -> Shape:
+    return replace(
+        shape,
+        columns=tuple(replace(one, default="", generated="") for one in shape.columns),
+        checks=tuple(one for one in shape.checks if one.exclusion),
+        indexes=tuple(
+            one for one in shape.indexes if not one.where and all(part.is_column for part in one.parts)
+        ),
+    )
+
+
+def _without(schema: str, text: str) -> str:
+    """The text without the schema's name before its own functions and types; string constants are left."""
+    names = "|".join(re.escape(name) for name in (schema, quote(schema)))
+    own = re.compile(rf"('(?:[^']|'')*')|(?<![\\w.\"])(?:{names})\\.".replace("\\\\", "\\"))
+    return own.sub(lambda found: found[1] or "", text)
 
 
 def _texts(shape: Shape) -> Iterator[str]:

@@ -65,6 +65,8 @@ def _compared(alike: Alike, one: SchemaPlan, expectations: Expectations, server:
     def normal(shape: Shape) -> Shape:
         return server.normal(shape, one.schema.name, alike.table)
 
+    if not expectations.of(one):
+        return _Compared()  # nothing is known
     here, later = normal(alike.shape), expectations.in_the_end(one).get(alike.table)
     # What a pending migration will make is nobody's own.
     own = [frozenset(surplus(normal(later), here))] if later else []

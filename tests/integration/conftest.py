@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from tests.conftest import TENANTS
+from tests.support.detailed import describe
 from tests.support.release import Database, Project
 from tests.support.server import database_url, psql
 
@@ -49,3 +50,23 @@ def new_role() -> Iterator[Callable[[Database], str]]:
     yield create
     for database, name in made:
         database.sql(f"DROP OWNED BY {name}; DROP ROLE {name}")
+
+
+@pytest.fixture(scope="session")
+def detailed_template(server: str, current_template: str, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A database in which every tenant has that model."""
+    name = f"{current_template}_detailed"
+    psql(server, f'CREATE DATABASE "{name}" TEMPLATE "{current_template}"')
+    project = Project(tmp_path_factory.mktemp("detailed") / "project", Database(database_url(server, name)))
+    describe(project)
+    assert project.run("--no-collectstatic").code == 0
+    yield name
+    psql(server, f'DROP DATABASE "{name}" WITH (FORCE)')
+
+
+@pytest.fixture
+def detailed(new_database: Callable[..., Database], detailed_template: str, tmp_path: Path) -> Project:
+    """Three tenants with that model, and nothing to do."""
+    project = Project(tmp_path / "project", new_database(detailed_template))
+    describe(project)
+    return project

@@ -1,72 +1,14 @@
 """What tables are made of: whatever is taken away or changed by hand is named, exactly and alone."""
 
-from collections.abc import Callable
-
 import pytest
 
-from tests.support.release import Database, Project
-from tests.support.server import database_url, psql
+from tests.support.release import Project
 
 from .test_verification import configure, judged
 
 Found = tuple[str, str, str]  # id, severity, object
 
 MEMBERSHIP = "buildings_buildingmembership"
-
-# A model with something of everything that the example's own do without.
-RULE = """
-migrations.CreateModel("Rule", [
-    ("id", models.BigAutoField(primary_key=True)),
-    ("code", models.CharField(max_length=20, unique=True)),
-    ("title", models.CharField(max_length=50, db_collation="C")),
-    ("amount", models.DecimalField(max_digits=10, decimal_places=2, null=True)),
-    ("rank", models.PositiveIntegerField()),
-    ("kept", models.BooleanField(db_default=True)),
-    ("twice", models.GeneratedField(
-        expression=models.F("rank") * 2, output_field=models.IntegerField(), db_persist=True)),
-    ("data", models.JSONField(default=dict)),
-    ("document", models.UUIDField()),
-], options={
-    "indexes": [
-        models.Index(fields=["rank", "-amount"], name="rule_ranks"),
-        models.Index(models.functions.Upper("title"), name="rule_titles"),
-        models.Index(fields=["rank"], condition=models.Q(kept=True, rank__gte=3), name="rule_kept"),
-        models.Index(fields=["document"], include=["rank"], name="rule_documents"),
-    ],
-    "constraints": [
-        models.CheckConstraint(
-            condition=models.Q(rank__lt=100) | models.Q(code__in=["a", "b"]), name="rule_rank"),
-        models.UniqueConstraint(
-            fields=["rank", "title"], name="rule_once", deferrable=models.Deferrable.DEFERRED),
-        models.UniqueConstraint(fields=["document"], condition=models.Q(kept=True), name="rule_document"),
-    ],
-})
-"""
-
-
-def describe(project: Project) -> None:
-    """Add the model."""
-    project.migration("announcements", "0004_rule", "0003_announcement_pinned", RULE)
-
-
-@pytest.fixture(scope="module")
-def detailed_template(server: str, current_template: str, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """A database in which every tenant has that model."""
-    name = f"{current_template}_detailed"
-    psql(server, f'CREATE DATABASE "{name}" TEMPLATE "{current_template}"')
-    project = Project(tmp_path_factory.mktemp("detailed") / "project", Database(database_url(server, name)))
-    describe(project)
-    assert project.run("--no-collectstatic").code == 0
-    yield name
-    psql(server, f'DROP DATABASE "{name}" WITH (FORCE)')
-
-
-@pytest.fixture
-def detailed(new_database: Callable[..., Database], detailed_template: str, tmp_path) -> Project:
-    """Three tenants with that model, and nothing to do."""
-    project = Project(tmp_path / "project", new_database(detailed_template))
-    describe(project)
-    return project
 
 
 def after(project: Project, sql: str, schema: str = "athena") -> list[Found]:
@@ -241,14 +183,6 @@ def test_a_column_that_a_pending_migration_will_add_is_a_warning(detailed: Proje
     assert after(detailed, f"{ALTER} ADD later text") == [
         ("column.early", "warning", "announcements_rule.later")
     ]
-
-
-def test_a_release_looks_at_the_columns_of_what_it_has_migrated(current: Project) -> None:
-    current.database.sql(f"ALTER TABLE athena.{MEMBERSHIP} DROP COLUMN role")
-    describe(current)
-    run = current.run("--no-collectstatic")
-
-    assert (run.code, run.findings("column.missing")) == (8, [("athena", f"{MEMBERSHIP}.role")])
 
 
 @pytest.mark.parametrize(
