@@ -92,7 +92,6 @@ migrations.CreateModel("Odd", [
     models.CheckConstraint(condition=Q(small__gt=F("price") * 2 - 5) | ~Q(flag=True), name="odd_c6"),
     models.CheckConstraint(condition=Q(text__icontains="x") | Q(text__iexact="Y"), name="odd_c7"),
     models.CheckConstraint(condition=Q(length__lte=datetime.timedelta(hours=30)), name="odd_c8"),
-    models.CheckConstraint(condition=Q(ip="10.0.0.1") | Q(ip__isnull=True), name="odd_c9"),
     models.CheckConstraint(condition=Q(float__range=(0.5, 1.5)), name="odd_c10"),
     models.UniqueConstraint(Lower("text"), "small", name="odd_u1"),
     models.UniqueConstraint(fields=["small", "day"], name="odd_u2", nulls_distinct=False),
