@@ -32,6 +32,8 @@ _COMMANDS = {
     "status": "how many schemas have each migration, and which ones differ",
     "check": "for CI: exit code 0 only when nothing is pending and nothing is missing",
     "doctor": "say why something is wrong, and what mends it; exit code 8 if that is an error",
+    "repair": "show what would mend each schema, as SQL; --apply does it",
+    "fake": "record that a migration is applied, where all that it makes is proven to be there",
 }
 _EPILOG = """Each RELEASE_NAME in brackets is an environment variable, and NAME a key of the RAILWAY_RELEASE
 dictionary in Django's settings. Without a flag: RELEASE_DATABASE_URL (a direct connection for the
@@ -94,7 +96,9 @@ def _execute(flags: dict[str, Any], report: Report, output: log.Output, interrup
     output.start(config.log_format, config.log_level, show_values=config.show_values)
     # django_tenants reads the settings when it is imported, so they must be known by now.
     from railway_release.doctor import doctor  # noqa: PLC0415
+    from railway_release.fake import fake  # noqa: PLC0415
     from railway_release.release import inspect, release, status  # noqa: PLC0415
+    from railway_release.repair import repair  # noqa: PLC0415
 
     if report.command == "release":
         release(target, report, output.screen, interrupts)
@@ -102,6 +106,9 @@ def _execute(flags: dict[str, Any], report: Report, output: log.Output, interrup
         status(target, report)
     elif report.command == "doctor":
         doctor(target, report)
+    elif report.command in ("repair", "fake"):
+        run = repair if report.command == "repair" else fake
+        run(target, report, output.screen, interrupts)
     else:
         inspect(target, report)
 
@@ -170,6 +177,8 @@ def _parser() -> argparse.ArgumentParser:
         for field, declared, default in options_of(Config):
             if "flag" in declared.sources and name in declared.commands:
                 _add(command, field, declared, default)
+        if name == "fake":
+            command.add_argument("app", nargs=2, metavar=("APP", "MIGRATION"), help="which migration")
     return parser
 
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from railway_release.contradictions import contradictions
 from railway_release.errors import InvalidConfiguration
 from railway_release.judgement import Accepted, accepted, severities
 from railway_release.options import (
     EVERY,
+    MIGRATING,
+    RELEASE,
     count,
     exact_names,
     names,
@@ -30,6 +32,8 @@ _IN_DEPTH = frozenset({"verify", "check"})
 _TARGETED = frozenset({"release", "plan", "status"})
 _STATUS = frozenset({"status"})
 _DOCTOR = frozenset({"doctor"})
+_REPAIR = frozenset({"repair"})
+_FAKE = frozenset({"fake"})
 
 
 @dataclass(frozen=True)
@@ -68,7 +72,9 @@ class Config:
     schemas: bool = option(
         False, "a line for each schema, with all that it lacks", switch, sources="flag", commands=_STATUS
     )
-    dry_run: bool = option(False, "show what would be done, as plan does", switch, sources="flag")
+    dry_run: bool = option(
+        False, "show what would be done, as plan does", switch, sources="flag", commands=RELEASE
+    )
     start: bool = option(
         False,
         "for the start command: fail only for the shared schema, so that one unwell tenant "
@@ -92,6 +98,22 @@ class Config:
         switch,
         sources="flag",
         commands=_DOCTOR,
+    )
+
+    apply: bool = option(False, "do what is shown without it", switch, sources="flag", commands=_REPAIR)
+    unfake: bool = option(
+        False,
+        "the reverse: take the record away, if nothing of the migration is there",
+        switch,
+        sources="flag",
+        commands=_FAKE,
+    )
+    data_is_done: bool = option(
+        False,
+        "you have seen to what no look can prove: RunPython, RunSQL, operations of others",
+        switch,
+        sources="flag",
+        commands=_FAKE,
     )
 
     # Which database, and how patiently
@@ -137,16 +159,25 @@ class Config:
         60.0, "how long one schema's transient errors are retried", seconds, metavar="SECONDS"
     )
     retry_total: float = option(
-        600.0, "how long the retries of all schemas may take together", seconds, metavar="SECONDS"
+        600.0,
+        "how long the retries of all schemas may take together",
+        seconds,
+        metavar="SECONDS",
+        commands=MIGRATING,
     )
     settle: float = option(
         3.0,
         "how far apart two equal reads of a schema must lie before it counts as finished by its creator",
         seconds,
         metavar="SECONDS",
+        commands=MIGRATING,
     )
     settle_wait: float = option(
-        30.0, "how long to wait for a schema that is still being created", seconds, metavar="SECONDS"
+        30.0,
+        "how long to wait for a schema that is still being created",
+        seconds,
+        metavar="SECONDS",
+        commands=MIGRATING,
     )
 
     # How to migrate
@@ -155,6 +186,7 @@ class Config:
         "compiled, or stock: everything through django-tenants' own machinery, one schema at a time",
         one_of("compiled", "stock"),
         metavar="NAME",
+        commands=MIGRATING,
     )
     jobs: int = option(
         0,
@@ -165,7 +197,10 @@ class Config:
         metavar="N",
     )
     post_migrate: bool = option(
-        False, "complete content types and permissions and send post_migrate in every schema", switch
+        False,
+        "complete content types and permissions and send post_migrate in every schema",
+        switch,
+        commands=RELEASE,
     )
 
     # Backup
@@ -191,13 +226,20 @@ class Config:
         "after a tenant has failed: continue or stop",
         one_of("continue", "stop"),
         metavar="WHAT",
+        commands=MIGRATING,
     )
-    max_failures: int = option(0, "stop after this many tenants have failed; 0 is never", count, metavar="N")
+    max_failures: int = option(
+        0, "stop after this many tenants have failed; 0 is never", count, metavar="N", commands=MIGRATING
+    )
     tolerate_failed: int = option(
-        0, "exit 0 although up to this many tenants have failed", count, metavar="N"
+        0, "exit 0 although up to this many tenants have failed", count, metavar="N", commands=MIGRATING
     )
     verify: str = option(
-        "strict", "whether verification errors fail the release", one_of("strict", "warn"), metavar="MODE"
+        "strict",
+        "whether verification errors fail the release",
+        one_of("strict", "warn"),
+        metavar="MODE",
+        commands=RELEASE,
     )
     depth: str = option(
         "everything",
@@ -230,6 +272,7 @@ class Config:
         "auto",
         "collect static files after migrating (auto: when staticfiles has somewhere to put them)",
         one_of("auto", "yes", "no"),
+        commands=RELEASE,
     )
     yes: bool = option(False, "do not ask for confirmation on a terminal", switch, sources="flag")
     settings: str = option(
@@ -278,38 +321,7 @@ def load(flags: Mapping[str, Any], environ: Mapping[str, str], settings: Mapping
     """The configuration from all sources; raises InvalidConfiguration with every mistake at once."""
     values, mistakes = resolve(Config, flags, environ, settings)
     config = Config(**values)
-    mistakes += _contradictions(config)
+    mistakes += contradictions(config)
     if mistakes:
         raise InvalidConfiguration("\n".join(mistakes), "Correct what is named above and run again.")
     return config
-
-
-def _contradictions(config: Config) -> list[str]:
-    pairs = (
-        (config.shared_only and config.tenants_only, "--shared-only and --tenants-only"),
-        (
-            config.skip_backup and config.require_backup,
-            "--skip-backup and --require-backup (--no-require-backup ends that)",
-        ),
-        (bool(config.backup_command and config.backup_hook), "the backup command and the backup hook"),
-        (config.shared_only and bool(config.schema), "--shared-only and --schema"),
-    )
-    mistakes = [f"{pair} exclude each other" for wrong, pair in pairs if wrong]
-    mistakes += [] if config.backup_shell else _shell_words(config.backup_command)
-    if config.app[2:]:
-        mistakes.append("--app takes an app label and at most one migration")
-    if config.app[1:] == ("zero",):
-        mistakes.append("--app … zero would unapply migrations, which this tool never does")
-    return mistakes
-
-
-def _shell_words(command: str) -> list[str]:
-    """Without a shell, `pg_dump | gzip > file` would be one program with strange arguments."""
-    try:
-        shlex.split(command)
-        # With posix=False, quotes stay: a quoted operator is an argument like any other.
-        operators = {"|", "||", "&&", ";", ">", ">>", "<"} & set(shlex.split(command, posix=False))
-    except ValueError as mistake:
-        return [f"the backup command cannot be split into words: {mistake}"]
-    found = " ".join(sorted(operators))
-    return [f"the backup command holds {found}, for a shell: set --backup-shell"] if found else []

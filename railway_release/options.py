@@ -14,7 +14,9 @@ from dataclasses import dataclass
 from typing import Any
 
 RELEASE = frozenset({"release"})
-EVERY = frozenset({"release", "plan", "verify", "check", "status", "doctor"})
+MIGRATING = frozenset({"release", "repair"})
+WRITING = frozenset({*MIGRATING, "fake"})
+EVERY = frozenset({*WRITING, "plan", "verify", "check", "status", "doctor"})
 
 _PREFIX = "RELEASE_"
 _TRUE, _FALSE = {"1", "true", "yes", "on"}, {"0", "false", "no", "off", ""}
@@ -39,7 +41,7 @@ def option(  # noqa: PLR0913 - one declaration says everything about an option
     parse: Callable[[Any], Any],
     *,
     sources: str = "flag env setting",
-    commands: frozenset[str] = RELEASE,
+    commands: frozenset[str] = WRITING,
     env: str = "",
     metavar: str = "",
     repeatable: bool = False,

@@ -80,9 +80,12 @@ def tell(outcome: Outcome, quietly: bool = False) -> None:
             **fields,
         )
         return
+    log = get_logger().debug if quietly else get_logger().info
+    if outcome.state == "repaired":
+        text = f"{outcome.schema} repaired ({len(outcome.repairs)} in {outcome.duration:.1f} s)"
+        log("schema.repaired", message=text, **fields)
     if outcome.state != "migrated":
         return
-    log = get_logger().debug if quietly else get_logger().info
     steps = len(outcome.applied)
     what = f"migrated ({steps} in {outcome.duration:.1f} s)" if steps else "completed (no migration)"
     log("schema.migrated", message=f"{outcome.schema} {what}", migrations=steps, **fields)

@@ -40,22 +40,27 @@ def release(target: Target, report: Report, screen: Screen, interrupts: Interrup
         checks.check_server(target)
         checks.check_writable(target)
         confirm(target.platform, target.choice, target.project.folder, target.config.yes, screen)
-    with _locked(target, report, interrupts) as watch:
+    with locked(target, report, interrupts) as watch:
         with phase(report, "plan"):
             planner, before = _plan(target, report)
         engine = chosen_engine(target, planner, OwnGuard(interrupts, watch))
         work = Work(target, report, planner, before, engine, Backup(target, interrupts), Progress(screen))
-        with _naming_the_unreached(work):
+        with naming_the_unreached(work):
             with phase(report, "backup"):
                 _back_up(work)
-            with phase(report, "shared"):
-                _migrate_shared(work)
-            with phase(report, "tenants"):
-                seen = _migrate_tenants(work)
+            seen = migrate(work)
         with phase(report, "verify"):
             _verify(work, seen)
     with phase(report, "collectstatic"):
         _collect_static(work)
+
+
+def migrate(work: Work) -> Survey:
+    """The shared schema, then the tenants; returns what was seen last before the first tenant."""
+    with phase(work.report, "shared"):
+        _migrate_shared(work)
+    with phase(work.report, "tenants"):
+        return _migrate_tenants(work)
 
 
 def inspect(target: Target, report: Report) -> None:
@@ -102,7 +107,7 @@ def phase(report: Report, name: str) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _locked(target: Target, report: Report, interrupts: Interrupts) -> Iterator[Watch]:
+def locked(target: Target, report: Report, interrupts: Interrupts) -> Iterator[Watch]:
     """The release lock, on a connection of its own, and a watch over it."""
     with contextlib.closing(target.connector("lock")()) as connection:
         with phase(report, "lock"):
@@ -114,7 +119,7 @@ def _locked(target: Target, report: Report, interrupts: Interrupts) -> Iterator[
 
 
 @contextlib.contextmanager
-def _naming_the_unreached(work: Work) -> Iterator[None]:
+def naming_the_unreached(work: Work) -> Iterator[None]:
     """Whatever ends the release early: every schema with pending work has an outcome in the report."""
     try:
         yield
@@ -134,8 +139,8 @@ def _plan(target: Target, report: Report) -> tuple[Planner, Survey]:
     asked_for = target.config.depth if report.command in ("verify", "check") else "tables"
     survey = look(target, planner, depth=cast("Depth", asked_for))
     report.shared_schema = survey.plan.shared.schema.name
-    report.pending = _pending(survey.plan, target.config)
-    _say_what_is_pending(survey.plan, report.pending)
+    report.pending = pending_of(survey.plan, target.config)
+    _say_what_ispending_of(survey.plan, report.pending)
     # A start command must be quick, and cannot mend models.
     if not target.config.start and (changed := planner.changed_models()):
         text = f"models changed without a migration in {', '.join(changed)}; run makemigrations"
@@ -143,7 +148,7 @@ def _plan(target: Target, report: Report) -> tuple[Planner, Survey]:
     return planner, survey
 
 
-def _say_what_is_pending(plan: Plan, pending: tuple[Pending, ...]) -> None:
+def _say_what_ispending_of(plan: Plan, pending: tuple[Pending, ...]) -> None:
     waiting = sum(len(group.schemas) for group in pending)
     steps = tuple(dict.fromkeys(step for group in pending for step in group.migrations))
     text = f"migrations are pending in {waiting} of {count(len(plan.schemas), 'schema')}"
@@ -151,7 +156,8 @@ def _say_what_is_pending(plan: Plan, pending: tuple[Pending, ...]) -> None:
     get_logger().info("plan.made", message=text, schemas=len(plan.schemas), pending=waiting)
 
 
-def _pending(plan: Plan, config: Config) -> tuple[Pending, ...]:
+def pending_of(plan: Plan, config: Config) -> tuple[Pending, ...]:
+    """The pending migrations that the command is about."""
     groups: dict[tuple[Key, ...], list[str]] = {}
     for one in plan.pending:
         if one.within(config):

@@ -18,6 +18,7 @@ from railway_release.errors import Exit, first
 from railway_release.migrations.outcome import Key, Outcome
 from railway_release.migrations.status import Status
 from railway_release.redact import redact
+from railway_release.repairs.remedy import Prescribed
 from railway_release.verification.findings import Finding
 from railway_release.words import count
 
@@ -40,6 +41,7 @@ class Report:
     pending: tuple[Pending, ...] = ()
     outcomes: tuple[Outcome, ...] = ()
     findings: tuple[Finding, ...] = ()
+    remedies: tuple[Prescribed, ...] = ()  # of repair
     status: Status | None = None  # of the command of that name
     each_schema: bool = False  # whether the summary has a line for each schema of the status
     phases: dict[str, float] = field(default_factory=dict)  # seconds
@@ -110,6 +112,8 @@ class Report:
         }
         if self.status:
             document["status"] = self.status.as_dict()
+        if self.command == "repair":
+            document["remedies"] = [_remedy(one) for one in self.remedies]
         if self.command == "doctor":
             document["areas"] = self.areas
             document["diagnosis"] = [dataclasses.asdict(one) for one in self.diagnosis]
@@ -134,6 +138,11 @@ def can_be_written(path: str) -> bool:
 
 def _pending(group: Pending) -> dict[str, Any]:
     return {"migrations": [".".join(step) for step in group.migrations], "schemas": list(group.schemas)}
+
+
+def _remedy(one: Prescribed) -> dict[str, Any]:
+    records = [".".join(key) for key in one.remedy.records]
+    return {"schemas": list(one.schemas), **dataclasses.asdict(one.remedy), "records": records}
 
 
 def _outcome(outcome: Outcome) -> dict[str, Any]:

@@ -9,14 +9,16 @@ from railway_release.diagnosis import words
 from railway_release.errors import Exit
 from railway_release.line import Level, Line
 from railway_release.migrations.outcome import Outcome, in_words
+from railway_release.repairs.words import remedy_lines
 from railway_release.report import Report
 from railway_release.verification.findings import Finding
-from railway_release.words import schema_flag
+from railway_release.words import schema_flag, some
 from railway_release.words import schemas_in_words as _schemas
 
 # Output has to stay readable at ten thousand tenants; the report file names all.
 _NAMES = 5
 _SCRIPT = "python run_migrations.py"
+_TOLD = ("failed", "refused", "not reached")
 
 
 def lines(report: Report) -> Iterator[Line]:
@@ -27,8 +29,13 @@ def lines(report: Report) -> Iterator[Line]:
         yield from _pending(report)
         if report.status:
             yield from status_words.lines(report.status, each_schema=report.each_schema)
-        yield from _findings(report.findings)
-    yield from _outcomes(report.outcomes)
+        if report.command == "repair":
+            yield from remedy_lines(report.remedies, done=bool(report.outcomes))
+        if report.command != "repair" or report.outcomes:
+            yield from _findings(report.findings)
+    yield from _repaired(report.outcomes)
+    # The reasons of a repair's refusals were told with its remedies.
+    yield from _outcomes(one for one in report.outcomes if not (report.remedies and one.state == "refused"))
     yield from _result(report)
 
 
@@ -40,9 +47,9 @@ def _diagnosis(report: Report) -> Iterator[Line]:
 
 
 def _pending(report: Report) -> Iterator[Line]:
-    if report.command in ("release", "status"):
+    if report.command in ("release", "status") or report.outcomes:
         return
-    levels: dict[str, Level] = {"plan": "info", "verify": "warning"}
+    levels: dict[str, Level] = {"plan": "info", "repair": "info", "verify": "warning"}
     for group in report.pending:
         level = levels.get(report.command, "error")
         text = f"{_schemas(group.schemas)}: {len(group.migrations)} pending ({in_words(group.migrations)})"
@@ -72,10 +79,19 @@ def _noted(one: Finding) -> str:
     return noted + (f": {told}" if told else "")
 
 
+def _repaired(outcomes: Iterable[Outcome]) -> Iterator[Line]:
+    groups: dict[tuple[str, ...], list[str]] = {}
+    for one in outcomes:
+        if one.repairs:
+            groups.setdefault(one.repairs, []).append(one.schema)
+    for repairs, names in groups.items():
+        yield Line("info", "schemas.repaired", f"{_schemas(names)}: {some(repairs)}")
+
+
 def _outcomes(outcomes: Iterable[Outcome]) -> Iterator[Line]:
     groups: dict[tuple[str, str, str, str, str], list[Outcome]] = {}
     for outcome in outcomes:
-        if outcome.state in ("failed", "not reached") or (outcome.state == "skipped" and outcome.message):
+        if outcome.state in _TOLD or (outcome.state == "skipped" and outcome.message):
             key = (outcome.state, outcome.failed_at, outcome.message, outcome.statement, outcome.hint)
             groups.setdefault(key, []).append(outcome)
     for (state, failed_at, message, statement, hint), group in groups.items():
@@ -90,7 +106,7 @@ def _result(report: Report) -> Iterator[Line]:
     counts = ", ".join(f"{n} {state}" for state, n in sorted(report.counts.items()))
     seconds = sum(report.phases.values())
     # What a plan is asked for is its answer, not its failure.
-    answered = report.command == "plan" and set(report.causes) == {Exit.PENDING}
+    answered = report.command in ("plan", "repair") and set(report.causes) == {Exit.PENDING}
     level: Level = "error" if report.causes and not answered else "info"
     for text in report.causes.values():
         yield Line(level, "plan.answered" if answered else "release.failed", text)
@@ -103,6 +119,10 @@ def _result(report: Report) -> Iterator[Line]:
 def _next_command(report: Report) -> Iterator[Line]:
     if again := _again(report):
         yield Line("info", "release.hinted", f"Run again with: {again}")
+    if report.command == "repair" and Exit.PENDING in report.causes:
+        words = (_SCRIPT, *report.words, *map(schema_flag, report.schemas_asked_for), "--apply")
+        yield Line("info", "repair.hinted", f"To do it: {' '.join(words)}")
+        return
     obstructed = report.status is not None and report.status.obstacle
     if report.command != "release" and report.pending and not obstructed:
         yield Line("info", "release.hinted", f"To migrate: {_SCRIPT}")

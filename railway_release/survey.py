@@ -75,15 +75,16 @@ def look(target: Target, planner: Planner, earlier: Survey | None = None, depth:
 
     Except what an `earlier` look still answers, and what lies below `depth`.
     """
-    return _reading(target, lambda sweep: _read(target, planner, sweep, earlier, depth))
+    return reading(target, lambda sweep: _read(target, planner, sweep, earlier, depth))
 
 
 def look_at_records(target: Target, planner: Planner) -> tuple[Plan, Records]:
     """Read the schemas and their records, nothing else; the plan is a draft, whatever state they are in."""
-    return _reading(target, lambda sweep: _read_records(target, planner, sweep))
+    return reading(target, lambda sweep: _read_records(target, planner, sweep))
 
 
-def _reading(target: Target, read: Callable[[Sweep], T]) -> T:
+def reading(target: Target, read: Callable[[Sweep], T]) -> T:
+    """What `read` finds on connections that cannot write; tried again while errors may pass."""
     return retrying(
         lambda: _read_once(target, read),
         seconds=target.config.retry_for,

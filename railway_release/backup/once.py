@@ -27,18 +27,23 @@ class Backup:
     def before_writing(self, plans: Iterable[SchemaPlan]) -> None:
         """Raise BackupFailed unless these schemas may be written to."""
         due = [one for one in plans if one.due]
-        if due and not self.result:
-            self.result = self._run(due)
+        self.before_changing(
+            tuple(one.schema.name for one in due),
+            tuple(dict.fromkeys(step for one in due for step in one.cohort.steps)),
+        )
+
+    def before_changing(self, schemas: tuple[str, ...], steps: tuple[Key, ...] = ()) -> None:
+        """The same for a change that is more, or less, than these steps."""
+        if schemas and not self.result:
+            self.result = self._run(schemas, steps)
             get_logger().info("backup.finished", message=self.result)
 
-    def _run(self, due: list[SchemaPlan]) -> str:
+    def _run(self, schemas: tuple[str, ...], steps: tuple[Key, ...]) -> str:
         config = self._target.config
         if config.skip_backup:
             return "no backup: --skip-backup"
         if not config.backup_command and not config.backup_hook:
             return self._without_hook()
-        schemas = tuple(one.schema.name for one in due)
-        steps = tuple(dict.fromkeys(step for one in due for step in one.cohort.steps))
         started = time.monotonic()
         means = self._run_hook(schemas, steps)
         return f"backed up by the {means} in {time.monotonic() - started:.1f} s"

@@ -16,7 +16,7 @@ from railway_release.diagnosis import commands
 from railway_release.diagnosis.causes import Cause, cause
 from railway_release.diagnosis.scene import Scene
 from railway_release.diagnosis.states import column_of, flat, joining_table, table_of_state
-from railway_release.migrations.outcome import dotted
+from railway_release.migrations.outcome import Key, dotted
 from railway_release.migrations.plan import Cohort, SchemaPlan
 from railway_release.postgres import places
 from railway_release.postgres.session import clip
@@ -48,25 +48,35 @@ class Step:
     makes: tuple[Made, ...]
 
     @property
+    def key(self) -> Key:
+        """As it is recorded."""
+        return self.migration.app_label, self.migration.name
+
+    @property
     def name(self) -> str:
         """``app.migration``."""
-        return dotted((self.migration.app_label, self.migration.name))
+        return dotted(self.key)
 
 
 def causes(scene: Scene) -> Iterator[Cause]:
     """One cause for each such migration."""
-    steps = {cohort: _steps(scene, cohort) for cohort in {one.cohort for one in scene.schemas}}
-    there = _present(scene, [made for some in steps.values() for step in some for made in step.makes])
     groups: dict[tuple[str, str], tuple[list[str], list[Made]]] = {}
-    for one in scene.schemas:
-        for step in steps[one.cohort]:
-            if judged := _judged(one, step, there):
-                id, found = judged
-                groups.setdefault((id, step.name), ([], found))[0].append(one.schema.name)
+    for one, step, id, found in begun(scene):
+        groups.setdefault((id, step.name), ([], found))[0].append(one.schema.name)
     for (id, step_name), (schemas, found) in groups.items():
         seen = f"{step_name} is pending in {schemas_in_words(schemas)}, and there already: "
         command = commands.COMPLETE if id == HALF_APPLIED else commands.record(step_name, schemas[0])
         yield cause(id, seen + some([str(made) for made in found], 3), command, schemas)
+
+
+def begun(scene: Scene) -> Iterator[tuple[SchemaPlan, Step, str, list[Made]]]:
+    """Each such migration in each schema, with the cause's id and what speaks for it."""
+    steps = {cohort: _steps(scene, cohort) for cohort in {one.cohort for one in scene.schemas}}
+    there = _present(scene, [made for some in steps.values() for step in some for made in step.makes])
+    for one in scene.schemas:
+        for step in steps[one.cohort]:
+            if judged := _judged(one, step, there):
+                yield one, step, *judged
 
 
 def _steps(scene: Scene, cohort: Cohort) -> list[Step]:
@@ -140,7 +150,7 @@ def _judged(one: SchemaPlan, step: Step, there: frozenset[tuple[str, Made]]) -> 
     if not step.migration.atomic:
         return HALF_APPLIED, found
     tables = [made for made in makes if not made.name]
-    return (UNRECORDED, tables) if tables and set(tables) <= set(found) else None
+    return (UNRECORDED, tables or makes) if set(tables or makes) <= set(found) else None
 
 
 def _belongs(made: Made, schema: Schema) -> bool:

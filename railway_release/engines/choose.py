@@ -19,13 +19,19 @@ from railway_release.preflight.target import Target
 _ORDINARY_EXECUTORS = {"standard", "multiprocessing", "subprocess"}
 
 
-def chosen_engine(target: Target, planner: Planner, guard: OwnGuard) -> Engine:
-    """The compiled one, unless only django-tenants' own machinery can do what was asked for or is in use."""
+def turns_of(target: Target, guard: OwnGuard) -> Turns:
+    """What all turns of this process have in common."""
     config = target.config
     terms = Terms(
         target.alias, config.lock_timeout, config.statement_timeout, config.retry_for, config.show_values
     )
-    turns = Turns(terms, Budget(config.retry_total), guard, Hand())
+    return Turns(terms, Budget(config.retry_total), guard, Hand())
+
+
+def chosen_engine(target: Target, planner: Planner, guard: OwnGuard) -> Engine:
+    """The compiled one, unless only django-tenants' own machinery can do what was asked for or is in use."""
+    config = target.config
+    turns = turns_of(target, guard)
     bounds = f"lock_timeout {config.lock_timeout:g} s, statement_timeout {config.statement_timeout:g} s"
     reason = _why_stock(target, planner)
     name = f"django-tenants ({reason})" if reason else "compiled plans"

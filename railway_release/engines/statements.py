@@ -46,6 +46,12 @@ def record(schema: str, keys: Iterable[Key]) -> str:
     return f"INSERT INTO {table} (app, name, applied) VALUES {rows}"  # noqa: S608 - quoted above
 
 
+def forget(schema: str, key: Key) -> str:
+    """This migration is not applied."""
+    app, name = map(literal, key)
+    return f"DELETE FROM {quote(schema)}.django_migrations WHERE app = {app} AND name = {name}"  # noqa: S608 - quoted
+
+
 def complete_content_types(rows: Rows) -> str:
     """Add those that are missing."""
     return _CONTENT_TYPES.format(values=_values(rows.content_types))

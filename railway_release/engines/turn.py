@@ -148,5 +148,5 @@ class _Turn:
             attempts=self._attempts,
             statements=self._statements,
             receivers=self._receivers,
-            **more,
+            **more,  # type: ignore[arg-type]  # texts, for fields that are
         )

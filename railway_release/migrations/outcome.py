@@ -9,7 +9,7 @@ from railway_release.words import some
 
 Key = tuple[str, str]  # app label and migration name
 
-State = Literal["migrated", "current", "failed", "skipped", "not reached"]
+State = Literal["migrated", "repaired", "refused", "current", "failed", "skipped", "not reached"]
 
 
 @dataclass(frozen=True)
@@ -19,6 +19,7 @@ class Outcome:
     schema: str
     state: State
     applied: tuple[Key, ...] = ()
+    repairs: tuple[str, ...] = ()  # what was mended, in words
     failed_at: str = ""  # app.migration
     sqlstate: str = ""
     message: str = ""

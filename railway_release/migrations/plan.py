@@ -172,7 +172,7 @@ class Planner:
     def _targets(self, graph: Graph) -> list[Key]:
         if not self._migration:
             return [key for key in graph.graph.leaf_nodes() if self._app in ("", key[0])]
-        target = self._resolve(self._migration)
+        target = self.resolve(self._app, self._migration)
         if target not in graph.graph.nodes and target in graph.replacements:
             # A partially applied squash is not in the graph; its last part stands for it.
             target = graph.replacements[target].replaces[-1]
@@ -181,12 +181,6 @@ class Planner:
 
     def _replacement_of(self, graph: Graph, target: Key) -> Key:
         return next(key for key, squash in graph.replacements.items() if target in squash.replaces)
-
-    def _resolve(self, prefix: str) -> Key:
-        if (self._app, prefix) in self._graph.disk_migrations:
-            return (self._app, prefix)
-        migration = self._graph.get_migration_by_prefix(self._app, prefix)
-        return (migration.app_label, migration.name)
 
     def _ahead(self, records: tuple[Key, ...]) -> frozenset[str]:
         """Apps with a record that is not on disk and newer than their last one that is (a rollback).
@@ -205,15 +199,22 @@ class Planner:
             raise UnknownName(f"There is no app {app!r} with migrations.", f"Known: {known}.")
 
     def _check_names(self) -> None:
-        if not self._app:
-            return
-        self.check_app(self._app)
+        if self._app:
+            self.check_app(self._app)
+        if self._migration:
+            self.resolve(self._app, self._migration)
+
+    def resolve(self, app: str, prefix: str) -> Key:
+        """The migration that this begins the name of; raises UnknownName."""
+        self.check_app(app)
+        if (app, prefix) in self._graph.disk_migrations:
+            return (app, prefix)
         try:
-            _ = self._migration and self._resolve(self._migration)
+            return (app, self._graph.get_migration_by_prefix(app, prefix).name)
         except (KeyError, AmbiguityError) as cause:
-            names = ", ".join(sorted(name for app, name in self._graph.disk_migrations if app == self._app))
+            names = ", ".join(sorted(name for label, name in self._graph.disk_migrations if label == app))
             raise UnknownName(
-                f"{self._migration!r} names no single migration of {self._app}.", f"Known: {names}."
+                f"{prefix!r} names no single migration of {app}.", f"Known: {names}."
             ) from cause
 
     def _check_shared(self, cohort: Cohort) -> None:

@@ -10,7 +10,7 @@ import re
 from collections.abc import Sequence
 
 from railway_release.postgres.failures import sqlstate
-from railway_release.postgres.session import Connection, fetch, quote
+from railway_release.postgres.session import Connection, fetch, quote, savepoint
 
 # A syntax error, or a type, function, column or right that is not there.
 _NOT_UNDERSTOOD = ("42", "22", "0A")
@@ -57,7 +57,8 @@ def _outputs(connection: Connection, selects: Sequence[str], where: str) -> list
     if not selects:
         return []
     try:
-        ((plan,),) = fetch(connection, f"{_EXPLAIN}{', '.join(selects)} {where}")
+        with savepoint(connection):
+            ((plan,),) = fetch(connection, f"{_EXPLAIN}{', '.join(selects)} {where}")
     except Exception as error:
         code = sqlstate(error) or ""
         if code == _FORBIDDEN:

@@ -6,7 +6,8 @@ transaction-mode pooler hands it to somebody else next.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Protocol
 
 
@@ -33,6 +34,8 @@ class Connection(Protocol):
 
 Connect = Callable[[], Connection]
 
+_IDLE = 0  # libpq's PQTRANS_IDLE
+
 
 def fetch(connection: Connection, sql: str, params: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
     """Run one statement and return its rows."""
@@ -43,6 +46,22 @@ def fetch(connection: Connection, sql: str, params: Sequence[Any] = ()) -> list[
         return list(cursor.fetchall())
     finally:
         cursor.close()
+
+
+@contextlib.contextmanager
+def savepoint(connection: Connection) -> Iterator[None]:
+    """An error inside does not end the transaction that is open, if one is."""
+    if connection.info.transaction_status == _IDLE:
+        yield
+        return
+    cursor = connection.cursor()
+    cursor.execute("SAVEPOINT attempt")
+    try:
+        yield
+        cursor.execute("RELEASE SAVEPOINT attempt")
+    except BaseException:
+        cursor.execute("ROLLBACK TO SAVEPOINT attempt; RELEASE SAVEPOINT attempt")
+        raise
 
 
 def clip(name: str) -> str:

@@ -2,7 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How Django makes a part of which models tell; no part of the shape itself.
+
+    `follow` is given a schema editor.
+    """
+
+    follow: Callable[[Any], None]
+    column: str = ""  # of a part that comes with a column, that column
+    invents: bool = False  # whether rows that are there would need a value that nobody has given
 
 
 @dataclass(frozen=True)
@@ -16,6 +30,7 @@ class Column:
     counted: bool = False  # identity, or a sequence of its own that the default asks
     default: str = ""  # an expression; "" for none, and for that of the sequence
     generated: str = ""  # an expression
+    recipe: Recipe | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True)
@@ -29,6 +44,7 @@ class ForeignKey:
     targets: tuple[str, ...]
     valid: bool = True
     rest: str = ""  # deferrable, and what is done on delete and update
+    recipe: Recipe | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True)
@@ -40,6 +56,7 @@ class Unique:
     primary: bool = False
     nulls_equal: bool = False
     rest: str = ""  # deferrable
+    recipe: Recipe | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True)
@@ -50,6 +67,7 @@ class Check:
     text: str
     valid: bool = True
     exclusion: bool = False
+    recipe: Recipe | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True)
@@ -75,6 +93,7 @@ class Index:
     where: str = ""
     nulls_equal: bool = False
     valid: bool = True
+    recipe: Recipe | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True)
@@ -89,3 +108,12 @@ class Shape:
     others: tuple[str, ...] = ()
     is_table: bool = True  # a view, say, has nothing but names and types
     only_columns: bool = False  # nothing else was read
+    recipe: Recipe | None = field(default=None, compare=False, repr=False)
+
+    @property
+    def rules(self) -> tuple[Unique | Check | Index | ForeignKey, ...]:
+        """All but the columns, in an order in which they can be made."""
+        return (*self.uniques, *self.checks, *self.indexes, *self.foreign_keys)
+
+
+Piece = Column | ForeignKey | Unique | Check | Index | Shape

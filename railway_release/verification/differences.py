@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
-from railway_release.postgres.shape import Check, Column, ForeignKey, Index, Part, Shape, Unique
+from railway_release.postgres.shape import Check, Column, ForeignKey, Index, Part, Piece, Shape, Unique
 from railway_release.verification import findings
 
 
@@ -18,6 +18,9 @@ class Difference:
     expected: str = ""
     found: str = ""
     target: tuple[str, str] = ("", "")  # of a foreign key: schema, "" for its own, and table
+    table: str = ""
+    piece: Piece | None = field(default=None, repr=False)  # what is expected, with its recipe
+    instead: tuple[str, ...] = ()  # the names of constraints, or of the index, that are there
 
 
 def differences(table: str, expected: Shape, actual: Shape, later: Shape) -> Iterator[Difference]:
@@ -25,9 +28,14 @@ def differences(table: str, expected: Shape, actual: Shape, later: Shape) -> Ite
 
     `later` is what is expected once all migrations have run.
     """
+    for one in _differences(table, expected, actual, later):
+        yield replace(one, table=table)
+
+
+def _differences(table: str, expected: Shape, actual: Shape, later: Shape) -> Iterator[Difference]:
     yield from _columns(table, expected, actual, {column.name for column in later.columns})
     if actual.is_table and not actual.only_columns:
-        possible = _without(expected, {column.name for column in actual.columns})
+        possible = without(expected, {column.name for column in expected.columns} - _names(actual))
         yield from _uniques(table, possible.uniques, actual)
         yield from _foreign_keys(table, possible.foreign_keys, actual.foreign_keys)
         yield from _checks(table, possible.checks, actual.checks)
@@ -56,15 +64,18 @@ def surplus(expected: Shape, actual: Shape) -> Iterator[str]:
 
 
 def _own_defaults(expected: Shape, actual: Shape) -> Iterator[str]:
-    without = {column.name for column in expected.columns if not column.default}
+    plain = {column.name for column in expected.columns if not column.default}
     for column in actual.columns:
-        if column.name in without and column.default:
+        if column.name in plain and column.default:
             yield f"default of {column.name}: {column.default}"
 
 
-def _without(expected: Shape, here: set[str]) -> Shape:
+def _names(shape: Shape) -> set[str]:
+    return {column.name for column in shape.columns}
+
+
+def without(expected: Shape, missing: Collection[str]) -> Shape:
     """Of a column that is missing, and all that is about it, it is only said that it is missing."""
-    missing = {column.name for column in expected.columns} - here
 
     def is_possible(*texts: str) -> bool:
         # The server does not understand an expression over a column that is not there: it is still Django's.
@@ -89,7 +100,7 @@ def _columns(table: str, expected: Shape, actual: Shape, later: Collection[str])
         known.add(column.name)
         name = f"{table}.{column.name}"
         if not (found := here.get(column.name)):
-            yield Difference(findings.COLUMN_MISSING, name, _in_words(column))
+            yield Difference(findings.COLUMN_MISSING, name, _in_words(column), piece=column)
         else:
             yield from _type(name, column, found)
             yield from _rules(name, column, found) if actual.is_table else ()
@@ -108,7 +119,7 @@ def _kind(column: Column, later: Collection[str]) -> str:
 
 def _type(name: str, expected: Column, found: Column) -> Iterator[Difference]:
     if expected.type != found.type:
-        yield Difference(findings.COLUMN_TYPE, name, expected.type, found.type)
+        yield Difference(findings.COLUMN_TYPE, name, expected.type, found.type, piece=expected)
 
 
 def _rules(name: str, expected: Column, found: Column) -> Iterator[Difference]:
@@ -119,11 +130,14 @@ def _rules(name: str, expected: Column, found: Column) -> Iterator[Difference]:
     )
     for id, wanted, there in pairs:
         if wanted != there:
-            yield Difference(id, name, wanted or "not generated", there or "not generated")
+            words = (wanted or "not generated", there or "not generated")
+            yield Difference(id, name, *words, piece=expected)
     if expected.counted and not found.counted:
-        yield Difference(findings.COLUMN_UNCOUNTED, name, "identity or a sequence of its own", "neither")
+        words = ("identity or a sequence of its own", "neither")
+        yield Difference(findings.COLUMN_UNCOUNTED, name, *words, piece=expected)
     if expected.default and expected.default != found.default:
-        yield Difference(findings.COLUMN_DEFAULT, name, expected.default, found.default or "no default")
+        words = (expected.default, found.default or "no default")
+        yield Difference(findings.COLUMN_DEFAULT, name, *words, piece=expected)
 
 
 def _uniques(table: str, expected: Iterable[Unique], actual: Shape) -> Iterator[Difference]:
@@ -131,7 +145,7 @@ def _uniques(table: str, expected: Iterable[Unique], actual: Shape) -> Iterator[
     for unique in dict.fromkeys(expected):
         if not any(_same_unique(unique, one) for one in there):
             id = findings.KEY_MISSING if unique.primary else findings.UNIQUE_MISSING
-            yield Difference(id, f"{table}{_list(unique.columns)}")
+            yield Difference(id, f"{table}{_list(unique.columns)}", piece=unique)
 
 
 def _foreign_keys(
@@ -143,12 +157,15 @@ def _foreign_keys(
         right = [one for one in alike if _same_target(one, key)]
         if not alike:
             target = (key.schema, key.table)
-            yield Difference(findings.FOREIGN_KEY_MISSING, name, _target(key), target=target)
+            yield Difference(findings.FOREIGN_KEY_MISSING, name, _target(key), target=target, piece=key)
         elif not right:
-            targets = ", ".join(_target(one) for one in alike)
-            yield Difference(findings.FOREIGN_KEY_ELSEWHERE, name, _target(key), targets)
+            words = (_target(key), ", ".join(_target(one) for one in alike))
+            names = tuple(one.name for one in alike)
+            yield Difference(findings.FOREIGN_KEY_ELSEWHERE, name, *words, piece=key, instead=names)
         elif all(one.rest != key.rest for one in right):
-            yield Difference(findings.FOREIGN_KEY_RULES, name, key.rest, right[0].rest or "not deferrable")
+            words = (key.rest, right[0].rest or "not deferrable")
+            names = tuple(one.name for one in right)
+            yield Difference(findings.FOREIGN_KEY_RULES, name, *words, piece=key, instead=names)
 
 
 def _checks(table: str, expected: Iterable[Check], actual: Iterable[Check]) -> Iterator[Difference]:
@@ -158,9 +175,12 @@ def _checks(table: str, expected: Iterable[Check], actual: Iterable[Check]) -> I
         same_name = [one for one in actual if check.name and one.name == check.name]
         if not same_name:
             id = findings.EXCLUSION_MISSING if check.exclusion else findings.CHECK_MISSING
-            yield Difference(id, f"{table}.{check.name}" if check.name else table, check.text)
+            name = f"{table}.{check.name}" if check.name else table
+            yield Difference(id, name, check.text, piece=check)
         elif not check.exclusion:  # the text of an exclusion has no form in which it could be compared
-            yield Difference(findings.CHECK_OTHER, f"{table}.{check.name}", check.text, same_name[0].text)
+            words = (check.text, same_name[0].text)
+            name, names = f"{table}.{check.name}", (check.name,)
+            yield Difference(findings.CHECK_OTHER, name, *words, piece=check, instead=names)
 
 
 def _indexes(table: str, expected: Iterable[Index], actual: Shape) -> Iterator[Difference]:
@@ -168,17 +188,20 @@ def _indexes(table: str, expected: Iterable[Index], actual: Shape) -> Iterator[D
     for index in dict.fromkeys(replace(one, name="") for one in expected):
         if not any(_same_index(index, one) for one in there):
             id = findings.UNIQUE_MISSING if index.unique else findings.INDEX_MISSING
-            yield Difference(id, f"{table}({_parts(index)})", _index_in_words(index))
+            name = f"{table}({_parts(index)})"
+            yield Difference(id, name, _index_in_words(index), piece=index)
 
 
 def _unfinished(table: str, actual: Shape) -> Iterator[Difference]:
     for index in actual.indexes:
         if not index.valid:
-            yield Difference(findings.INDEX_INVALID, f"{table}.{index.name}", "", "invalid")
+            name = f"{table}.{index.name}"
+            yield Difference(findings.INDEX_INVALID, name, "", "invalid", instead=(index.name,))
     unchecked = [one.name for one in actual.checks if not one.valid]
     unchecked += [one.name for one in actual.foreign_keys if not one.valid]
     for name in unchecked:
-        yield Difference(findings.CONSTRAINT_UNCHECKED, f"{table}.{name}", "", "not valid")
+        of_table = f"{table}.{name}"
+        yield Difference(findings.CONSTRAINT_UNCHECKED, of_table, "", "not valid", instead=(name,))
 
 
 def _same_unique(one: Unique, other: Unique | Index) -> bool:

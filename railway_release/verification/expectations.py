@@ -25,7 +25,7 @@ class Expectations:
     """Worked out once for each level; models that several levels share are rendered once."""
 
     def __init__(self, levels: Levels) -> None:
-        self._levels = levels
+        self.levels = levels
         self._shared_schema = levels.plan.shared.schema.name
         self._shared = {table.name for table in levels.tables[self._shared_schema]}
         self._editor = tenant_connection().schema_editor(collect_sql=True)
@@ -36,10 +36,10 @@ class Expectations:
 
     def of(self, one: SchemaPlan) -> Tables:
         """The tables that migrations have made in this schema, by name."""
-        level = self._levels.tables[one.schema.name]
+        level = self.levels.tables[one.schema.name]
         if id(level) not in self._known:
             names = {table.name for table in level if table.migrated and not table.schema}
-            state = self._levels.planner.graph_of(one.cohort).state
+            state = self.levels.planner.graph_of(one.cohort).state
             self._known[id(level)] = {
                 name: replace(shape, foreign_keys=tuple(self._pointed(shape.foreign_keys, names)))
                 for name, shape in self._all_tables(state)
@@ -53,7 +53,7 @@ class Expectations:
 
     @cached_property
     def _last(self) -> Tables:
-        return dict(self._all_tables(self._levels.planner.last_state))
+        return dict(self._all_tables(self.levels.planner.last_state))
 
     def _all_tables(self, state: ProjectState) -> Iterator[tuple[str, Shape]]:
         try:

@@ -11,7 +11,7 @@ from django.db import router
 from django_tenants.routers import TenantSyncRouter
 
 from railway_release.config import Config
-from railway_release.migrations.plan import Plan, Planner, SchemaPlan
+from railway_release.migrations.plan import History, Plan, Planner, SchemaPlan
 from railway_release.topology import Schema, tenant_connection
 from railway_release.verification import expected
 from railway_release.verification.expected import Table
@@ -45,6 +45,11 @@ def levels(plan: Plan, planner: Planner, config: Config) -> Levels:
             known[key] = tuple(table for table in _expected(one, found) if not found.ignores(table.name))
         tables[one.schema.name] = known[key]
     return found
+
+
+def at(earlier: Levels, records: History) -> Levels:
+    """The same schemas, were these their records."""
+    return levels(earlier.planner.draft(earlier.plan.topology, records), earlier.planner, earlier.config)
 
 
 def _expected(one: SchemaPlan, levels: Levels) -> Iterator[Table]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import re
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -20,7 +21,7 @@ from django.db.models.constraints import BaseConstraint
 
 from railway_release.postgres.session import clip
 from railway_release.postgres.shape import Check, Column, ForeignKey, Index, Shape, Unique
-from railway_release.verification import ddl
+from railway_release.verification import ddl, recipes
 
 Editor = BaseDatabaseSchemaEditor
 
@@ -39,11 +40,12 @@ def shape(model: type[Model], editor: Editor) -> Shape:
     fields = [field for field in options.local_concrete_fields if _type(field, editor)]
     declared = [*_declared(model, editor)]
     return Shape(
-        columns=tuple(_column(field, editor) for field in fields),
+        columns=tuple(_column(model, field, editor) for field in fields),
         uniques=(*_uniques(model), *(one for one in declared if isinstance(one, Unique))),
-        foreign_keys=tuple(_foreign_key(field, editor) for field in fields if _has_foreign_key(field)),
-        checks=(*_checks(fields, editor), *(one for one in declared if isinstance(one, Check))),
+        foreign_keys=tuple(_foreign_key(model, field, editor) for field in fields if _has_foreign_key(field)),
+        checks=(*_checks(model, fields, editor), *(one for one in declared if isinstance(one, Check))),
         indexes=tuple(one for one in declared if isinstance(one, Index)),
+        recipe=recipes.table(model),
     )
 
 
@@ -60,7 +62,7 @@ def _type(field: Field[Any, Any], editor: Editor) -> str:
     return field.db_parameters(connection=editor.connection)["type"] or ""
 
 
-def _column(field: Field[Any, Any], editor: Editor) -> Column:
+def _column(model: type[Model], field: Field[Any, Any], editor: Editor) -> Column:
     parameters = field.db_parameters(connection=editor.connection)
     in_full = _type(field, editor)
     type = _MORE.split(in_full)[0]
@@ -78,6 +80,7 @@ def _column(field: Field[Any, Any], editor: Editor) -> Column:
         counted=counted,
         default=_default(field, editor),
         generated=_generated(field, editor) if generated else "",
+        recipe=recipes.column(model, field),
     )
 
 
@@ -99,41 +102,43 @@ def _filled(sql: str, parameters: Any, editor: Any) -> str:
 
 def _uniques(model: Any) -> Iterator[Unique]:
     options = model._meta
-    yield Unique("", tuple(_columns_of(options.pk)), primary=True)
+    yield Unique("", tuple(_columns_of(options.pk)), primary=True, recipe=recipes.key(model, options.pk))
     for field in options.local_concrete_fields:
         if field.unique and not field.primary_key:
-            yield Unique("", (clip(field.column),))
+            yield Unique("", (clip(field.column),), recipe=recipes.unique(model, field))
     for names in options.unique_together:
         with contextlib.suppress(FieldDoesNotExist):  # as with indexes, below
-            yield Unique("", tuple(clip(options.get_field(name).column) for name in names))
+            fields = [options.get_field(name) for name in names]
+            columns = tuple(clip(field.column) for field in fields)
+            yield Unique("", columns, recipe=recipes.unique_together(model, fields))
 
 
 def _columns_of(key: Any) -> list[str]:
-    """Composite primary keys have several."""
-    return [clip(name) for name in getattr(key, "columns", None) or [key.column]]
+    return [clip(name) for name in recipes.columns_of(key)]
 
 
 def _has_foreign_key(field: Any) -> bool:
     return bool(field.remote_field and getattr(field, "db_constraint", False))
 
 
-def _foreign_key(field: Any, editor: Editor) -> ForeignKey:
+def _foreign_key(model: type[Model], field: Any, editor: Editor) -> ForeignKey:
     target = field.target_field
     how = getattr(field.remote_field.on_delete, "on_delete_sql", None)
     rest = f"{how(editor) if how else ''} DEFERRABLE INITIALLY DEFERRED".strip()
     columns, targets = (clip(field.column),), (clip(target.column),)
-    return ForeignKey("", columns, "", target.model._meta.db_table, targets, True, rest)
+    recipe = recipes.foreign_key(model, field)
+    return ForeignKey("", columns, "", target.model._meta.db_table, targets, True, rest, recipe)
 
 
-def _checks(fields: list[Field[Any, Any]], editor: Editor) -> Iterator[Check]:
+def _checks(model: type[Model], fields: list[Field[Any, Any]], editor: Editor) -> Iterator[Check]:
     for field in fields:
         if text := field.db_parameters(connection=editor.connection).get("check"):
-            yield Check("", str(text))
+            yield Check("", str(text), recipe=recipes.check(model, field, str(text)))
 
 
 def _declared(model: Any, editor: Any) -> Iterator[Index | Unique | Check]:
     """What the editor would say for the model's indexes and constraints."""
-    for make in _makers(model, editor):
+    for column, make in _makers(model, editor):
         try:
             statements = make()
         except (FieldDoesNotExist, FieldError):
@@ -142,20 +147,24 @@ def _declared(model: Any, editor: Any) -> Iterator[Index | Unique | Check]:
             continue
         for statement in filter(None, statements):
             if one := ddl.index(str(statement)) or ddl.constraint(str(statement)):
-                yield one
+                yield replace(one, recipe=recipes.statement(str(statement), column))
 
 
-def _makers(model: Any, editor: Any) -> Iterator[Callable[[], Iterable[Any]]]:
-    """Private, all but the last two, but what Django's own create_model calls, and its backends extend."""
+def _makers(model: Any, editor: Any) -> Iterator[tuple[str, Callable[[], Iterable[Any]]]]:
+    """Each with the column that brings it along.
+
+    Private, all but the last two, but what Django's own create_model calls, and its backends extend.
+    """
     options = model._meta
     for field in options.local_fields:
         # Of a foreign key not those for LIKE, which Django drops for good when the key's type changes.
         kind: Any = BaseDatabaseSchemaEditor if field.is_relation else type(editor)
-        yield partial(kind._field_indexes_sql, editor, model, field)  # noqa: SLF001 - see above
+        make = partial(kind._field_indexes_sql, editor, model, field)  # noqa: SLF001 - see above
+        yield clip(str(field.column)), make
     for names in getattr(options, "index_together", ()):  # old migrations'
-        yield partial(_together, model, names, editor)
+        yield "", partial(_together, model, names, editor)
     for one in (*options.indexes, *options.constraints):
-        yield partial(_created, one, model, editor)
+        yield "", partial(_created, one, model, editor)
 
 
 def _together(model: Any, names: Iterable[str], editor: Any) -> list[Any]:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 
 from railway_release.migrations.plan import SchemaPlan
-from railway_release.postgres import shapes
+from railway_release.postgres import catalog, shapes
 from railway_release.postgres.shape import Shape
 from railway_release.postgres.shapes import Alike, Depth
 from railway_release.postgres.sweep import Sweep
@@ -20,6 +20,20 @@ from railway_release.verification.normal import Server
 
 
 @dataclass(frozen=True)
+class Deviation:
+    """A schema, and something that it lacks or has otherwise."""
+
+    plan: SchemaPlan
+    app: str  # whose table it is about
+    difference: Difference
+
+    @property
+    def is_ahead(self) -> bool:
+        """Whether newer code than this has migrated the app."""
+        return self.app in self.plan.ahead
+
+
+@dataclass(frozen=True)
 class _Compared:
     """What is said of one table in all schemas that have it alike."""
 
@@ -27,75 +41,106 @@ class _Compared:
     surplus: frozenset[str] = frozenset()
 
 
-def verify(sweep: Sweep, levels: Levels, depth: Depth) -> Iterator[Finding]:
-    """Findings about columns, and with `everything` about all that tables are made of.
+class Structure:
+    """The tables of some schemas as they are now, each compared once for all in which it should be alike."""
 
-    Each table is compared once for all schemas in which it is, and should be, the same.
-    """
-    fit = {one.schema.name: one for one in levels.plan.schemas if _can_be_judged(one)}
-    expectations, server, facts = Expectations(levels), Server(sweep.connection), Facts(fit.values())
-    there = [alike for alike in shapes.read(sweep, fit, depth) if not levels.ignores(alike.table)]
-    tables = {(schema, alike.table) for alike in there for schema in alike.schemas}
-    for alike in there:
-        for members in _by_level(alike, fit, levels):
-            compared = _compared(alike, members[0], expectations, server)
-            facts.add((one.schema.name for one in members), alike.table, compared.surplus)
-            for one in members if compared.differences else ():
-                yield from _findings(one, alike.table, compared.differences, levels, tables)
+    def __init__(
+        self, sweep: Sweep, expectations: Expectations, plans: Iterable[SchemaPlan], depth: Depth
+    ) -> None:
+        self._levels = expectations.levels
+        self._expectations = expectations
+        self._connection = sweep.connection
+        self.plans = {one.schema.name: one for one in plans if can_be_judged(one)}
+        found = shapes.read(sweep, self.plans, depth)
+        self._there = [alike for alike in found if not self._levels.ignores(alike.table)]
+        self.tables = {(schema, alike.table) for alike in self._there for schema in alike.schemas}
+        self._server = Server(sweep.connection)
+
+    def missing_tables(self) -> Iterator[Deviation]:
+        """The tables that migrations should have made."""
+        missing = [
+            (one, table, shape)
+            for one in self.plans.values()
+            for table, shape in self._expectations.of(one).items()
+            if (one.schema.name, table) not in self.tables
+        ]
+        present = catalog.tables(self._connection, {table for _, table, _ in missing}) if missing else {}
+        in_shared = present.get(self._levels.plan.shared.schema.name, ())
+        for one, table, shape in missing:
+            masked = one.schema.role != "shared" and table in in_shared
+            id = findings.MASKED if masked else findings.GHOST
+            yield Deviation(one, self._app(one, table), Difference(id, table, table=table, piece=shape))
+
+    def deviations(self, facts: Facts | None = None) -> Iterator[Deviation]:
+        """All else; what no model knows of is noted among the facts."""
+        for alike in self._there:
+            for members in self._by_level(alike):
+                compared = self._compared(alike, members[0])
+                if facts:
+                    facts.add((one.schema.name for one in members), alike.table, compared.surplus)
+                for one in members if compared.differences else ():
+                    yield from self._of(one, compared.differences)
+
+    def _by_level(self, alike: Alike) -> Collection[list[SchemaPlan]]:
+        """The schemas of a group, those together of which the same is expected."""
+        grouped: dict[int, list[SchemaPlan]] = {}
+        for name in alike.schemas:
+            grouped.setdefault(id(self._levels.tables[name]), []).append(self.plans[name])
+        return grouped.values()
+
+    def _compared(self, alike: Alike, one: SchemaPlan) -> _Compared:
+        expectations = self._expectations
+
+        def normal(shape: Shape) -> Shape:
+            return self._server.normal(shape, one.schema.name, alike.table)
+
+        if not expectations.of(one):
+            return _Compared()  # nothing is known
+        here, later = normal(alike.shape), expectations.in_the_end(one).get(alike.table)
+        # What a pending migration will make is nobody's own.
+        own = [frozenset(surplus(normal(later), here))] if later else []
+        if alike.table not in expectations.of(one):
+            return _Compared(surplus=frozenset() if later else frozenset({"the table itself"}))
+        there = normal(expectations.of(one)[alike.table])
+        found = differences(alike.table, there, here, later or Shape())
+        return _Compared(tuple(found), frozenset(surplus(there, here)).intersection(*own))
+
+    def _of(self, one: SchemaPlan, found: Iterable[Difference]) -> Iterator[Deviation]:
+        for difference in found:
+            schema, target = difference.target
+            # Of a table that is missing, and of what points to it, it is only said that it is missing.
+            if not target or (schema or one.schema.name, target) in self.tables:
+                yield Deviation(one, self._app(one, difference.table), difference)
+
+    def _app(self, one: SchemaPlan, table: str) -> str:
+        known = self._levels.tables[one.schema.name]
+        return next((each.app for each in known if each.name == table), "")
+
+
+def verify(sweep: Sweep, levels: Levels, depth: Depth) -> Iterator[Finding]:
+    """Findings about columns, and with `everything` about all that tables are made of."""
+    structure = Structure(sweep, Expectations(levels), levels.plan.schemas, depth)
+    facts = Facts(structure.plans.values())
+    yield from (_finding(one) for one in structure.deviations(facts))
     if depth == "everything":
-        for text, holders in shapes.objects(sweep.connection, fit):
+        for text, holders in shapes.objects(sweep.connection, structure.plans):
             facts.add(holders, "", [text])
         yield from facts.odd_ones()
 
 
-def _can_be_judged(one: SchemaPlan) -> bool:
+def can_be_judged(one: SchemaPlan) -> bool:
     """Records with a gap describe no state of the models, and no records none at all."""
     return bool(one.cohort.applied) and not one.cohort.inconsistency
 
 
-def _by_level(alike: Alike, fit: Mapping[str, SchemaPlan], levels: Levels) -> Collection[list[SchemaPlan]]:
-    """The schemas of a group, those together of which the same is expected."""
-    grouped: dict[int, list[SchemaPlan]] = {}
-    for name in alike.schemas:
-        grouped.setdefault(id(levels.tables[name]), []).append(fit[name])
-    return grouped.values()
-
-
-def _compared(alike: Alike, one: SchemaPlan, expectations: Expectations, server: Server) -> _Compared:
-    def normal(shape: Shape) -> Shape:
-        return server.normal(shape, one.schema.name, alike.table)
-
-    if not expectations.of(one):
-        return _Compared()  # nothing is known
-    here, later = normal(alike.shape), expectations.in_the_end(one).get(alike.table)
-    # What a pending migration will make is nobody's own.
-    own = [frozenset(surplus(normal(later), here))] if later else []
-    if alike.table not in expectations.of(one):
-        return _Compared(surplus=frozenset() if later else frozenset({"the table itself"}))
-    there = normal(expectations.of(one)[alike.table])
-    found = differences(alike.table, there, here, later or Shape())
-    return _Compared(tuple(found), frozenset(surplus(there, here)).intersection(*own))
-
-
-def _findings(
-    one: SchemaPlan,
-    table: str,
-    found: Iterable[Difference],
-    levels: Levels,
-    tables: Collection[tuple[str, str]],
-) -> Iterator[Finding]:
-    app = next((known.app for known in levels.tables[one.schema.name] if known.name == table), "")
-    for difference in found:
-        schema, target = difference.target
-        # Of a table that is missing, and of what points to it, it is only said that it is missing.
-        if not target or (schema or one.schema.name, target) in tables:
-            warning = difference.id in findings.WARNINGS or app in one.ahead
-            yield Finding(
-                difference.id,
-                "warning" if warning else "error",
-                one.schema.name,
-                difference.object,
-                app,
-                difference.found,
-                expected=difference.expected,
-            )
+def _finding(one: Deviation) -> Finding:
+    difference = one.difference
+    return Finding(
+        difference.id,
+        "warning" if difference.id in findings.WARNINGS or one.is_ahead else "error",
+        one.plan.schema.name,
+        difference.object,
+        one.app,
+        difference.found,
+        expected=difference.expected,
+    )

@@ -1,0 +1,222 @@
+"""repair: what would mend each schema; with --apply, mend it, then run what is pending, then look again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import partial
+
+from railway_release.backup.once import Backup
+from railway_release.engines.bounds import bounded_waits
+from railway_release.engines.choose import chosen_engine, turns_of
+from railway_release.engines.guard import OwnGuard
+from railway_release.errors import Exit
+from railway_release.interrupts import Interrupts
+from railway_release.log import Screen
+from railway_release.migrations.outcome import Outcome, dotted
+from railway_release.migrations.plan import Cohort, Planner, SchemaPlan
+from railway_release.preflight import checks
+from railway_release.preflight.confirm import confirm
+from railway_release.preflight.target import Target
+from railway_release.progress import Progress
+from railway_release.release import locked, migrate, naming_the_unreached, pending_of, phase
+from railway_release.repairs.create import create_schema
+from railway_release.repairs.examine import Examination, examine
+from railway_release.repairs.mend import Mending
+from railway_release.repairs.remedy import Prescribed, Remedy
+from railway_release.report import Report
+from railway_release.survey import look
+from railway_release.topology import Schema
+from railway_release.words import count, some
+from railway_release.work import Work
+
+# What the first round has mended may show what was hidden behind it.
+_ROUNDS = 3
+
+
+def repair(target: Target, report: Report, screen: Screen, interrupts: Interrupts) -> None:
+    """Fill the report with remedies, and with --apply with an outcome for each schema."""
+    with phase(report, "preflight"):
+        checks.connect(target)
+        checks.check_server(target)
+        if target.config.apply:
+            checks.check_writable(target)
+            confirm(target.platform, target.choice, target.project.folder, target.config.yes, screen)
+    if not target.config.apply:
+        _note(_examined(target, Planner(), report), target, report)
+        _conclude(report)
+        return
+    with locked(target, report, interrupts) as watch:
+        _Repair(target, report, OwnGuard(interrupts, watch), Progress(screen)).run()
+
+
+def _examined(target: Target, planner: Planner, report: Report) -> Examination:
+    with phase(report, "plan"):
+        return examine(target, planner)
+
+
+def _note(found: Examination, target: Target, report: Report) -> None:
+    """Equal remedies are one."""
+    groups: dict[Remedy, list[str]] = {}
+    for name, remedy in found.remedies.items():
+        groups.setdefault(remedy, []).append(name)
+    report.shared_schema = found.survey.plan.shared.schema.name
+    report.remedies = tuple(Prescribed(one, tuple(names)) for one, names in groups.items())
+    report.findings = found.survey.findings
+    report.pending = pending_of(found.survey.plan, target.config)
+
+
+def _conclude(report: Report) -> None:
+    """Without --apply."""
+    to_do = {name for one in report.remedies if one.remedy.does_something for name in one.schemas}
+    refusing = {name for one in report.remedies if one.remedy.refusals for name in one.schemas}
+    if refusing:
+        report.fail(Exit.VERIFICATION, f"{count(len(refusing), 'schema')} cannot be repaired completely.")
+    pending = {name for group in report.pending for name in group.schemas} - refusing
+    if number := len(to_do | pending):
+        report.fail(
+            Exit.PENDING, f"{count(number, 'schema')} can be repaired or migrated; nothing was written."
+        )
+
+
+class _Repair:
+    """One repair under way, with the release lock held."""
+
+    def __init__(self, target: Target, report: Report, guard: OwnGuard, progress: Progress) -> None:
+        self._target = target
+        self._report = report
+        self._guard = guard
+        self._progress = progress
+        self._planner = Planner()
+        self._turns = turns_of(target, guard)
+        self._outcomes: dict[str, Outcome] = {}
+
+    def run(self) -> None:
+        """All of it."""
+        found = _examined(self._target, self._planner, self._report)
+        _note(found, self._target, self._report)
+        backup = Backup(self._target, self._guard.interrupts)
+        with phase(self._report, "backup"):
+            backup.before_changing(*self._to_be_changed(found))
+            self._report.backup = backup.result
+        try:
+            with phase(self._report, "repair"), bounded_waits(self._turns.terms):
+                found = self._mend(found)
+            if not self._shared_failed(found):
+                self._release(backup)
+        finally:
+            self._report.outcomes = tuple(self._merged(found))
+        self._verify(found)
+
+    def _to_be_changed(self, found: Examination) -> tuple[tuple[str, ...], tuple[tuple[str, str], ...]]:
+        due = [one for one in found.survey.plan.schemas if one.due and one.within(self._target.config)]
+        steps = dict.fromkeys(step for one in due for step in one.cohort.steps)
+        names = dict.fromkeys((*found.to_do, *(one.schema.name for one in due)))
+        return tuple(names), tuple(steps)
+
+    def _mend(self, found: Examination) -> Examination:
+        for _ in range(_ROUNDS):
+            waiting = {name: one for name, one in found.to_do.items() if not self._failed(name)}
+            if not waiting:
+                break
+            self._progress.expect(len(waiting))
+            for name, remedy in waiting.items():
+                self._guard.check()
+                self._progress.advance(self._end(self._turn(name, remedy, found), remedy))
+                if name == found.survey.plan.shared.schema.name and self._failed(name):
+                    return found
+            self._progress.end()
+            found = _examined(self._target, self._planner, self._report)
+        return found
+
+    def _turn(self, name: str, remedy: Remedy, found: Examination) -> Outcome:
+        if remedy.creates_schema:
+            nothing = SchemaPlan(Schema(name, "tenant"), Cohort(frozenset(), ()), frozenset())
+            return self._turns.take(nothing, partial(create_schema, name))
+        mending = Mending(found.expectations, self._turns.hand)
+        one = found.plans[name]
+        work = partial(mending.mend, one, remedy, found.deviations.get(name, ()))
+        return self._turns.take(one, work)
+
+    def _end(self, outcome: Outcome, remedy: Remedy) -> Outcome:
+        """Its outcome, with those of earlier rounds."""
+        before = self._outcomes.get(outcome.schema)
+        repairs = before.repairs if before else ()
+        state = "repaired" if outcome.state == "migrated" else outcome.state
+        if state == "repaired":
+            repairs += _in_words(remedy)
+        message = "stopped before it was repaired; nothing is half done"
+        ended = self._outcomes[outcome.schema] = replace(
+            outcome,
+            state=state,
+            repairs=repairs,
+            failed_at="",
+            message=message if state == "not reached" else outcome.message,
+        )
+        return ended
+
+    def _failed(self, name: str) -> bool:
+        return name in self._outcomes and self._outcomes[name].state != "repaired"
+
+    def _shared_failed(self, found: Examination) -> bool:
+        return self._failed(found.survey.plan.shared.schema.name)
+
+    def _release(self, backup: Backup) -> None:
+        """What is pending, as a release does it."""
+        target, report = self._target, self._report
+        before = look(target, self._planner)
+        engine = chosen_engine(target, self._planner, self._guard)
+        work = Work(target, report, self._planner, before, engine, backup, self._progress)
+        with naming_the_unreached(work):
+            migrate(work)
+
+    def _merged(self, found: Examination) -> Iterator[Outcome]:
+        """One for each schema."""
+        released = {one.schema: one for one in self._report.outcomes}
+        for name in dict.fromkeys((*released, *self._outcomes, *found.to_do)):
+            repaired, then = self._outcomes.get(name), released.get(name)
+            if repaired and (then is None or repaired.state != "repaired"):
+                yield repaired
+            elif then is None:
+                yield Outcome(name, "not reached", message="the repair ended before its turn")
+            else:
+                joined = _joined(repaired, then) if repaired else then
+                yield _refused(joined, found.remedies[name]) if name in found.remedies else joined
+
+    def _verify(self, found: Examination) -> None:
+        with phase(self._report, "verify"):
+            self._report.findings = look(self._target, self._planner, depth="everything").findings
+        shared = found.survey.plan.shared.schema.name
+        if self._shared_failed(found):
+            self._report.fail(Exit.SHARED_FAILED, f"The shared schema {shared} could not be repaired.")
+        self._report.causes.pop(Exit.TENANTS_FAILED, None)  # those that were refused have not failed
+        failed = self._report.failed_tenants
+        if len(failed) > self._target.config.tolerate_failed:
+            self._report.fail(Exit.TENANTS_FAILED, f"{count(len(failed), 'tenant schema')} failed.")
+        if errors := self._report.errors:
+            self._report.fail(Exit.VERIFICATION, f"{count(len(errors), 'error')} left; see above why.")
+
+
+def _in_words(remedy: Remedy) -> tuple[str, ...]:
+    mended = (f"mended {id} {object}" for id, object in remedy.mends)
+    return (*mended, *(f"recorded {dotted(key)}" for key in remedy.records))
+
+
+def _joined(repaired: Outcome, released: Outcome) -> Outcome:
+    state = "repaired" if released.state in ("current", "migrated") else released.state
+    return replace(
+        released,
+        state=state,
+        repairs=repaired.repairs,
+        duration=repaired.duration + released.duration,
+        attempts=repaired.attempts + released.attempts,
+        statements=repaired.statements + released.statements,
+    )
+
+
+def _refused(outcome: Outcome, remedy: Remedy) -> Outcome:
+    """What was not to be mended has its reason in the summary already."""
+    if not remedy.refusals or outcome.state in ("skipped", "not reached"):
+        return outcome
+    objects = some([f"{one.id} {one.object}" for one in remedy.refusals], 3)
+    return replace(outcome, state="refused", message=f"left as it is: {objects}", hint="")

@@ -1,0 +1,107 @@
+"""Examine: everything that is wrong, and the remedy of each schema."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+from railway_release.migrations.opaque import opaque
+from railway_release.migrations.outcome import dotted
+from railway_release.migrations.plan import Planner, SchemaPlan
+from railway_release.postgres.sweep import Sweep
+from railway_release.preflight.target import Target
+from railway_release.repairs import rows, unrecorded
+from railway_release.repairs.prescribe import prescribe
+from railway_release.repairs.refuse import IGNORED, NOT_OURS
+from railway_release.repairs.remedy import Refusal, Remedy
+from railway_release.survey import Survey, look, reading
+from railway_release.topology import tenant_connection
+from railway_release.verification.expectations import Expectations
+from railway_release.verification.findings import COLUMN_MISSING, GHOST, MASKED, NO_SCHEMA
+from railway_release.verification.levels import levels
+from railway_release.verification.structure import Deviation, Structure, can_be_judged
+
+_MADE_EMPTY = {GHOST, MASKED, COLUMN_MISSING}
+
+
+@dataclass(frozen=True)
+class Examination:
+    """One look, and what follows from it; by schema."""
+
+    survey: Survey
+    expectations: Expectations
+    deviations: Mapping[str, Sequence[Deviation]]
+    remedies: Mapping[str, Remedy]
+
+    @cached_property
+    def plans(self) -> dict[str, SchemaPlan]:
+        """The schemas that can be worked in; the shared one first."""
+        return {one.schema.name: one for one in self.survey.plan.schemas}
+
+    @property
+    def to_do(self) -> dict[str, Remedy]:
+        """The remedies that do something; that of the shared schema first, as others build on it."""
+        names = (*self.plans, *self.survey.plan.topology.without_schema)
+        done = {name: self.remedies[name] for name in names if name in self.remedies}
+        return {name: remedy for name, remedy in done.items() if remedy.does_something}
+
+
+def examine(target: Target, planner: Planner) -> Examination:
+    """Reads only."""
+    survey = look(target, planner, depth="everything")
+    return reading(target, lambda sweep: _examine(target, planner, survey, sweep))
+
+
+def _examine(target: Target, planner: Planner, survey: Survey, sweep: Sweep) -> Examination:
+    shared = survey.plan.shared
+    expectations = Expectations(levels(survey.plan, planner, target.config))
+    found = _deviations(survey, expectations, sweep)
+    of_rows = rows.read(sweep, (one for some in found.values() for one in some), shared.schema.name)
+    connection = tenant_connection()
+    remedies: dict[str, Remedy] = defaultdict(Remedy)
+    for name, ones in found.items():
+        remedy = prescribe(ones, expectations.of(ones[0].plan), of_rows, connection)
+        remedies[name] = replace(remedy, not_restored=_not_restored(ones, remedy, planner))
+    for name, keys, refusals in unrecorded.find(target.config, planner, survey, expectations.levels, sweep):
+        one = remedies[name]
+        remedies[name] = replace(one, records=keys, refusals=(*one.refusals, *refusals))
+    for name, refusal in _beyond(survey):
+        remedies[name] = replace(remedies[name], refusals=(*remedies[name].refusals, refusal))
+    for name in survey.plan.topology.without_schema:
+        if any(one.severity != "accepted" for one in survey.findings_by_schema.get(name, ())):
+            remedies[name] = Remedy(mends=((NO_SCHEMA, name),), creates_schema=True)
+    return Examination(survey, expectations, found, dict(remedies))
+
+
+def _not_restored(found: Sequence[Deviation], remedy: Remedy, planner: Planner) -> tuple[str, ...]:
+    """The recorded migrations whose code may have filled what is made anew: those of the same apps."""
+    mended = (one for one in found if (one.difference.id, one.difference.object) in remedy.mends)
+    apps = {one.app for one in mended if one.difference.id in _MADE_EMPTY}
+    cohort = found[0].plan.cohort
+    graph = planner.graph_of(cohort)
+    keys = (key for key in graph.in_order() if key[0] in apps and key in cohort.applied)
+    return tuple(dotted(key) for key in keys if key in graph.graph.nodes and opaque(graph.graph.nodes[key]))
+
+
+def _deviations(survey: Survey, expectations: Expectations, sweep: Sweep) -> dict[str, list[Deviation]]:
+    """Of the schemas in which anything was found that nobody has accepted."""
+    wanted = {(one.schema, one.id, one.object) for one in survey.findings if one.severity != "accepted"}
+    broken = {schema for schema, _, _ in wanted}
+    plans = [one for one in survey.plan.schemas if one.schema.name in broken and can_be_judged(one)]
+    found: dict[str, list[Deviation]] = defaultdict(list)
+    if plans:
+        structure = Structure(sweep, expectations, {*plans, survey.plan.shared}, "everything")
+        for one in (*structure.missing_tables(), *structure.deviations()):
+            key = (one.plan.schema.name, one.difference.id, one.difference.object)
+            if key in wanted and one.difference.id not in IGNORED:
+                found[one.plan.schema.name].append(one)
+    return found
+
+
+def _beyond(survey: Survey) -> Iterator[tuple[str, Refusal]]:
+    """What is wrong and no statement of Django's mends."""
+    for one in survey.findings:
+        if one.severity == "error" and one.id in NOT_OURS:
+            yield one.schema, Refusal(one.id, one.object, one.hint)

@@ -1,0 +1,120 @@
+"""Mend: one schema's remedy, in one transaction that is committed only if all is as it should be then."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Collection, Iterator, Sequence
+from typing import Any
+
+from railway_release.engines.hand import Hand
+from railway_release.engines.statements import record
+from railway_release.migrations.plan import SchemaPlan
+from railway_release.postgres.session import Connection, fetch, quote
+from railway_release.postgres.sweep import Sweep
+from railway_release.repairs.remedy import Remedy
+from railway_release.topology import search_path, tenant_connection
+from railway_release.verification.expectations import Expectations
+from railway_release.verification.structure import Deviation, Structure
+from railway_release.words import some
+
+
+class NotMended(Exception):
+    """It was undone, since something would not have been as it should."""
+
+
+class Mending:
+    """At work on Django's connection to the tenants' database, which is watched and has its timeouts."""
+
+    def __init__(self, expectations: Expectations, hand: Hand) -> None:
+        self._expectations = expectations
+        self._hand = hand
+
+    def mend(self, one: SchemaPlan, remedy: Remedy, before: Sequence[Deviation]) -> None:
+        """Raises NotMended, or what the server says; then the schema is as it was before.
+
+        Indexes come last, by themselves: REINDEX CONCURRENTLY knows no transaction.
+        """
+        tenant_connection().ensure_connection()
+        connection: Connection = tenant_connection().connection
+        if remedy.statements:
+            with _transaction(connection, one.schema.name):
+                _check(connection, one.schema.name, remedy, self._shared)
+                for statement in remedy.statements:
+                    self._send(connection, statement)
+                self._verify(connection, one, remedy, before)
+        self._mend_indexes(connection, one.schema.name, remedy)
+        if remedy.records:
+            self._send(connection, record(one.schema.name, remedy.records))
+
+    @property
+    def _shared(self) -> str:
+        return self._expectations.levels.plan.shared.schema.name
+
+    def _send(self, connection: Connection, statement: str) -> None:
+        self._hand.send(statement)
+        connection.cursor().execute(statement)
+
+    def _verify(
+        self, connection: Connection, one: SchemaPlan, remedy: Remedy, before: Sequence[Deviation]
+    ) -> None:
+        left = {_key(each) for each in _deviations(connection, self._expectations, one)}
+        allowed = {_key(each) for each in before} - set(remedy.mends)
+        if wrong := sorted(left - allowed):
+            text = some([f"{id} {object}" for id, object in wrong], 3)
+            raise NotMended(f"undone, since this would still be wrong: {text}")
+
+    def _mend_indexes(self, connection: Connection, schema: str, remedy: Remedy) -> None:
+        for words, names in (
+            ("DROP INDEX CONCURRENTLY", remedy.discards),
+            ("REINDEX INDEX CONCURRENTLY", remedy.reindexes),
+        ):
+            for name in names:
+                # Cancelled, it would leave another invalid index.
+                self._hand.begin(("", name), atomic=False)
+                self._send(connection, f"{words} {quote(schema)}.{quote(name)}")
+                self._hand.end()
+
+
+def _key(one: Deviation) -> tuple[str, str]:
+    return one.difference.id, one.difference.object
+
+
+def _deviations(connection: Connection, expectations: Expectations, one: SchemaPlan) -> Iterator[Deviation]:
+    """Of this schema; the shared one is read, too, for what points there."""
+    plans = {one, expectations.levels.plan.shared}
+    structure = Structure(Sweep(connection), expectations, plans, "everything")
+    found = (*structure.missing_tables(), *structure.deviations())
+    yield from (each for each in found if each.plan == one)
+
+
+@contextlib.contextmanager
+def _transaction(connection: Connection, schema: str) -> Iterator[None]:
+    """Tables are made in this schema, and point to its own before the shared one's."""
+    path = ", ".join(map(quote, dict.fromkeys((schema, *search_path()))))
+    connection.cursor().execute(f"BEGIN; SET LOCAL search_path = {path}")
+    try:
+        yield
+    except BaseException:
+        # After an error of the connection itself there is nothing left to undo.
+        with contextlib.suppress(Exception):
+            connection.cursor().execute("ROLLBACK")
+        raise
+    connection.cursor().execute("COMMIT")
+
+
+def _check(connection: Any, schema: str, remedy: Remedy, shared: str) -> None:
+    """Lock what is to be altered, so that nothing is found in its place, and see that nothing is lost."""
+    if remedy.alters:
+        tables = ", ".join(f"{quote(schema)}.{quote(table)}" for table in remedy.alters)
+        connection.cursor().execute(f"LOCK TABLE {tables} IN ACCESS EXCLUSIVE MODE")
+    _check_empty(connection, schema, remedy.must_be_empty)
+    if remedy.shared_must_be_empty:
+        tables = ", ".join(f"{quote(shared)}.{quote(table)}" for table in remedy.shared_must_be_empty)
+        connection.cursor().execute(f"LOCK TABLE {tables} IN SHARE MODE")
+        _check_empty(connection, shared, remedy.shared_must_be_empty)
+
+
+def _check_empty(connection: Connection, schema: str, tables: Collection[str]) -> None:
+    for table in tables:
+        if fetch(connection, f"SELECT FROM {quote(schema)}.{quote(table)} LIMIT 1"):
+            raise NotMended(f"undone: {quote(schema)}.{quote(table)} holds rows by now")

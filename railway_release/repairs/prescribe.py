@@ -1,0 +1,146 @@
+"""Prescribe: from what a schema lacks to what mends it, or why nothing is to be done."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from railway_release.postgres.shape import Column, ForeignKey, Piece, Shape
+from railway_release.repairs import statements
+from railway_release.repairs.refuse import why_not
+from railway_release.repairs.remedy import Refusal, Remedy
+from railway_release.repairs.rows import Rows, invents
+from railway_release.repairs.statements import Ranked
+from railway_release.verification import findings
+from railway_release.verification.differences import without
+from railway_release.verification.expectations import Tables
+from railway_release.verification.structure import Deviation
+
+_TABLE = (findings.GHOST, findings.MASKED)
+_LEFT_BY_REINDEX = ("_ccnew", "_ccold")
+
+
+@dataclass(frozen=True)
+class _Case:
+    """One schema: what is expected there, what is wrong and can be mended, and what cannot."""
+
+    expected: Tables
+    mended: tuple[Deviation, ...]
+    refused: tuple[Deviation, ...]
+
+    def tables(self) -> set[str]:
+        """Those that will be made."""
+        return {one.difference.table for one in self.mended if one.difference.id in _TABLE}
+
+    def columns(self, table: str) -> set[str]:
+        """Those that will be added to a table that is there."""
+        return _missing_columns(table, self.mended)
+
+    def refused_columns(self, table: str) -> set[str]:
+        """Those that will still be missing."""
+        return _missing_columns(table, self.refused)
+
+
+def prescribe(found: Sequence[Deviation], expected: Tables, rows: Rows, connection: Any) -> Remedy:
+    """The remedy of one schema; `connection` is Django's, for its words only."""
+    refusals = {one: why for one in found if (why := why_not(one, rows))}
+    refusals |= _pointing_to_refused(found, expected, refusals)
+    case = _Case(expected, tuple(one for one in found if one not in refusals), tuple(refusals))
+    ranked = [*_of_differences(case, connection), *_of_consequences(case, connection)]
+    indexes = [name for one in case.mended if _is_invalid(one) for name in one.difference.instead]
+    left = [name for name in indexes if name.rstrip("0123456789").endswith(_LEFT_BY_REINDEX)]
+    return Remedy(
+        mends=tuple((one.difference.id, one.difference.object) for one in case.mended),
+        statements=tuple(dict.fromkeys(sql for _, sql in sorted(ranked, key=lambda one: one[0]))),
+        alters=tuple(sorted(_altered(case))),
+        must_be_empty=tuple(sorted({one.difference.table for one in case.mended if invents(one)})),
+        shared_must_be_empty=tuple(
+            sorted(one.difference.table for one in case.mended if one.difference.id == findings.MASKED)
+        ),
+        reindexes=tuple(name for name in indexes if name not in left),
+        discards=tuple(left),
+        refusals=tuple(
+            Refusal(one.difference.id, one.difference.object, why) for one, why in refusals.items()
+        ),
+    )
+
+
+def _pointing_to_refused(
+    found: Sequence[Deviation], expected: Tables, refused: Collection[Deviation]
+) -> dict[Deviation, str]:
+    """Tables that would point to one that stays away: their keys would find the shared schema's."""
+    away = {one.difference.table for one in refused if one.difference.id in _TABLE}
+    more: dict[Deviation, str] = {}
+    while True:
+        new = {
+            one: f"It points to {', '.join(sorted(targets))}, which cannot be made here."
+            for one in found
+            if one not in more and one not in refused and (targets := _targets(one, expected) & away)
+        }
+        if not new:
+            return more
+        more |= new
+        away |= {one.difference.table for one in new if one.difference.id in _TABLE}
+
+
+def _targets(one: Deviation, expected: Tables) -> set[str]:
+    """The tables of the same schema to which something that is missing points."""
+    keys: Iterable[ForeignKey] = ()
+    match one.difference.piece:
+        case Shape(foreign_keys=keys):
+            pass
+        case ForeignKey() as key:
+            keys = (key,)
+        case Column(name=name) if one.difference.id == findings.COLUMN_MISSING:
+            keys = (key for key in expected[one.difference.table].foreign_keys if name in key.columns)
+    return {key.table for key in keys if not key.schema}
+
+
+def _of_differences(case: _Case, connection: Any) -> Iterator[Ranked]:
+    for one in case.mended:
+        yield from statements.of(one.difference, connection)
+
+
+def _of_consequences(case: _Case, connection: Any) -> Iterator[Ranked]:
+    """What went with a column or a table, of which nothing was said: it could not be there."""
+    made = case.tables()
+    for table, shape in case.expected.items():
+        if table in made:
+            continue
+        columns = case.columns(table)
+        for piece in [*_about(shape, columns, case.refused_columns(table)), *_pointing_to(shape, made)]:
+            if not (piece.recipe and piece.recipe.column in columns):
+                yield from statements.making(piece, connection)
+
+
+def _about(shape: Shape, columns: set[str], refused: set[str]) -> list[Piece]:
+    """All that is about these columns, as far as it can be made."""
+    if not columns:
+        return []
+    there = without(shape, columns | refused).rules
+    return [one for one in without(shape, refused).rules if one not in there]
+
+
+def _pointing_to(shape: Shape, made: set[str]) -> list[Piece]:
+    return [key for key in shape.foreign_keys if not key.schema and key.table in made]
+
+
+def _altered(case: _Case) -> set[str]:
+    made = case.tables()
+    pointing = {table for table, shape in case.expected.items() if _pointing_to(shape, made)}
+    named = {one.difference.table for one in case.mended if not _is_invalid(one)}
+    return (named | pointing) - made
+
+
+def _missing_columns(table: str, found: Iterable[Deviation]) -> set[str]:
+    of_table = (one.difference for one in found if one.difference.table == table)
+    return {
+        one.piece.name
+        for one in of_table
+        if one.id == findings.COLUMN_MISSING and isinstance(one.piece, Column)
+    }
+
+
+def _is_invalid(one: Deviation) -> bool:
+    return one.difference.id == findings.INDEX_INVALID

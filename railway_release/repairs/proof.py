@@ -1,0 +1,147 @@
+"""Proof: whether all that a migration makes is in a schema, object by object, or nothing of it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from railway_release.migrations.outcome import Key
+from railway_release.migrations.plan import History, SchemaPlan
+from railway_release.postgres.shape import Check, ForeignKey, Index, Recipe, Shape, Unique
+from railway_release.postgres.sweep import Sweep
+from railway_release.verification import findings
+from railway_release.verification.differences import without
+from railway_release.verification.expectations import Expectations, Tables
+from railway_release.verification.levels import Levels, at
+from railway_release.verification.structure import Deviation, Structure
+
+# What is there, and only that: told already.
+_MORE = {findings.COLUMN_EARLY, findings.COLUMN_EXTRA, findings.COLUMN_IN_THE_WAY}
+
+
+@dataclass(frozen=True)
+class Proof:
+    """What speaks against its work being there, and what speaks against its being absent; in words."""
+
+    missing: tuple[str, ...] = ()
+    there: tuple[str, ...] = ()
+    inconsistent: str = ""  # why its record could not stand, or could not go
+
+
+class Prover:
+    """Compares schemas with what would be expected of them with a migration's record, and without."""
+
+    def __init__(self, sweep: Sweep, levels: Levels, history: History) -> None:
+        self._sweep = sweep
+        self._levels = levels
+        self._history = history
+        self._known: dict[tuple[tuple[Key, ...], tuple[Key, ...]], Expectations] = {}
+
+    def prove(self, schema: str, keys: Sequence[Key]) -> Proof:
+        """Of these migrations together, which are recorded all or not at all."""
+        records = self._history.get(schema, ())
+        others = [key for key in records if key not in keys]
+        before, after = self.view(schema, others), self.view(schema, [*others, *keys])
+        for view in (after, before):
+            if view.plan.cohort.inconsistency:
+                return Proof(inconsistent=view.plan.cohort.inconsistency)
+        absent = {_key(one) for one in before.deviations}
+        missing = [one for one in after.deviations if _key(one) not in absent]
+        gone = before.tables.keys() - after.tables.keys()
+        still = [f"the table {table} is still there" for table in sorted(gone) if before.holds(table)]
+        there = [*_made(before.tables, after), *_undone(before, after)]
+        return Proof((*map(_in_words, missing), *still), tuple(there))
+
+    def view(self, schema: str, records: Iterable[Key]) -> _View:
+        """The schema as it would be judged with these records."""
+        expectations = self._expectations(schema, tuple(records))
+        (one,) = [each for each in expectations.levels.plan.schemas if each.schema.name == schema]
+        return _View(one, expectations, self._sweep)
+
+    def _expectations(self, schema: str, records: tuple[Key, ...]) -> Expectations:
+        """The same for all schemas whose records are the same as this one's."""
+        now = self._history.get(schema, ())
+        if (now, records) not in self._known:
+            alike = {name: records for name, theirs in self._history.items() if theirs == now}
+            levels = at(self._levels, {**self._history, **alike, schema: records})
+            self._known[now, records] = Expectations(levels)
+        return self._known[now, records]
+
+
+@dataclass(frozen=True)
+class _View:
+    """A schema with records that it has or might have."""
+
+    plan: SchemaPlan
+    expectations: Expectations
+    sweep: Sweep
+
+    @cached_property
+    def tables(self) -> Tables:
+        """Those that migrations would have made."""
+        return self.expectations.of(self.plan)
+
+    @cached_property
+    def deviations(self) -> list[Deviation]:
+        """What would be wrong."""
+        found = [*self._structure.missing_tables(), *self._structure.deviations()]
+        return [one for one in found if one.plan == self.plan]
+
+    def holds(self, table: str) -> bool:
+        """Whether the schema has the table."""
+        return (self.plan.schema.name, table) in self._structure.tables
+
+    @cached_property
+    def _structure(self) -> Structure:
+        plans = {self.plan, self.expectations.levels.plan.shared}
+        return Structure(self.sweep, self.expectations, plans, "everything")
+
+
+def _made(before: Tables, view: _View) -> Iterator[str]:
+    """What the migration makes, and is there."""
+    lacking = {id(recipe) for one in view.deviations if (recipe := _recipe(one))}
+    for table, shape in view.tables.items():
+        if table not in before:
+            yield from [] if id(shape.recipe) in lacking else [f"the table {table} is there"]
+            continue
+        for column in shape.columns:
+            if column not in before[table].columns and id(column.recipe) not in lacking:
+                yield f"the column {table}.{column.name} is there as it says"
+        for rule in _judged(shape, view, lacking):
+            if rule not in before[table].rules and id(rule.recipe) not in lacking:
+                yield f"{type(rule).__name__.lower()} {rule.name}".rstrip() + f" of {table} is there"
+
+
+def _judged(
+    shape: Shape, view: _View, lacking: Collection[int]
+) -> Iterator[Unique | Check | Index | ForeignKey]:
+    """All of which it was said whether it is there: nothing is said of what is about a missing column."""
+    columns = {one.name for one in shape.columns if id(one.recipe) in lacking}
+    for rule in without(shape, columns).rules:
+        if not isinstance(rule, ForeignKey) or rule.schema or view.holds(rule.table):
+            yield rule
+
+
+def _undone(without_it: _View, with_it: _View) -> Iterator[str]:
+    """What the migration takes away or changes, and is not there any more."""
+    expected = {_key(one) for one in with_it.deviations}
+    for one in without_it.deviations:
+        if _key(one) not in expected and one.difference.id not in _MORE:
+            yield f"{_in_words(one)}, as it says"
+
+
+def _recipe(one: Deviation) -> Recipe | None:
+    return one.difference.piece.recipe if one.difference.piece else None
+
+
+def _key(one: Deviation) -> tuple[str, str, str, str]:
+    difference = one.difference
+    return difference.id, difference.object, difference.expected, difference.found
+
+
+def _in_words(one: Deviation) -> str:
+    difference = one.difference
+    words = [f"{difference.expected} expected" if difference.expected else "", difference.found]
+    told = ", ".join(filter(None, words))
+    return f"{difference.id} {difference.object}" + (f" ({told})" if told else "")

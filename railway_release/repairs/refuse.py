@@ -1,0 +1,56 @@
+"""Refuse: what is not mended, and what a person can do who knows more."""
+
+from __future__ import annotations
+
+from railway_release.postgres.session import quote
+from railway_release.postgres.shape import Column
+from railway_release.repairs.rows import Rows, invents
+from railway_release.verification import findings
+from railway_release.verification.structure import Deviation
+from railway_release.words import count
+
+_AHEAD = "Newer code than this has migrated the app: deploy that, or repair with it."
+_BY_HAND = "Nothing that Django says makes it; add it by hand."
+_WHY = {
+    findings.COLUMN_TYPE: "The other type may not hold all that is there: look, then change it by hand "
+    "(ALTER TABLE … ALTER COLUMN … TYPE … USING …).",
+    findings.COLUMN_GENERATED: "It would have to be dropped and added anew: do that by hand.",
+    findings.COLUMN_IN_THE_WAY: "No column is ever dropped: if nothing needs it, ALTER TABLE … DROP COLUMN; "
+    "or give it a default.",
+}
+# Warnings of which nothing is said: they are nobody's loss.
+IGNORED = frozenset({findings.COLUMN_EXTRA, findings.COLUMN_EARLY, findings.COLUMN_COLLATION})
+
+# What the hint of the finding says, a person has to do.
+NOT_OURS = frozenset({findings.MISSING, findings.INCONSISTENT, findings.UNREADABLE, findings.MISTYPED})
+
+
+def why_not(one: Deviation, rows: Rows) -> str:
+    """Why this one is left as it is; nothing if it is mended."""
+    difference, schema, piece = one.difference, one.plan.schema.name, one.difference.piece
+    if one.is_ahead:
+        return _AHEAD
+    if difference.id in _WHY:
+        return _WHY[difference.id]
+    if difference.id == findings.MASKED and (hidden := rows.in_shared.get(difference.table, 0)):
+        return _masking(hidden)
+    if isinstance(piece, Column) and invents(one) and (schema, difference.table) in rows.filled:
+        return _inventing(difference.table, piece)
+    needs_recipe = difference.id not in (findings.INDEX_INVALID, findings.CONSTRAINT_UNCHECKED)
+    return _BY_HAND if needs_recipe and not (piece and piece.recipe) else ""
+
+
+def _masking(hidden: int) -> str:
+    return (
+        f"The shared table of that name holds {count(hidden, 'row')}, and some may be this tenant's. Look at "
+        f"them; move those that are the tenant's, or delete them if nobody needs them, then repair again."
+    )
+
+
+def _inventing(table: str, column: Column) -> str:
+    name = column.name
+    return (
+        f"It allows no NULL, has no default, and {quote(table)} holds rows: nobody knows their values. Add "
+        f"it by hand with those (ALTER TABLE {quote(table)} ADD COLUMN {quote(name)} … NOT NULL DEFAULT …, "
+        "then ALTER COLUMN … DROP DEFAULT), or delete the rows if nobody needs them; then repair again."
+    )

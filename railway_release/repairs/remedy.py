@@ -1,0 +1,46 @@
+"""Remedy: what would mend a schema, and what nobody can mend without knowing more. Values only."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from railway_release.migrations.outcome import Key
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """Something that is left as it is, and why; then what can be done about it."""
+
+    id: str  # of the finding
+    object: str
+    why: str
+
+
+@dataclass(frozen=True)
+class Remedy:
+    """Equal ones mend equal schemas. Tables are those of the schema itself unless `shared` is said."""
+
+    mends: tuple[tuple[str, str], ...] = ()  # ids and objects of the findings that will be gone
+    statements: tuple[str, ...] = ()  # in one transaction, in this order
+    alters: tuple[str, ...] = ()  # the tables that must be there
+    must_be_empty: tuple[str, ...] = ()  # or a column would need values that nobody has given
+    shared_must_be_empty: tuple[str, ...] = ()  # or rows would be left behind there
+    reindexes: tuple[str, ...] = ()  # indexes, one after the other, outside of the transaction
+    discards: tuple[str, ...] = ()  # what a REINDEX that was cut off has left, likewise
+    records: tuple[Key, ...] = ()  # migrations whose work is there, to be recorded
+    creates_schema: bool = False
+    refusals: tuple[Refusal, ...] = ()
+    not_restored: tuple[str, ...] = ()  # migrations that may have made data in what was missing
+
+    @property
+    def does_something(self) -> bool:
+        """Whether there is anything to do in the schema."""
+        return bool(self.statements or self.reindexes or self.discards or self.records or self.creates_schema)
+
+
+@dataclass(frozen=True)
+class Prescribed:
+    """A remedy, and the schemas that it is for."""
+
+    remedy: Remedy
+    schemas: tuple[str, ...]

@@ -1,0 +1,56 @@
+"""Rows: which tables hold any, asked before anything is added to them."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from railway_release.postgres.session import fetch, quote
+from railway_release.postgres.sweep import Sweep
+from railway_release.verification.findings import COLUMN_MISSING, MASKED
+from railway_release.verification.structure import Deviation
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Of the tables that were asked about."""
+
+    filled: frozenset[tuple[str, str]]  # schema and table; those that cannot be read, too
+    in_shared: Mapping[str, int]  # how many rows hide behind a masked table
+
+
+def read(sweep: Sweep, found: Iterable[Deviation], shared: str) -> Rows:
+    """One statement for each table and fifty schemas."""
+    asked: dict[str, list[str]] = defaultdict(list)
+    masked = set()
+    for one in found:
+        difference = one.difference
+        if difference.id == MASKED:
+            masked.add(difference.table)
+        elif invents(one):
+            asked[difference.table].append(one.plan.schema.name)
+    filled = {
+        (schema, table) for table, schemas in asked.items() for schema in _filled(sweep, table, schemas)
+    }
+    return Rows(frozenset(filled), {table: _count(sweep, shared, table) for table in masked})
+
+
+def invents(one: Deviation) -> bool:
+    """Whether it is a missing column that cannot be added where there are rows."""
+    piece = one.difference.piece
+    missing = one.difference.id == COLUMN_MISSING
+    return bool(missing and piece and piece.recipe and piece.recipe.invents)
+
+
+def _filled(sweep: Sweep, table: str, schemas: list[str]) -> list[str]:
+    named = quote(table).replace("{", "{{").replace("}", "}}")
+    select = f"(SELECT {{literal}}, EXISTS (SELECT FROM {{schema}}.{named}))"  # noqa: S608 - quoted
+    unreadable: dict[str, str] = {}
+    answers = list(sweep.ask(sorted(set(schemas)), select, unreadable))
+    return [*(schema for schema, any_row in answers if any_row), *unreadable]
+
+
+def _count(sweep: Sweep, shared: str, table: str) -> int:
+    ((number,),) = fetch(sweep.connection, f"SELECT count(*) FROM {quote(shared)}.{quote(table)}")  # noqa: S608 - quoted
+    return int(number)

@@ -1,0 +1,58 @@
+"""Verdict: whether a record may be written, or taken away, by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from railway_release.migrations.disk import Graph
+from railway_release.migrations.opaque import opaque
+from railway_release.migrations.outcome import Key, dotted, in_words
+from railway_release.repairs.proof import Proof
+from railway_release.words import some
+
+_MOST = 20  # a person who is told that much is missing reads no more
+
+
+def against_recording(key: Key, graph: Graph, proof: Proof, *, data_is_done: bool) -> str:
+    """Why it is not to be recorded as applied; nothing if it is."""
+    if proof.inconsistent:
+        return proof.inconsistent
+    if proof.missing:
+        return f"not all that it makes is there: {some(proof.missing, _MOST)}"
+    return "" if data_is_done else _unproven(key, graph, "did")
+
+
+def built_on(key: Key, graph: Graph, applied: Collection[Key]) -> str:
+    """Why its record cannot go, whatever is there; nothing if it can."""
+    dependent = [one for one in graph.graph.backwards_plan(key) if one in applied and one != key]
+    return f"recorded migrations depend on it: {in_words(tuple(dependent))}" if dependent else ""
+
+
+def against_forgetting(key: Key, graph: Graph, proof: Proof, *, data_is_done: bool) -> str:
+    """Why its record is not to be taken away; nothing if it is."""
+    if proof.inconsistent:
+        return proof.inconsistent
+    if proof.there:
+        return f"something of it is there: {some(proof.there, _MOST)}"
+    if not proof.missing and not data_is_done:
+        return _unproven(key, graph, "did") or "it makes nothing that could be missing"
+    return "" if data_is_done else _unproven(key, graph, "has left")
+
+
+def _unproven(key: Key, graph: Graph, verb: str) -> str:
+    if operations := opaque(graph.graph.nodes[key]):
+        named = ", ".join(dict.fromkeys(operations))
+        return f"nobody can see what its {named} {verb}; if you have seen to that, add --data-is-done"
+    return ""
+
+
+def unknown(key: Key, graph: Graph) -> str:
+    """Why it is no migration of its own in a schema with these records; nothing if it is one."""
+    if key in graph.graph.nodes:
+        return ""
+    squashes = [one for one, squash in graph.replacements.items() if key in squash.replaces]
+    return (
+        f"it is replaced by {in_words(tuple(squashes)) or 'a squash'}"
+        if squashes
+        else f"{dotted(key)} is not on disk"
+    )

@@ -1,0 +1,104 @@
+"""Recipes: how Django's schema editor makes a table, and each part of one that is there.
+
+Names are those that PostgreSQL and Django give when the whole table is created.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from django.db.models import Field, Model
+
+from railway_release.postgres.session import clip
+from railway_release.postgres.shape import Recipe
+
+_FOREIGN_KEY_NAME = "_fk_%(to_table)s_%(to_column)s"  # as in Django's own create_model
+
+
+def table(model: type[Model]) -> Recipe:
+    """The table and all that belongs to it; not those of its many-to-many fields."""
+
+    def follow(editor: Any) -> None:
+        class OfOneTable(type(editor)):  # type: ignore[misc]  # known at run time
+            def create_model(self, other: type[Model]) -> None:
+                if other is model:
+                    super().create_model(other)
+
+        alone = OfOneTable(editor.connection, collect_sql=True, atomic=False)
+        alone.deferred_sql, alone.collected_sql = editor.deferred_sql, editor.collected_sql
+        alone.create_model(model)
+
+    return Recipe(follow)
+
+
+def column(model: type[Model], field: Field[Any, Any]) -> Recipe:
+    """The column, with what is about it alone: its foreign key, its unique constraint, its index."""
+    return Recipe(lambda editor: editor.add_field(model, field), invents=_needs_a_value(field))
+
+
+def key(model: type[Model], field: Field[Any, Any]) -> Recipe:
+    """The primary key."""
+    return _constraint(model, "PRIMARY KEY", columns_of(field), of=field)
+
+
+def unique(model: type[Model], field: Field[Any, Any]) -> Recipe:
+    """The constraint of a unique field."""
+    return _constraint(model, "UNIQUE", [str(field.column)], of=field)
+
+
+def unique_together(model: type[Model], fields: Iterable[Field[Any, Any]]) -> Recipe:
+    """As Django names it."""
+    return Recipe(lambda editor: editor.execute(editor._create_unique_sql(model, [*fields])))  # noqa: SLF001 - as create_model does
+
+
+def foreign_key(model: type[Model], field: Field[Any, Any]) -> Recipe:
+    """The constraint of a foreign key."""
+
+    def follow(editor: Any) -> None:
+        editor.execute(editor._create_fk_sql(model, field, _FOREIGN_KEY_NAME))  # noqa: SLF001 - as create_model does
+
+    return Recipe(follow, clip(str(field.column)))
+
+
+def check(model: type[Model], field: Field[Any, Any], text: str) -> Recipe:
+    """What a field's own type asks for."""
+    return _alter(model, f"CHECK ({text})", clip(str(field.column)))
+
+
+def statement(sql: str, column: str = "") -> Recipe:
+    """What Django's editor has said already."""
+    return Recipe(lambda editor: editor.execute(sql, None), column)
+
+
+def statements(recipe: Recipe, connection: Any) -> tuple[list[str], list[str]]:
+    """What Django would send, and what it would send after all else; nothing is sent."""
+    editor = connection.schema_editor(collect_sql=True)
+    editor.deferred_sql = []
+    recipe.follow(editor)
+    return [*editor.collected_sql], [f"{one};" for one in editor.deferred_sql]
+
+
+def columns_of(key: Any) -> list[str]:
+    """Composite primary keys have several."""
+    return list(getattr(key, "columns", None) or [key.column])
+
+
+def _constraint(model: type[Model], kind: str, columns: list[str], of: Field[Any, Any]) -> Recipe:
+    names = ", ".join(f'"{name}"' for name in columns)
+    return _alter(model, f"{kind} ({names})", clip(str(of.column)) if len(columns) == 1 else "")
+
+
+def _alter(model: type[Model], what: str, column: str) -> Recipe:
+    def follow(editor: Any) -> None:
+        editor.execute(f"ALTER TABLE {editor.quote_name(model._meta.db_table)} ADD {what}", None)
+
+    return Recipe(follow, column)
+
+
+def _needs_a_value(field: Any) -> bool:
+    """Whether Django adds it as NOT NULL and has nothing to put into the rows that are there."""
+    given = field.has_default() or field.has_db_default() or getattr(field, "generated", False)
+    empty = field.blank and field.empty_strings_allowed
+    now = getattr(field, "auto_now", False) or getattr(field, "auto_now_add", False)
+    return not (field.null or given or empty or now)
