@@ -47,6 +47,7 @@ def demo() -> int:
     # A release that says what is wrong with a tenant is what the demo is there to show.
     say(f"Exit {status}: {OUTCOMES[status]}.")
     script(url, "Asking why", "doctor")
+    mend(url)
     delete_a_user(url)
     look_around(url)
     return 0
@@ -56,6 +57,24 @@ def script(url: str, title: str, *words: str) -> int:
     say(f"{title}: python {' '.join((SCRIPT.name, *words))}")
     command = [sys.executable, str(SCRIPT), *words]
     return subprocess.run(command, cwd=PROJECT, env=environment(url), check=False).returncode
+
+
+def mend(url: str) -> None:
+    script(url, "Asking what would mend it", "repair")
+    script(url, "Mending it", "repair", "--apply")
+    give_back(url)
+    script(url, "Mending the rest", "repair", "--apply")
+    status = script(url, "Verifying everything", "verify")
+    say(f"Exit {status}: {'every schema is what the code expects' if status == 0 else 'not yet'}.")
+
+
+def give_back(url: str) -> None:
+    schema, table = MASKED
+    move = f"ALTER TABLE public.{table} SET SCHEMA {schema}"
+    say(
+        f"Whose rows are in public.{table}? Only a person can know: all of them are {schema}'s. So:\n  {move}"
+    )
+    psql(url, move)
 
 
 def delete_a_user(url: str) -> None:
@@ -90,7 +109,7 @@ def look_around(url: str) -> None:
     say("Look around, from the repository:\n")
     print(f"  cd {shlex.quote(os.path.relpath(PROJECT))}")
     print(f"  export DATABASE_URL={shlex.quote(url)}")
-    for command in ("plan", "status", "verify", "doctor", "check"):
+    for command in ("plan", "status", "verify", "doctor", "repair", "check"):
         print(f"  {python} {path} {command}")
     print(f"  {shlex.quote(str(bin_dir() / 'psql'))} \"$DATABASE_URL\" -c '\\dn'")
     print("\n`make demo` starts over, `make demo-stop` stops the server.")

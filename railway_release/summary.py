@@ -122,11 +122,10 @@ def _next_command(report: Report) -> Iterator[Line]:
     if report.command == "repair" and Exit.PENDING in report.causes:
         words = (_SCRIPT, *report.words, *map(schema_flag, report.schemas_asked_for), "--apply")
         yield Line("info", "repair.hinted", f"To do it: {' '.join(words)}")
-        return
     obstructed = report.status is not None and report.status.obstacle
-    if report.command != "release" and report.pending and not obstructed:
+    if report.command not in ("release", "repair") and report.pending and not obstructed:
         yield Line("info", "release.hinted", f"To migrate: {_SCRIPT}")
-    if report.command != "doctor" and report.errors:
+    if report.command not in ("doctor", "repair") and report.errors:
         yield Line("info", "doctor.hinted", f"Why, and what mends it: {_SCRIPT} doctor")
 
 

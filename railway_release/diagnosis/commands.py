@@ -9,11 +9,10 @@ from railway_release.diagnosis.catalogue import SCRIPT
 from railway_release.postgres.places import Owned
 from railway_release.postgres.server import Limits, Privileges
 from railway_release.postgres.session import literal, quote
-from railway_release.words import count, schema_flag
+from railway_release.words import schema_flag
 
 _NAMES = 5
 
-CREATE_SCHEMAS = "python manage.py create_missing_schemas"
 ENTER_TENANT = "wrap the query: with schema_context(NAME): ... (django_tenants.utils)"
 PRE_DEPLOY = f"set the service's Pre-deploy Command to: {SCRIPT}"
 CHECK_AT_START = f"set the start command to: sh -c '{SCRIPT} check --start && exec gunicorn MODULE.wsgi'"
@@ -23,25 +22,13 @@ SESSION_MODE = (
     "let the application connect directly, or run the pooler in session mode (RELEASE_POOLER=session)"
 )
 INSTALL_PG_DUMP = 'set RAILPACK_DEPLOY_APT_PACKAGES="... postgresql-client" (Nixpacks: NIXPACKS_APT_PKGS)'
-COMPLETE = "drop what is there of it by hand (an index may be INVALID), then run the release"
 COMPARE_DATABASES = f"{SCRIPT} plan  (its first line names the database; compare it with the service's)"
 
 
-def recreate(migration: str, schemas: Sequence[str]) -> str:
-    """The SQL of a migration that is recorded and has left nothing: to be looked at, then run in each."""
-    if not migration:
-        return verify(schemas[0])
-    app, _, name = migration.partition(".")
-    others = f"  # then for {count(len(schemas) - 1, 'other schema')}" if schemas[1:] else ""
-    return (
-        f"python manage.py tenant_command sqlmigrate {app} {name} --schema={shlex.quote(schemas[0])}{others}"
-    )
-
-
-def afterwards(schemas: Sequence[str]) -> str:
-    """A release of what was held up."""
+def repair(schemas: Sequence[str]) -> str:
+    """Shows the SQL that mends these, or why it does not; does it, and what is pending, with --apply."""
     named = " ".join(schema_flag(name) for name in schemas) if len(schemas) <= _NAMES else ""
-    return f"mend their tables first (table.ghost, table.masked); then: {SCRIPT} {named}".rstrip()
+    return f"{SCRIPT} repair {named}".rstrip() + "  (shows the SQL; --apply does it)"
 
 
 def verify(schema: str) -> str:
@@ -96,19 +83,3 @@ def who_is_connected() -> str:
 def sql(statement: str) -> str:
     """One statement, in psql."""
     return f'psql "$DATABASE_URL" -c {shlex.quote(statement)}'
-
-
-def record(migration: str, schema: str) -> str:
-    """Say that a migration was applied."""
-    app, _, name = migration.partition(".")
-    return f"python manage.py migrate_schemas {app} {name} --fake --schema={shlex.quote(schema)}"
-
-
-def migrate(schema: str) -> str:
-    """A release of one schema."""
-    return f"{SCRIPT} {schema_flag(schema)}"
-
-
-def run_again(app: str) -> str:
-    """Forget in all tenants that an app's migrations ran, since they did nothing there; then run them."""
-    return f"python manage.py migrate_schemas --tenant {app} zero --fake && {SCRIPT}"

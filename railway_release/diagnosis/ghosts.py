@@ -9,9 +9,8 @@ from django.apps import apps
 from django.conf import settings
 from django_tenants.utils import get_tenant_types, has_multi_type_tenants
 
-from railway_release.diagnosis import commands, subjects
+from railway_release.diagnosis import commands
 from railway_release.diagnosis.causes import Cause, cause, worst
-from railway_release.diagnosis.errortext import Missing
 from railway_release.diagnosis.homes import in_shared, in_tenants, table_of
 from railway_release.diagnosis.scene import Scene
 from railway_release.postgres import catalog
@@ -30,7 +29,7 @@ def causes(scene: Scene) -> Iterator[Cause]:
     for app in dict.fromkeys(one.app for one in found):
         of_app = [one for one in found if one.app == app]
         if _has_moved(app, scene, present):
-            yield _moved(app, of_app, scene)
+            yield _moved(app, of_app)
             found = [one for one in found if one.app != app]
     for template in _templates():
         if bred := _bred_by(template, found, scene):
@@ -53,22 +52,13 @@ def _has_moved(app: str, scene: Scene, present: Tables) -> bool:
     return bool(in_shared_schema) and not in_tenants_schemas
 
 
-def _moved(app: str, found: list[Finding], scene: Scene) -> Cause:
+def _moved(app: str, found: list[Finding]) -> Cause:
     schemas = _schemas(found)
     seen = (
         f"{app} is in TENANT_APPS, is recorded in {schemas_in_words(schemas)} and has no table there; "
         f"its tables are in the shared schema: {some(_objects(found), 3)}"
     )
-    return cause("app.moved", seen, _rerun(app, scene, found), schemas)
-
-
-def _rerun(app: str, scene: Scene, found: list[Finding]) -> str:
-    """Forgetting the records is safe only while nothing that is recorded builds on them."""
-    nodes = scene.plan.graph.graph.node_map
-    built_on = any(
-        child.key[0] != app for key, node in nodes.items() if key[0] == app for child in node.children
-    )
-    return _recreate(found, scene) if built_on else commands.run_again(app)
+    return cause("app.moved", seen, commands.repair(schemas), schemas)
 
 
 def _templates() -> list[str]:
@@ -92,7 +82,7 @@ def _bred_by(template: str, found: list[Finding], scene: Scene) -> list[Finding]
 def _stale(template: str, found: list[Finding]) -> Cause:
     schemas = _schemas(found)
     seen = f"{schemas_in_words(schemas)} and the template {template} lack {some(_objects(found), 3)}"
-    return cause("template.stale", seen, commands.migrate(template), schemas)
+    return cause("template.stale", seen, commands.repair([template, *schemas]), schemas)
 
 
 def _others(id: str, found: Iterable[Finding], scene: Scene) -> Iterator[Cause]:
@@ -115,12 +105,7 @@ def _one_group(id: str, found: list[Finding], scene: Scene) -> Cause:
     schemas = _schemas(found)
     seen = f"{some(_objects(found), 3)} in {schemas_in_words(schemas)}{_recorded_at(found[0], scene)}"
     severity = worst([one.severity for one in found])
-    return cause(id, seen, _recreate(found, scene), schemas, severity)
-
-
-def _recreate(found: list[Finding], scene: Scene) -> str:
-    made_by = [subjects.made_by(one, scene.plan.graph) for one in subjects.find(Missing(found[0].object))]
-    return commands.recreate(made_by[0] if made_by else "", _schemas(found))
+    return cause(id, seen, commands.repair(schemas), schemas, severity)
 
 
 def _recorded_at(finding: Finding, scene: Scene) -> str:

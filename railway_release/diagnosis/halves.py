@@ -65,8 +65,8 @@ def causes(scene: Scene) -> Iterator[Cause]:
         groups.setdefault((id, step.name), ([], found))[0].append(one.schema.name)
     for (id, step_name), (schemas, found) in groups.items():
         seen = f"{step_name} is pending in {schemas_in_words(schemas)}, and there already: "
-        command = commands.COMPLETE if id == HALF_APPLIED else commands.record(step_name, schemas[0])
-        yield cause(id, seen + some([str(made) for made in found], 3), command, schemas)
+        words = seen + some([str(made) for made in found], 3)
+        yield cause(id, words, commands.repair(schemas), schemas)
 
 
 def begun(scene: Scene) -> Iterator[tuple[SchemaPlan, Step, str, list[Made]]]:

@@ -18,7 +18,6 @@ from railway_release.words import schemas_in_words, some
 # The findings that say all there is to say, each with what mends it. Others have a module of their own.
 _COMMANDS = {
     findings.MISSING: "create the table, or correct EXPECTED_TABLES",
-    findings.NO_SCHEMA: commands.CREATE_SCHEMAS,
     findings.NO_ROW: "give it its tenant row back, or back it up and drop it by hand",
     findings.UNMIGRATED: "python manage.py makemigrations",
     findings.AHEAD: "deploy the newer code again, or leave it: nothing is unapplied",
@@ -48,7 +47,7 @@ def never_ran(scene: Scene) -> Iterator[Cause]:
         yield cause("release.never_ran", f"{some(seen, 3)}{_since(scene, behind)}", SCRIPT, behind)
     if stuck:
         names = sorted(stuck)
-        yield cause("release.held_up", schemas_in_words(names), commands.afterwards(names), names)
+        yield cause("release.held_up", schemas_in_words(names), commands.repair(names), names)
 
 
 def of_findings(scene: Scene, *, but: Iterable[str]) -> Iterator[Cause]:
@@ -64,7 +63,7 @@ def of_findings(scene: Scene, *, but: Iterable[str]) -> Iterator[Cause]:
 def _of_one_kind(id: str, found: list[Finding]) -> Cause:
     schemas = list(dict.fromkeys(one.schema for one in found))
     severity = worst([one.severity for one in found])
-    command = _COMMANDS.get(id, commands.verify(schemas[0]))
+    command = _COMMANDS.get(id, commands.repair(schemas))
     seen = f"{_objects(found)}{schemas_in_words(schemas)}"
     if id in KINDS:
         return cause(id, seen, command, schemas, severity)

@@ -93,9 +93,7 @@ def _ghost(case: Case, names: Sequence[str]) -> Verdict:
     what, where = case.subject.kind, schemas_in_words(names)
     sentence = f"{_capital(case.maker)} is recorded as applied in {where}, but its {what} is not there."
     id = "column.missing" if case.subject.column else "table.ghost"
-    return Verdict(
-        sentence, cause(id, f"{case.subject} in {where}", commands.recreate(case.made_by, names), names)
-    )
+    return Verdict(sentence, cause(id, f"{case.subject} in {where}", commands.repair(names), names))
 
 
 def _masked(case: Case, names: Sequence[str]) -> Verdict:
@@ -104,7 +102,7 @@ def _masked(case: Case, names: Sequence[str]) -> Verdict:
         f"The {case.subject.kind} is missing in {where}, whose queries reach the shared schema's instead."
     )
     seen = f"{case.subject} is not in {where}, but in the shared schema"
-    return Verdict(sentence, cause("table.masked", seen, commands.recreate(case.made_by, names), names))
+    return Verdict(sentence, cause("table.masked", seen, commands.repair(names), names))
 
 
 def _inconsistent(case: Case, names: Sequence[str]) -> Verdict:
@@ -129,7 +127,7 @@ def _no_schema(case: Case, names: Sequence[str]) -> Verdict:
             f"{schemas_in_words(names)} have tenant rows but do not exist, so they have no table at all."
         )
     seen = f"a tenant row without a schema: {some(names)}; {case.subject} would be one of its tables"
-    return Verdict(sentence, cause("schema.missing", seen, commands.CREATE_SCHEMAS, names))
+    return Verdict(sentence, cause("schema.missing", seen, commands.repair(names), names))
 
 
 def deletion(case: Case, shared: Sequence[type[Model]], deleting: bool) -> Verdict:

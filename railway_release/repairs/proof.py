@@ -42,16 +42,24 @@ class Prover:
         """Of these migrations together, which are recorded all or not at all."""
         records = self._history.get(schema, ())
         others = [key for key in records if key not in keys]
-        before, after = self.view(schema, others), self.view(schema, [*others, *keys])
-        for view in (after, before):
-            if view.plan.cohort.inconsistency:
-                return Proof(inconsistent=view.plan.cohort.inconsistency)
+        after = self.view(schema, [*others, *keys])
+        if after.plan.cohort.inconsistency:
+            return Proof(inconsistent=after.plan.cohort.inconsistency)
+        before = self.view(schema, others)
+        if before.plan.cohort.inconsistency:
+            # It closes a gap: what builds on it has to be there as well.
+            building = self._building_on(keys, after.plan)
+            before = self.view(schema, [key for key in others if key not in building])
         absent = {_key(one) for one in before.deviations}
         missing = [one for one in after.deviations if _key(one) not in absent]
         gone = before.tables.keys() - after.tables.keys()
         still = [f"the table {table} is still there" for table in sorted(gone) if before.holds(table)]
         there = [*_made(before.tables, after), *_undone(before, after)]
         return Proof((*map(_in_words, missing), *still), tuple(there))
+
+    def _building_on(self, keys: Iterable[Key], plan: SchemaPlan) -> set[Key]:
+        graph = self._levels.planner.graph_of(plan.cohort).graph
+        return {other for key in keys for other in graph.backwards_plan(key)}
 
     def view(self, schema: str, records: Iterable[Key]) -> _View:
         """The schema as it would be judged with these records."""

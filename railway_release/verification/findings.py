@@ -57,12 +57,11 @@ WARNINGS = frozenset(
 
 HINTS = {
     GHOST: "A migration is recorded as applied but its table is not there: an app moved between SHARED_APPS "
-    "and TENANT_APPS, a stale clone template, --fake, or a restored backup. Create the table from the "
-    "migration's SQL (see the README's ways out), then run again.",
+    "and TENANT_APPS, a stale clone template, --fake, or a restored backup. `repair` creates it.",
     MASKED: "The table is missing here but exists in the shared schema, so queries silently reach that one. "
-    "Create the table in this schema before anything migrates it.",
+    "`repair` creates it if no rows hide there.",
     MISSING: "It is listed as expected but is not there; correct the list or create it.",
-    NO_SCHEMA: "The row has no schema: create it with `manage.py create_missing_schemas`, or delete the row.",
+    NO_SCHEMA: "The row has no schema: `repair` creates it; or delete the row.",
     NO_ROW: "The schema has migration records but no tenant row: a deleted tenant, or a renamed one.",
     UNMIGRATED: "The app has models but no migrations, so nothing creates this table: run makemigrations.",
     UNREADABLE: "Its django_migrations cannot be read, so nothing is known of it; grant the privilege that "
@@ -71,7 +70,7 @@ HINTS = {
     INCOMPLETE: "Content types or permissions of migrated models are missing, so permission checks fail: "
     "a run ended before Django's post_migrate. A release adds them.",
     COLUMN_MISSING: "A migration that adds the column is recorded; every query of the model fails. "
-    "Add it by hand, as `manage.py sqlmigrate` shows it.",
+    "`repair` adds it, if nobody has to invent values.",
     COLUMN_TYPE: "The column has another type, length or precision than the models of its migrations.",
     COLUMN_NULL: "The column allows NULL where the models do not, or the other way round.",
     COLUMN_COLLATION: "The column is sorted and compared by other rules than the models say.",
@@ -82,21 +81,20 @@ HINTS = {
     COLUMN_EARLY: "A pending migration adds it, and will fail: it was applied without its record.",
     COLUMN_IN_THE_WAY: "No model knows the column, it allows no NULL and has no default: inserts fail.",
     KEY_MISSING: "Without its primary key, rows can be there twice, and no foreign key can point to them.",
-    UNIQUE_MISSING: "Rows that the models forbid can be there twice; look for some before you add it.",
-    FOREIGN_KEY_MISSING: "Rows can point to what is not there; look for some before you add it.",
+    UNIQUE_MISSING: "Rows that the models forbid can be there twice; while some are, it cannot be added.",
+    FOREIGN_KEY_MISSING: "Rows can point to what is not there; while some do, it cannot be added.",
     FOREIGN_KEY_ELSEWHERE: "It points to another table of that name, in another schema: inserts of right "
-    "rows fail, and wrong ones are let in. Drop it and add it anew.",
+    "rows fail, and wrong ones are let in.",
     FOREIGN_KEY_RULES: "It is enforced at another moment, or does other things on delete than the models.",
-    CHECK_MISSING: "Rows that the models forbid are let in; look for some before you add it.",
+    CHECK_MISSING: "Rows that the models forbid are let in; while some are there, it cannot be added.",
     CHECK_OTHER: "It checks something else than the models say.",
-    EXCLUSION_MISSING: "Rows that the models forbid are let in; look for some before you add it.",
-    CONSTRAINT_UNCHECKED: "It holds for new rows only: ALTER TABLE … VALIDATE CONSTRAINT checks the others.",
+    EXCLUSION_MISSING: "Rows that the models forbid are let in; while some are there, it cannot be added.",
+    CONSTRAINT_UNCHECKED: "It holds for new rows only: VALIDATE CONSTRAINT checks the others.",
     INDEX_MISSING: "Queries are slower here than elsewhere.",
-    INDEX_INVALID: "Its concurrent creation failed, so it costs and serves nothing: "
-    "REINDEX INDEX CONCURRENTLY.",
+    INDEX_INVALID: "Its concurrent creation failed, so it costs and serves nothing: REINDEX.",
     ODD_ONE_OUT: "No model tells of it, so schemas are compared with each other: most are otherwise.",
-    INCONSISTENT: "A migration is recorded although one that it depends on is not; compare the records with "
-    "those of a healthy schema and mend them by hand.",
+    INCONSISTENT: "A migration is recorded although one that it depends on is not. If the work of that one "
+    "is there, `fake` records it; compare with a healthy schema.",
     AHEAD: "The app's records are newer than this code (a rollback?); what is missing there is a warning.",
 }
 
