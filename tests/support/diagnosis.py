@@ -1,5 +1,7 @@
 """The causes that doctor found, but for what is true of the healthy example, too."""
 
+import shlex
+
 from .release import Run
 
 USUAL = "deletion.shared"  # true of every project whose tenants point at shared objects
@@ -17,3 +19,10 @@ def the(run: Run, id: str) -> dict[str, object]:
     found: list[dict[str, object]] = [one for one in run.report["diagnosis"] if one["id"] == id]
     assert len(found) == 1, f"{len(found)} causes {id!r} in:\n{run.text}"
     return found[0]
+
+
+def repair(cause: dict[str, object]) -> list[str]:
+    """The words with which the cause's command is done."""
+    words = shlex.split(str(cause["command"]), comments=True)
+    assert words[:3] == ["python", "run_migrations.py", "repair"]
+    return [*words[2:], "--apply"]
