@@ -21,7 +21,7 @@ from railway_release.topology import tenant_connection
 from railway_release.verification.expectations import Expectations
 from railway_release.verification.findings import COLUMN_MISSING, GHOST, MASKED, NO_SCHEMA
 from railway_release.verification.levels import levels
-from railway_release.verification.structure import Deviation, Structure, can_be_judged
+from railway_release.verification.structure import Deviation, Structure
 
 _MADE_EMPTY = {GHOST, MASKED, COLUMN_MISSING}
 
@@ -55,24 +55,28 @@ def examine(target: Target, planner: Planner) -> Examination:
 
 
 def _examine(target: Target, planner: Planner, survey: Survey, sweep: Sweep) -> Examination:
-    shared = survey.plan.shared
     expectations = Expectations(levels(survey.plan, planner, target.config))
     found = _deviations(survey, expectations, sweep)
-    of_rows = rows.read(sweep, (one for some in found.values() for one in some), shared.schema.name)
-    connection = tenant_connection()
-    remedies: dict[str, Remedy] = defaultdict(Remedy)
-    for name, ones in found.items():
-        remedy = prescribe(ones, expectations.of(ones[0].plan), of_rows, connection)
-        remedies[name] = replace(remedy, not_restored=_not_restored(ones, remedy, planner))
-    for name, keys, refusals in unrecorded.find(target.config, planner, survey, expectations.levels, sweep):
+    remedies = defaultdict(Remedy, _remedies(survey, expectations, found, sweep))
+    begun = unrecorded.find(target.config, planner, survey, expectations.levels, sweep)
+    for name, keys, refusals in (*begun, *_beyond(survey)):
         one = remedies[name]
-        remedies[name] = replace(one, records=keys, refusals=(*one.refusals, *refusals))
-    for name, refusal in _beyond(survey):
-        remedies[name] = replace(remedies[name], refusals=(*remedies[name].refusals, refusal))
+        remedies[name] = replace(one, records=(*one.records, *keys), refusals=(*one.refusals, *refusals))
+    return Examination(survey, expectations, found, {name: one for name, one in remedies.items() if one})
+
+
+def _remedies(
+    survey: Survey, expectations: Expectations, found: Mapping[str, list[Deviation]], sweep: Sweep
+) -> Iterator[tuple[str, Remedy]]:
+    everything = (one for some in found.values() for one in some)
+    filled = rows.read(sweep, everything, survey.plan.shared.schema.name)
+    for name, ones in found.items():
+        to_mend = [one for one in ones if _is_to_be_mended(one, survey)]
+        remedy = prescribe(to_mend, expectations.of(ones[0].plan), filled, tenant_connection())
+        yield name, replace(remedy, not_restored=_not_restored(ones, remedy, expectations.levels.planner))
     for name in survey.plan.topology.without_schema:
         if any(one.severity != "accepted" for one in survey.findings_by_schema.get(name, ())):
-            remedies[name] = Remedy(mends=((NO_SCHEMA, name),), creates_schema=True)
-    return Examination(survey, expectations, found, dict(remedies))
+            yield name, Remedy(mends=((NO_SCHEMA, name),), creates_schema=True)
 
 
 def _not_restored(found: Sequence[Deviation], remedy: Remedy, planner: Planner) -> tuple[str, ...]:
@@ -86,22 +90,28 @@ def _not_restored(found: Sequence[Deviation], remedy: Remedy, planner: Planner) 
 
 
 def _deviations(survey: Survey, expectations: Expectations, sweep: Sweep) -> dict[str, list[Deviation]]:
-    """Of the schemas in which anything was found that nobody has accepted."""
-    wanted = {(one.schema, one.id, one.object) for one in survey.findings if one.severity != "accepted"}
-    broken = {schema for schema, _, _ in wanted}
-    plans = [one for one in survey.plan.schemas if one.schema.name in broken and can_be_judged(one)]
+    """Of the schemas in which anything was found, all."""
+    plans = [one for one in survey.plan.schemas if one.schema.name in survey.findings_by_schema]
     found: dict[str, list[Deviation]] = defaultdict(list)
     if plans:
         structure = Structure(sweep, expectations, {*plans, survey.plan.shared}, "everything")
         for one in (*structure.missing_tables(), *structure.deviations()):
-            key = (one.plan.schema.name, one.difference.id, one.difference.object)
-            if key in wanted and one.difference.id not in IGNORED:
+            if one.plan.schema.name in survey.findings_by_schema:
                 found[one.plan.schema.name].append(one)
     return found
 
 
-def _beyond(survey: Survey) -> Iterator[tuple[str, Refusal]]:
+def _is_to_be_mended(one: Deviation, survey: Survey) -> bool:
+    """Whether it was found, and nobody has accepted it."""
+    difference = one.difference
+    return difference.id not in IGNORED and any(
+        (finding.id, finding.object) == (difference.id, difference.object) and finding.severity != "accepted"
+        for finding in survey.findings_by_schema[one.plan.schema.name]
+    )
+
+
+def _beyond(survey: Survey) -> Iterator[unrecorded.Found]:
     """What is wrong and no statement of Django's mends."""
     for one in survey.findings:
         if one.severity == "error" and one.id in NOT_OURS:
-            yield one.schema, Refusal(one.id, one.object, one.hint)
+            yield one.schema, (), (Refusal(one.id, one.object, one.hint),)

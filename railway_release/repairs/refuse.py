@@ -43,8 +43,8 @@ def why_not(one: Deviation, rows: Rows) -> str:
 def _masking(hidden: int) -> str:
     return (
         f"The shared table of that name holds {count(hidden, 'row')}, and some may be this tenant's. Look at "
-        "them. If all are this tenant's: ALTER TABLE … SET SCHEMA … gives them back; otherwise copy those that "
-        "are, and delete what nobody needs. Then repair again."
+        "them. If all are this tenant's: ALTER TABLE … SET SCHEMA … gives them back; otherwise copy those "
+        "that are, and delete what nobody needs. Then repair again."
     )
 
 

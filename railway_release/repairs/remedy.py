@@ -32,6 +32,9 @@ class Remedy:
     refusals: tuple[Refusal, ...] = ()
     not_restored: tuple[str, ...] = ()  # migrations that may have made data in what was missing
 
+    def __bool__(self) -> bool:
+        return self.does_something or bool(self.refusals)
+
     @property
     def does_something(self) -> bool:
         """Whether there is anything to do in the schema."""
