@@ -1,9 +1,10 @@
-"""docs/doctor.md has one section for each cause, and none for any other."""
+"""docs/doctor.md has one section for each cause and each finding, and none for any other."""
 
 import re
 from pathlib import Path
 
 from railway_release.diagnosis.catalogue import KINDS
+from railway_release.verification.findings import HINTS
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "doctor.md").read_text(encoding="utf-8")
 
@@ -11,4 +12,4 @@ PAGE = (Path(__file__).resolve().parents[2] / "docs" / "doctor.md").read_text(en
 def test_every_cause_has_its_section_and_every_section_its_cause():
     sections = re.findall(r"^### `(.+)`$", PAGE, re.MULTILINE)
 
-    assert sorted(sections) == sorted(KINDS)
+    assert sorted(sections) == sorted({*KINDS, *HINTS})
