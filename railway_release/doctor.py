@@ -28,9 +28,9 @@ from railway_release.diagnosis.scene import Scene
 from railway_release.errors import NothingToExplain, PreflightError, ReleaseError, SettingsFailed
 from railway_release.log import get_logger, plain_traceback
 from railway_release.migrations.plan import Planner
-from railway_release.preflight import checks, database
+from railway_release.phases import phase, preflight
+from railway_release.preflight import database
 from railway_release.preflight.target import Target
-from railway_release.release import phase
 from railway_release.report import Pending, Report
 from railway_release.survey import look
 from railway_release.verification.findings import GHOST, MASKED
@@ -53,7 +53,7 @@ def _examine(target: Target, report: Report) -> None:
     """Area by area; what ends the look at one is a cause itself."""
     found = {"working tree": tuple(files.causes(target.project.folder))}
     with _ending_in_a_cause(found, report):
-        _connect(target, report)
+        preflight(target, report)
         found["server"] = _of_the_server(target)
         with _scene(target, report) as scene:
             found |= _of_the_database(scene)
@@ -117,7 +117,7 @@ def _explain(target: Target, report: Report) -> None:
             f"the first {_MOST_ERRORS} errors are explained; left out: {some([str(e) for e in left_out])}"
         )
         get_logger().warning("errors.left_out", message=message)
-    _connect(target, report)
+    preflight(target, report)
     with _scene(target, report) as scene:
         deleting = from_a_deletion(text)
         report.explanations = tuple(explain(errors[:_MOST_ERRORS], scene, deleting=deleting))
@@ -127,12 +127,6 @@ def _read() -> str:
     if os.isatty(_STDIN):
         get_logger().info("text.awaited", message="paste the error, then press Ctrl-D on a line of its own")
     return pipe.read(_STDIN, missing_in)
-
-
-def _connect(target: Target, report: Report) -> None:
-    with phase(report, "preflight"):
-        checks.connect(target)
-        checks.check_server(target)
 
 
 @contextlib.contextmanager

@@ -17,11 +17,9 @@ from railway_release.interrupts import Interrupts
 from railway_release.log import Screen
 from railway_release.migrations.outcome import Key, Outcome, dotted
 from railway_release.migrations.plan import Planner, SchemaPlan
+from railway_release.phases import locked, phase, preflight_to_write
 from railway_release.postgres.sweep import Sweep
-from railway_release.preflight import checks
-from railway_release.preflight.confirm import confirm
 from railway_release.preflight.target import Target
-from railway_release.release import locked, phase
 from railway_release.repairs import verdict
 from railway_release.repairs.proof import Prover
 from railway_release.report import Report
@@ -37,11 +35,7 @@ def fake(target: Target, report: Report, screen: Screen, interrupts: Interrupts)
     """Fill the report with an outcome for each schema that was named."""
     if not target.config.schema:
         raise InvalidConfiguration("fake needs to know where.", "Name each schema: --schema NAME.")
-    with phase(report, "preflight"):
-        checks.connect(target)
-        checks.check_server(target)
-        checks.check_writable(target)
-        confirm(target.platform, target.choice, target.project.folder, target.config.yes, screen)
+    preflight_to_write(target, report, screen)
     with locked(target, report, interrupts) as watch:
         planner = Planner()
         key = planner.resolve(*target.config.app)

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import time
 from collections.abc import Iterator
 from typing import cast
-
-import structlog
 
 from railway_release import static, tenants, triage
 from railway_release.backup.once import Backup
@@ -20,10 +17,7 @@ from railway_release.log import Screen, get_logger
 from railway_release.migrations.outcome import Key, Outcome, in_words
 from railway_release.migrations.plan import Plan, Planner
 from railway_release.migrations.standing import status_of
-from railway_release.postgres.lock import acquire
-from railway_release.postgres.watch import Watch
-from railway_release.preflight import checks
-from railway_release.preflight.confirm import confirm
+from railway_release.phases import locked, phase, preflight, preflight_to_write
 from railway_release.preflight.target import Target
 from railway_release.progress import Progress, tell
 from railway_release.report import Pending, Report
@@ -35,11 +29,7 @@ from railway_release.work import Work
 
 def release(target: Target, report: Report, screen: Screen, interrupts: Interrupts) -> None:
     """Migrate the shared schema, then every tenant schema; what happened is in the report."""
-    with phase(report, "preflight"):
-        checks.connect(target)
-        checks.check_server(target)
-        checks.check_writable(target)
-        confirm(target.platform, target.choice, target.project.folder, target.config.yes, screen)
+    preflight_to_write(target, report, screen)
     with locked(target, report, interrupts) as watch:
         with phase(report, "plan"):
             planner, before = _plan(target, report)
@@ -65,9 +55,7 @@ def migrate(work: Work) -> Survey:
 
 def inspect(target: Target, report: Report) -> None:
     """plan, verify and check: one look, and what each concludes from it."""
-    with phase(report, "preflight"):
-        checks.connect(target)
-        checks.check_server(target)
+    preflight(target, report)
     with phase(report, "plan"):
         _, survey = _plan(target, report)
     report.findings = survey.findings
@@ -79,9 +67,7 @@ def status(target: Target, report: Report) -> None:
     config = target.config
     if config.app[1:]:
         raise InvalidConfiguration("status takes --app with a label alone.", f"Type: --app {config.app[0]}")
-    with phase(report, "preflight"):
-        checks.connect(target)
-        checks.check_server(target)
+    preflight(target, report)
     with phase(report, "status"):
         planner = Planner()
         for app in config.app:
@@ -91,31 +77,6 @@ def status(target: Target, report: Report) -> None:
     report.shared_schema = plan.shared.schema.name
     report.each_schema = config.schemas
     report.pending = tuple(Pending(one.pending, one.schemas) for one in report.status.groups if one.pending)
-
-
-@contextlib.contextmanager
-def phase(report: Report, name: str) -> Iterator[None]:
-    """Log lines inside carry the phase; its end is an event with the duration."""
-    started = time.monotonic()
-    with structlog.contextvars.bound_contextvars(phase=name):
-        try:
-            yield
-        finally:
-            report.phases[name] = time.monotonic() - started
-        milliseconds = round(report.phases[name] * 1000)
-        get_logger().info("phase.finished", message=f"{name}: {milliseconds} ms", duration_ms=milliseconds)
-
-
-@contextlib.contextmanager
-def locked(target: Target, report: Report, interrupts: Interrupts) -> Iterator[Watch]:
-    """The release lock, on a connection of its own, and a watch over it."""
-    with contextlib.closing(target.connector("lock")()) as connection:
-        with phase(report, "lock"):
-            acquire(connection, target.config.lock_wait)
-        # Often enough to see who blocks us before the lock timeout ends the wait.
-        period = min(1.0, target.config.lock_timeout / 3)
-        with Watch(connection, target.application, interrupts, period).running() as watch:
-            yield watch
 
 
 @contextlib.contextmanager

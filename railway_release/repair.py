@@ -15,11 +15,10 @@ from railway_release.interrupts import Interrupts
 from railway_release.log import Screen
 from railway_release.migrations.outcome import Outcome, dotted
 from railway_release.migrations.plan import Cohort, Planner, SchemaPlan
-from railway_release.preflight import checks
-from railway_release.preflight.confirm import confirm
+from railway_release.phases import locked, phase, preflight, preflight_to_write
 from railway_release.preflight.target import Target
 from railway_release.progress import Progress
-from railway_release.release import locked, migrate, naming_the_unreached, pending_of, phase
+from railway_release.release import migrate, naming_the_unreached, pending_of
 from railway_release.repairs.create import create_schema
 from railway_release.repairs.examine import Examination, examine
 from railway_release.repairs.mend import Mending
@@ -36,16 +35,12 @@ _ROUNDS = 3
 
 def repair(target: Target, report: Report, screen: Screen, interrupts: Interrupts) -> None:
     """Fill the report with remedies, and with --apply with an outcome for each schema."""
-    with phase(report, "preflight"):
-        checks.connect(target)
-        checks.check_server(target)
-        if target.config.apply:
-            checks.check_writable(target)
-            confirm(target.platform, target.choice, target.project.folder, target.config.yes, screen)
     if not target.config.apply:
+        preflight(target, report)
         _note(_examined(target, Planner(), report), target, report)
         _conclude(report)
         return
+    preflight_to_write(target, report, screen)
     with locked(target, report, interrupts) as watch:
         _Repair(target, report, OwnGuard(interrupts, watch), Progress(screen)).run()
 
