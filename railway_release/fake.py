@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 
 from railway_release.backup.once import Backup
@@ -15,9 +15,11 @@ from railway_release.engines.turn import Turns
 from railway_release.errors import Exit, InvalidConfiguration
 from railway_release.interrupts import Interrupts
 from railway_release.log import Screen
+from railway_release.migrations.disk import Graph
 from railway_release.migrations.outcome import Key, Outcome, dotted
 from railway_release.migrations.plan import Planner, SchemaPlan
 from railway_release.phases import locked, phase, preflight_to_write
+from railway_release.postgres.session import clip
 from railway_release.postgres.sweep import Sweep
 from railway_release.preflight.target import Target
 from railway_release.repairs import verdict
@@ -38,72 +40,95 @@ def fake(target: Target, report: Report, screen: Screen, interrupts: Interrupts)
     preflight_to_write(target, report, screen)
     with locked(target, report, interrupts) as watch:
         planner = Planner()
-        key = planner.resolve(*target.config.app)
+        one = _Fake(target, report, planner, planner.resolve(*target.config.app))
         with phase(report, "proof"):
-            survey = look(target, planner)
-            report.shared_schema = survey.plan.shared.schema.name
-            judged = reading(target, lambda sweep: list(_judged(target, planner, survey, sweep, key)))
-        _settle(target, report, judged, key, OwnGuard(interrupts, watch))
-    refused = sum(one.state in ("refused", "failed") for one in report.outcomes)
-    if refused:
-        report.fail(Exit.VERIFICATION, f"{dotted(key)}: left as it was in {count(refused, 'schema')}.")
-
-
-def _judged(
-    target: Target, planner: Planner, survey: Survey, sweep: Sweep, key: Key
-) -> Iterator[tuple[SchemaPlan, str]]:
-    config = target.config
-    prover = Prover(sweep, levels(survey.plan, planner, config), survey.history)
-    for one in survey.plan.schemas:
-        if one.within(config):
-            yield one, _why_not(target, planner, prover, one, key)
-
-
-def _why_not(target: Target, planner: Planner, prover: Prover, one: SchemaPlan, key: Key) -> str:
-    config, graph = target.config, planner.graph_of(one.cohort)
-    if strange := verdict.unknown(key, graph):
-        return strange
-    if (key in one.cohort.applied) is not config.unfake:
-        return _AS_ASKED
-    if config.unfake and (dependent := verdict.built_on(key, graph, one.cohort.applied)):
-        return dependent
-    proof = prover.prove(one.schema.name, [key])
-    if config.unfake:
-        return verdict.against_forgetting(key, graph, proof, data_is_done=config.data_is_done)
-    return verdict.against_recording(key, graph, proof, data_is_done=config.data_is_done)
+            judged = one.judge()
+        one.settle(judged, OwnGuard(interrupts, watch))
+    if left := [outcome for outcome in report.outcomes if outcome.state in ("refused", "failed")]:
+        text = f"{dotted(one.key)}: left as it was in {count(len(left), 'schema')}."
+        report.fail(Exit.VERIFICATION, text)
 
 
 _AS_ASKED = "as it is to be"
 
 
-def _settle(target: Target, report: Report, judged: Judged, key: Key, guard: OwnGuard) -> None:
-    """What is proven is written, after the backup; the rest is said."""
-    report.outcomes = tuple(
-        Outcome(one.schema.name, "current")
-        if why == _AS_ASKED
-        else Outcome(one.schema.name, "refused", message=why)
-        for one, why in judged
-        if why
-    )
-    proven = [one for one, why in judged if not why]
-    backup = Backup(target, guard.interrupts)
-    with phase(report, "backup"):
-        backup.before_changing(tuple(one.schema.name for one in proven), (key,))
-        report.backup = backup.result
-    turns = turns_of(target, guard)
-    with phase(report, "records"), bounded_waits(turns.terms):
-        for one in proven:
-            guard.check()
-            report.outcomes += (_write(turns, one, key, unfake=target.config.unfake),)
+@dataclass(frozen=True)
+class _Fake:
+    """One migration, to be recorded or forgotten in some schemas."""
+
+    target: Target
+    report: Report
+    planner: Planner
+    key: Key
+
+    def judge(self) -> Judged:
+        """Whether it is proven, schema by schema; the others have their outcomes."""
+        survey = look(self.target, self.planner)
+        self.report.shared_schema = survey.plan.shared.schema.name
+        judged = reading(self.target, lambda sweep: list(self._judged(survey, sweep)))
+        strange = {clip(name) for name in self.target.config.schema} - {one.schema.name for one, _ in judged}
+        self.report.outcomes = (
+            *(_outcome(one.schema.name, why) for one, why in judged if why),
+            *(Outcome(name, "refused", message=_STRANGE) for name in sorted(strange)),
+        )
+        return judged
+
+    def settle(self, judged: Judged, guard: OwnGuard) -> None:
+        """What is proven is written, after the backup."""
+        proven = [one for one, why in judged if not why]
+        backup = Backup(self.target, guard.interrupts)
+        with phase(self.report, "backup"):
+            backup.before_changing(tuple(one.schema.name for one in proven), (self.key,))
+            self.report.backup = backup.result
+        turns = turns_of(self.target, guard)
+        with phase(self.report, "records"), bounded_waits(turns.terms):
+            for one in proven:
+                guard.check()
+                self.report.outcomes += (self._written(one, turns),)
+
+    def _judged(self, survey: Survey, sweep: Sweep) -> Iterator[tuple[SchemaPlan, str]]:
+        prover = Prover(sweep, levels(survey.plan, self.planner, self.target.config), survey.history)
+        for one in survey.plan.schemas:
+            if one.within(self.target.config):
+                yield one, self._why_not(one, prover)
+
+    def _why_not(self, one: SchemaPlan, prover: Prover) -> str:
+        config, graph, key = self.target.config, self.planner.graph_of(one.cohort), self.key
+        if strange := verdict.unknown(key, graph):
+            return strange
+        if _is_recorded(key, graph, one) is not config.unfake:
+            return _AS_ASKED
+        if config.unfake and (dependent := verdict.built_on(key, graph, one.cohort.applied)):
+            return dependent
+        proof = prover.prove(one.schema.name, graph.records_of(key))
+        judge = verdict.against_forgetting if config.unfake else verdict.against_recording
+        return judge(key, graph, proof, data_is_done=config.data_is_done)
+
+    def _written(self, one: SchemaPlan, turns: Turns) -> Outcome:
+        verb = "forgot" if self.target.config.unfake else "recorded"
+        outcome = turns.take(one, partial(_send, turns, self._statement(one)))
+        if outcome.state != "migrated":
+            return replace(outcome, failed_at="")
+        return replace(outcome, state="repaired", repairs=(f"{verb} {dotted(self.key)}",))
+
+    def _statement(self, one: SchemaPlan) -> str:
+        keys = self.planner.graph_of(one.cohort).records_of(self.key)
+        if self.target.config.unfake:
+            return forget(one.schema.name, keys)
+        return record(one.schema.name, [key for key in keys if key not in one.cohort.applied])
 
 
-def _write(turns: Turns, one: SchemaPlan, key: Key, *, unfake: bool) -> Outcome:
-    name = one.schema.name
-    statement, words = (forget(name, key), "forgot") if unfake else (record(name, [key]), "recorded")
-    outcome = turns.take(one, partial(_send, turns, statement))
-    if outcome.state != "migrated":
-        return replace(outcome, failed_at="")
-    return replace(outcome, state="repaired", repairs=(f"{words} {dotted(key)}",))
+_STRANGE = "it has no schema, or its records cannot be read; see verify"
+
+
+def _outcome(schema: str, why: str) -> Outcome:
+    return Outcome(schema, "current") if why == _AS_ASKED else Outcome(schema, "refused", message=why)
+
+
+def _is_recorded(key: Key, graph: Graph, one: SchemaPlan) -> bool:
+    """As Django counts; a squash, too, of which all that it replaces is recorded."""
+    *replaced, _ = graph.records_of(key)
+    return key in graph.held or bool(replaced and one.cohort.applied.issuperset(replaced))
 
 
 def _send(turns: Turns, statement: str) -> None:

@@ -46,10 +46,11 @@ def record(schema: str, keys: Iterable[Key]) -> str:
     return f"INSERT INTO {table} (app, name, applied) VALUES {rows}"  # noqa: S608 - quoted above
 
 
-def forget(schema: str, key: Key) -> str:
-    """This migration is not applied."""
-    app, name = map(literal, key)
-    return f"DELETE FROM {quote(schema)}.django_migrations WHERE app = {app} AND name = {name}"  # noqa: S608 - quoted
+def forget(schema: str, keys: Iterable[Key]) -> str:
+    """These migrations are not applied."""
+    rows = ", ".join(f"({literal(app)}, {literal(name)})" for app, name in keys)
+    table = f"{quote(schema)}.django_migrations"
+    return f"DELETE FROM {table} WHERE (app, name) IN ({rows})"  # noqa: S608 - quoted above
 
 
 def complete_content_types(rows: Rows) -> str:

@@ -90,6 +90,10 @@ class Graph(MigrationLoader):
                     seen.add(key)
                     yield self.graph.nodes[key]
 
+    def records_of(self, key: Key) -> tuple[Key, ...]:
+        """What is recorded of a migration: a squashed one counts only beside all that it replaces."""
+        return (*self.graph.nodes[key].replaces, key)
+
     def in_order(self) -> list[Key]:
         """Every migration of the graph, each after those that it depends on."""
         return [(migration.app_label, migration.name) for migration in self._all()]

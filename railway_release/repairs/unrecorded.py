@@ -39,7 +39,7 @@ def _judged(schema: str, steps: Sequence[halves.Step], prover: Prover) -> Found:
     proof = Proof()
     for step in steps:
         waiting.append(step)
-        keys = [*proven, *(one.key for one in waiting)]
+        keys = [*proven, *(key for one in waiting for key in (*one.migration.replaces, one.key))]
         proof = prover.prove(schema, keys)
         if not proof.missing and not proof.inconsistent and not any(opaque(one.migration) for one in waiting):
             proven, waiting = keys, []

@@ -3,7 +3,7 @@
 import pytest
 
 from tests.support.release import Project, Run
-from tests.support.schemas import everything
+from tests.support.schemas import add_row, everything
 
 BUILDING = "athena.buildings_building"
 LAST = ("buildings", "0006_fill_slugs")
@@ -162,6 +162,13 @@ def test_each_schema_has_its_own_answer(current: Project) -> None:
     assert (run.code, run.states) == (8, {"athena": "repaired", "kypseli": "refused"})
 
 
+def test_a_tenant_without_a_schema_has_no_records(current: Project) -> None:
+    add_row(current.database, "rhodes")
+    run = fake(current, *LAST, schema="rhodes")
+
+    assert (run.code, run.states) == (8, {"rhodes": "refused"})
+
+
 def test_the_shared_schema_has_its_records_like_any_other(current: Project) -> None:
     current.database.sql("DELETE FROM public.django_migrations WHERE app = 'announcements'")
     run = fake(current, "announcements", "0001", schema="public")
@@ -220,7 +227,7 @@ def test_what_cannot_be_meant_is_said(current: Project, words: tuple[str, ...], 
     assert expected in run.text
 
 
-def test_a_migration_that_a_squash_has_replaced_is_not_recorded_by_itself(current: Project) -> None:
+def squash(current: Project) -> None:
     current.write(
         "buildings/migrations/0005_squashed.py",
         "from django.db import migrations, models\n\n\n"
@@ -229,6 +236,10 @@ def test_a_migration_that_a_squash_has_replaced_is_not_recorded_by_itself(curren
         "    dependencies = [('buildings', '0004_membership_index')]\n"
         "    operations = [migrations.AddField('building', 'slug', models.SlugField(max_length=120))]\n",
     )
+
+
+def test_a_migration_that_a_squash_has_replaced_is_not_recorded_by_itself(current: Project) -> None:
+    squash(current)
     for name in ("0005_building_slug", LAST[1]):
         unrecorded(current, name)
 
@@ -316,3 +327,12 @@ def test_what_was_done_is_said(current: Project) -> None:
 
     assert run.event("schemas.repaired")["message"] == "athena: recorded buildings.0006_fill_slugs"
     assert run.outcome("athena")["repairs"] == ["recorded buildings.0006_fill_slugs"]
+
+
+def test_a_squash_is_forgotten_with_all_that_it_replaces(current: Project) -> None:
+    squash(current)
+    current.database.sql(f"ALTER TABLE {BUILDING} DROP COLUMN slug")
+    assert current.run("--no-collectstatic").code == 0
+
+    assert fake(current, "buildings", "0005_squashed", "--unfake").code == 0
+    assert current.database.applied("athena", "buildings")[-1] == "0004_membership_index"
