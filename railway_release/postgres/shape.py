@@ -17,6 +17,7 @@ class Recipe:
     follow: Callable[[Any], None]
     column: str = ""  # of a part that comes with a column, that column
     invents: bool = False  # whether rows that are there would need a value that nobody has given
+    default: str = ""  # of a column, as Django writes it
 
 
 @dataclass(frozen=True)

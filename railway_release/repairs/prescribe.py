@@ -18,6 +18,7 @@ from railway_release.verification.expectations import Tables
 from railway_release.verification.structure import Deviation
 
 _TABLE = (findings.GHOST, findings.MASKED)
+_MADE = (*_TABLE, findings.COLUMN_MISSING)
 _LEFT_BY_REINDEX = ("_ccnew", "_ccold")
 
 
@@ -69,8 +70,8 @@ def prescribe(found: Sequence[Deviation], expected: Tables, rows: Rows, connecti
 def _pointing_to_refused(
     found: Sequence[Deviation], expected: Tables, refused: Collection[Deviation]
 ) -> dict[Deviation, str]:
-    """Tables that would point to one that stays away: their keys would find the shared schema's."""
-    away = {one.difference.table for one in refused if one.difference.id in _TABLE}
+    """What would point to something that stays away; of a table, its keys would find the shared schema's."""
+    away = {_place(one) for one in refused if one.difference.id in _MADE}
     more: dict[Deviation, str] = {}
     while True:
         new = {
@@ -81,11 +82,16 @@ def _pointing_to_refused(
         if not new:
             return more
         more |= new
-        away |= {one.difference.table for one in new if one.difference.id in _TABLE}
+        away |= {_place(one) for one in new if one.difference.id in _MADE}
+
+
+def _place(one: Deviation) -> str:
+    """A table, or a column as in table.column."""
+    return one.difference.object
 
 
 def _targets(one: Deviation, expected: Tables) -> set[str]:
-    """The tables of the same schema to which something that is missing points."""
+    """The tables and columns of the same schema to which something that is missing points."""
     keys: Iterable[ForeignKey] = ()
     match one.difference.piece:
         case Shape(foreign_keys=keys):
@@ -94,7 +100,8 @@ def _targets(one: Deviation, expected: Tables) -> set[str]:
             keys = (key,)
         case Column(name=name) if one.difference.id == findings.COLUMN_MISSING:
             keys = (key for key in expected[one.difference.table].foreign_keys if name in key.columns)
-    return {key.table for key in keys if not key.schema}
+    own = [key for key in keys if not key.schema]
+    return {key.table for key in own} | {f"{key.table}.{name}" for key in own for name in key.targets}
 
 
 def _of_differences(case: _Case, connection: Any) -> Iterator[Ranked]:
@@ -108,18 +115,16 @@ def _of_consequences(case: _Case, connection: Any) -> Iterator[Ranked]:
     for table, shape in case.expected.items():
         if table in made:
             continue
-        columns = case.columns(table)
-        for piece in [*_about(shape, columns, case.refused_columns(table)), *_pointing_to(shape, made)]:
+        columns, possible = case.columns(table), without(shape, case.refused_columns(table))
+        for piece in [*_about(possible, columns), *_pointing_to(possible, made)]:
             if not (piece.recipe and piece.recipe.column in columns):
                 yield from statements.making(piece, connection)
 
 
-def _about(shape: Shape, columns: set[str], refused: set[str]) -> list[Piece]:
-    """All that is about these columns, as far as it can be made."""
-    if not columns:
-        return []
-    there = without(shape, columns | refused).rules
-    return [one for one in without(shape, refused).rules if one not in there]
+def _about(shape: Shape, columns: set[str]) -> list[Piece]:
+    """All that is about these columns."""
+    there = without(shape, columns).rules
+    return [one for one in shape.rules if one not in there]
 
 
 def _pointing_to(shape: Shape, made: set[str]) -> list[Piece]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 
 from railway_release.migrations.plan import SchemaPlan
 from railway_release.verification import findings
@@ -31,13 +31,17 @@ class Facts:
             for text in texts:
                 self._holders[self._group_of[name], (table, text)].add(name)
 
-    def odd_ones(self) -> Iterator[Finding]:
-        """A warning for each schema that has what most do not have, or lacks what most have."""
+    def odd_ones(self, is_known: Callable[[str, Fact], bool]) -> Iterator[Finding]:
+        """A warning for each schema that has what most do not have, or lacks what most have.
+
+        `is_known` says of what a schema lacks whether it is missing with something that is named already.
+        """
         for (group, fact), holders in self._holders.items():
             everybody = self._groups[group]
             if len(holders) * 2 > len(everybody):
                 words = f"lacks {fact[1]}, which {len(holders)} of {len(everybody)} have"
-                yield from (_odd(name, fact, words) for name in everybody if name not in holders)
+                lacking = [name for name in everybody if name not in holders and not is_known(name, fact)]
+                yield from (_odd(name, fact, words) for name in lacking)
             elif len(holders) < len(everybody):
                 words = f"has {fact[1]}, as {len(holders)} of {len(everybody)} do"
                 yield from (_odd(name, fact, words) for name in sorted(holders))

@@ -71,16 +71,16 @@ def _column(model: type[Model], field: Field[Any, Any], editor: Editor) -> Colum
         or "IDENTITY" in in_full.upper()
         or bool(field.db_type_suffix(connection=editor.connection))
     )
-    generated = bool(getattr(field, "generated", False))
+    generated, default = bool(getattr(field, "generated", False)), _default(field, editor)
     return Column(
         clip(str(field.column)),
         _SERIAL.get(type.lower(), type),
         not_null=not generated and (field.primary_key or not field.null),
         collation=str(parameters.get("collation") or ""),
         counted=counted,
-        default=_default(field, editor),
+        default=default,
         generated=_generated(field, editor) if generated else "",
-        recipe=recipes.column(model, field),
+        recipe=recipes.column(model, field, default),
     )
 
 

@@ -32,9 +32,11 @@ def table(model: type[Model]) -> Recipe:
     return Recipe(follow)
 
 
-def column(model: type[Model], field: Field[Any, Any]) -> Recipe:
+def column(model: type[Model], field: Field[Any, Any], default: str) -> Recipe:
     """The column, with what is about it alone: its foreign key, its unique constraint, its index."""
-    return Recipe(lambda editor: editor.add_field(model, field), invents=_needs_a_value(field))
+    return Recipe(
+        lambda editor: editor.add_field(model, field), invents=_needs_a_value(field), default=default
+    )
 
 
 def key(model: type[Model], field: Field[Any, Any]) -> Recipe:

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+import re
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from railway_release.migrations.plan import SchemaPlan
 from railway_release.postgres import catalog, shapes
-from railway_release.postgres.shape import Shape
+from railway_release.postgres.shape import Column, Shape
 from railway_release.postgres.shapes import Alike, Depth
 from railway_release.postgres.sweep import Sweep
 from railway_release.verification import findings
-from railway_release.verification.consensus import Facts
+from railway_release.verification.consensus import Fact, Facts
 from railway_release.verification.differences import Difference, differences, surplus
 from railway_release.verification.expectations import Expectations
 from railway_release.verification.findings import Finding
 from railway_release.verification.levels import Levels
 from railway_release.verification.normal import Server
+
+
+THE_TABLE = "the table itself"
 
 
 @dataclass(frozen=True)
@@ -100,7 +106,7 @@ class Structure:
         # What a pending migration will make is nobody's own.
         own = [frozenset(surplus(normal(later), here))] if later else []
         if alike.table not in expectations.of(one):
-            return _Compared(surplus=frozenset() if later else frozenset({"the table itself"}))
+            return _Compared(surplus=frozenset() if later else frozenset({THE_TABLE}))
         there = normal(expectations.of(one)[alike.table])
         found = differences(alike.table, there, here, later or Shape())
         return _Compared(tuple(found), frozenset(surplus(there, here)).intersection(*own))
@@ -121,11 +127,34 @@ def verify(sweep: Sweep, levels: Levels, depth: Depth) -> Iterator[Finding]:
     """Findings about columns, and with `everything` about all that tables are made of."""
     structure = Structure(sweep, Expectations(levels), levels.plan.schemas, depth)
     facts = Facts(structure.plans.values())
-    yield from (_finding(one) for one in structure.deviations(facts))
+    found = [*structure.deviations(facts)]
+    yield from (_finding(one) for one in found)
     if depth == "everything":
         for text, holders in shapes.objects(sweep.connection, structure.plans):
             facts.add(holders, "", [text])
-        yield from facts.odd_ones()
+        yield from facts.odd_ones(partial(_went_along, structure.tables, _missing_columns(found)))
+
+
+def _missing_columns(found: Iterable[Deviation]) -> dict[tuple[str, str], list[str]]:
+    """Their names by schema and table."""
+    missing: dict[tuple[str, str], list[str]] = defaultdict(list)
+    for one in found:
+        if one.difference.id == findings.COLUMN_MISSING and isinstance(one.difference.piece, Column):
+            missing[one.plan.schema.name, one.difference.table].append(one.difference.piece.name)
+    return missing
+
+
+def _went_along(
+    tables: Collection[tuple[str, str]],
+    missing: Mapping[tuple[str, str], Sequence[str]],
+    schema: str,
+    fact: Fact,
+) -> bool:
+    """Whether it was a part of a table or about a column that is missing, of which only that is said."""
+    table, text = fact
+    if table and (schema, table) not in tables:
+        return text != THE_TABLE
+    return any(re.search(rf"\b{re.escape(name)}\b", text) for name in missing.get((schema, table), ()))
 
 
 def can_be_judged(one: SchemaPlan) -> bool:
