@@ -91,10 +91,11 @@ _DIGESTS = {
     FROM pg_catalog.pg_constraint JOIN t ON t.oid = conrelid WHERE contype IN ('p', 'u') GROUP BY conrelid
     """,
     "foreign_keys": """
-    SELECT conrelid, sum(hashtextextended(concat_ws(' ', conname, conkey, confkey, f.relname,
+    SELECT conrelid, sum(hashtextextended(concat_ws(' ', conname, conkey, confkey, f.relname, a.attname,
         CASE WHEN f.relnamespace <> t.relnamespace THEN f.relnamespace END, convalidated, condeferrable,
         condeferred, confdeltype, confupdtype), 4))
     FROM pg_catalog.pg_constraint JOIN t ON t.oid = conrelid JOIN pg_catalog.pg_class f ON f.oid = confrelid
+    JOIN pg_catalog.pg_attribute a ON a.attrelid = confrelid AND a.attnum = confkey[1]
     WHERE contype = 'f' GROUP BY conrelid
     """,
     "checks": """

@@ -21,7 +21,6 @@ from railway_release.verification.findings import Finding
 from railway_release.verification.levels import Levels
 from railway_release.verification.normal import Server
 
-
 THE_TABLE = "the table itself"
 
 

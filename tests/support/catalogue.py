@@ -71,6 +71,11 @@ class Constraint:
         return plain(self.text.removesuffix(" NOT VALID"))
 
     @property
+    def points_to(self) -> str:
+        """A foreign key's table and columns."""
+        return self.text.split(" REFERENCES ")[1].split(")")[0]
+
+    @property
     def is_unnamed(self) -> bool:
         """Whether PostgreSQL or Django has made up the name of this check."""
         return bool(re.fullmatch(r".+_([0-9a-f]{8}_)?check", self.name))

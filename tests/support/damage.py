@@ -13,6 +13,7 @@ from .schemas import quote
 
 Said = tuple[str, str]  # a finding's id and object
 
+BY_HAND = "_by_hand"  # what a new name ends in
 _HERE = "{here}"
 _OTHER_TYPES = {
     "integer": "bigint",
@@ -41,6 +42,7 @@ def damages(of: Catalogue) -> list[Damage]:
     """All that can be done to each object of a schema; not to the records of its migrations."""
     kept = "django_migrations"
     found = [Damage("drop table", f"DROP TABLE {_HERE}.{quote(one)} CASCADE") for one in sorted(of.tables)]
+    found += [Damage("rename table", _rename("TABLE", one, one)) for one in sorted(of.tables)]
     for column in of.columns.values():
         found += [*_of_column(column, of)]
     for constraint in of.constraints:
@@ -50,10 +52,15 @@ def damages(of: Catalogue) -> list[Damage]:
     return [one for one in found if f"{_HERE}.{quote(kept)}" not in one.sql]
 
 
+def _rename(kind: str, one: str, name: str) -> str:
+    return f"ALTER {kind} {_HERE}.{quote(one)} RENAME TO {quote(name + BY_HAND)}"
+
+
 def _of_column(one: Column, of: Catalogue) -> Iterator[Damage]:
     table, name = f"ALTER TABLE {_HERE}.{quote(one.table)}", quote(one.name)
     alter = f"{table} ALTER {name}"
     yield Damage("drop column", f"{table} DROP {name} CASCADE")
+    yield Damage("rename column", f"{table} RENAME {name} TO {quote(one.name + BY_HAND)}")
     is_free = not _is_key(one, of)
     if is_free and not one.generated:
         yield Damage("null", f"{alter} {'DROP' if one.not_null else 'SET'} NOT NULL")
@@ -94,12 +101,16 @@ def _of_constraint(one: Constraint) -> Iterator[Damage]:
     drop = f"{table} DROP CONSTRAINT {name}"
 
     def instead(kind: str, text: str) -> Damage:
-        return Damage(kind, f"{drop}, ADD CONSTRAINT {name} {text}")
+        return Damage(kind, f"{drop} CASCADE, ADD CONSTRAINT {name} {text}")
 
     yield Damage(
         {"p": "drop key", "u": "drop unique", "f": "drop foreign key"}.get(one.kind, "drop check"),
         f"{drop} CASCADE",
     )
+    yield Damage("rename rule", f"{table} RENAME CONSTRAINT {name} TO {quote(one.name[:50] + BY_HAND)}")
+    if one.kind == "u":
+        rest = "" if "DEFERRABLE" in one.text else " DEFERRABLE"
+        yield instead("other unique", one.text.split(" DEFERRABLE")[0] + rest)
     if one.kind == "f":
         bare = one.text.split(" REFERENCES ")[0]
         targets = one.text.split(one.target)[1].split(" ")[0]
@@ -115,6 +126,9 @@ def _of_constraint(one: Constraint) -> Iterator[Damage]:
 def _of_index(one: Index) -> Iterator[Damage]:
     name = f"{_HERE}.{quote(one.name)}"
     yield Damage("drop index", f"DROP INDEX {name}")
+    yield Damage("rename index", _rename("INDEX", one.name, one.name[:50]))
+    other = f"CREATE INDEX {quote(one.name)} ON {_HERE}.{quote(one.table)} ({quote(one.columns[0])} DESC)"
+    yield Damage("other index", f"DROP INDEX {name}; {other}")
     yield Damage(
         "invalid index",
         f"UPDATE pg_index SET indisvalid = false WHERE indexrelid = to_regclass('{name}')",
@@ -138,18 +152,28 @@ def to_be_said(before: Catalogue, after: Catalogue, shared: Catalogue) -> set[Sa
     both = before.tables & after.tables
     said |= {one for table in both for one in _of_columns(table, before, after)}
     for table in both:
-        left = {column.name for column in after.columns.values() if column.table == table}
-        rules = [one for one in before.constraints if one.table == table and left.issuperset(one.columns)]
-        there = [one for one in after.constraints if one.table == table]
-        said |= {finding for one in rules for finding in _of_rule(one, there, after)}
-        said |= {("schema.odd", table) for one in there if _is_new(one, rules)}
-        indexes = [one for one in before.indexes if one.table == table and left.issuperset(one.columns)]
-        actual = [one for one in after.indexes if one.table == table]
-        gone = [one for one in indexes if one.text not in {each.text for each in actual}]
-        said |= {_missing(one, before) for one in gone}
-        said |= {("schema.odd", table) for one in actual if one.text not in {each.text for each in indexes}}
-        said |= {("index.invalid", f"{table}.{one.name}") for one in actual if not one.valid}
+        said |= {*_of_rules(table, before, after), *_of_indexes(table, before, after)}
     return said
+
+
+def _of_rules(table: str, before: Catalogue, after: Catalogue) -> Iterator[Said]:
+    left = {column.name for column in after.columns.values() if column.table == table}
+    rules = [one for one in before.constraints if one.table == table]
+    there = [one for one in after.constraints if one.table == table]
+    for one in rules:
+        if left.issuperset(one.columns):
+            yield from _of_rule(one, there, after)
+    yield from (("schema.odd", table) for one in there if _is_new(one, rules))
+
+
+def _of_indexes(table: str, before: Catalogue, after: Catalogue) -> Iterator[Said]:
+    left = {column.name for column in after.columns.values() if column.table == table}
+    indexes = [one for one in before.indexes if one.table == table and left.issuperset(one.columns)]
+    there = [one for one in after.indexes if one.table == table]
+    texts, wanted = {one.text for one in there}, {one.text for one in indexes}
+    yield from (_missing(one, before) for one in indexes if one.text not in texts)
+    yield from (("schema.odd", table) for one in there if one.text not in wanted)
+    yield from (("index.invalid", f"{table}.{one.name}") for one in there if not one.valid)
 
 
 def _of_columns(table: str, before: Catalogue, after: Catalogue) -> Iterator[Said]:
@@ -171,6 +195,10 @@ def _of_columns(table: str, before: Catalogue, after: Catalogue) -> Iterator[Sai
                 yield f"column.{id}", object
         if column.default != now.default and column.type == now.type:
             yield ("column.default", object) if column.default else ("schema.odd", table)
+    for (of, name), column in after.columns.items():
+        if of == table and (of, name) not in before.columns:
+            fills = column.default or column.counted or column.generated or not column.not_null
+            yield f"column.{'extra' if fills else 'in_the_way'}", f"{table}.{name}"
 
 
 def _of_rule(one: Constraint, there: Sequence[Constraint], after: Catalogue) -> Iterator[Said]:
@@ -200,16 +228,17 @@ def _of_foreign_key(
         if "." in one.target or one.target in after.tables:
             yield "foreign_key.missing", listed
         return
-    yield f"foreign_key.{'rules' if alike[0].target == one.target else 'elsewhere'}", listed
+    yield f"foreign_key.{'rules' if alike[0].points_to == one.points_to else 'elsewhere'}", listed
     if alike[0].text.endswith(" NOT VALID"):
         yield "constraint.unchecked", f"{one.table}.{alike[0].name}"
 
 
 def _is_new(one: Constraint, rules: Sequence[Constraint]) -> bool:
-    """What replaces something of its name is named as that."""
-    replaced = [each for each in rules if each.kind == one.kind == "f" and each.columns == one.columns]
-    replaced += [each for each in rules if each.name == one.name and not each.is_unnamed]
-    return one.rule not in {each.rule for each in rules} and not replaced
+    """What replaces something is named as that."""
+    if one.kind == "f":
+        return one.columns not in {each.columns for each in rules if each.kind == "f"}
+    names = {each.name for each in rules if each.kind in "cx" and not each.is_unnamed}
+    return one.rule not in {each.rule for each in rules} and one.name not in names
 
 
 def _missing(one: Index, before: Catalogue) -> Said:

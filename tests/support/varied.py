@@ -1,4 +1,4 @@
-"""What the Rule leaves out: keys of every kind, an exclusion, and names that only a history can have given."""
+"""What the Rule leaves out: keys of every kind, an exclusion, and names that a history has given."""
 
 from .detailed import describe
 from .release import Project
@@ -21,7 +21,8 @@ migrations.RenameModel("Rack", "Shelf"),
 migrations.AlterField("shelf", "number", models.PositiveSmallIntegerField(null=True, unique=True)),
 migrations.AddField("shelf", "depth", models.PositiveIntegerField(default=3)),
 migrations.AddConstraint("shelf", ExclusionConstraint(name="shelf_periods", expressions=[("period", "&&")])),
-migrations.AddConstraint("shelf", models.UniqueConstraint(models.functions.Lower("label"), name="shelf_label")),
+migrations.AddConstraint("shelf", models.UniqueConstraint(
+    models.functions.Lower("label"), name="shelf_label")),
 migrations.CreateModel("Mark", [
     ("pk", models.CompositePrimaryKey("shelf", "position", primary_key=True)),
     ("shelf", models.ForeignKey("announcements.Shelf", models.CASCADE)),
