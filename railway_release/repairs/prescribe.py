@@ -105,8 +105,9 @@ def _targets(one: Deviation, expected: Tables) -> set[str]:
 
 
 def _of_differences(case: _Case, connection: Any) -> Iterator[Ranked]:
+    dropped = {place for one in case.mended for place in statements.dropped(one.difference)}
     for one in case.mended:
-        yield from statements.of(one.difference, connection)
+        yield from statements.of(one.difference, connection, dropped)
 
 
 def _of_consequences(case: _Case, connection: Any) -> Iterator[Ranked]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any
 
 from railway_release.postgres.session import literal, quote
@@ -30,13 +30,24 @@ _RANKS = {
 }
 
 
-def of(difference: Difference, connection: Any) -> Iterator[Ranked]:
-    """What is in its place goes, and what the models say is made; nothing for what cannot be made."""
+def dropped(difference: Difference) -> Iterator[tuple[str, str]]:
+    """Table and name of each constraint that makes room for another."""
+    if difference.id in _RANKS and difference.piece:
+        yield from ((difference.table, name) for name in difference.instead)
+
+
+def of(difference: Difference, connection: Any, gone: Collection[tuple[str, str]]) -> Iterator[Ranked]:
+    """What is in its place goes, and what the models say is made; nothing for what cannot be made.
+
+    `gone` are the constraints that other differences drop.
+    """
     alter = f"ALTER TABLE {quote(difference.table)}"
     if difference.id == findings.CONSTRAINT_UNCHECKED:
-        yield from ((_LAST, f"{alter} VALIDATE CONSTRAINT {quote(name)};") for name in difference.instead)
+        left = [name for name in difference.instead if (difference.table, name) not in gone]
+        yield from ((_LAST, f"{alter} VALIDATE CONSTRAINT {quote(name)};") for name in left)
     elif difference.id in _RANKS and difference.piece:
-        yield from ((_TABLES, f"{alter} DROP CONSTRAINT {quote(name)};") for name in difference.instead)
+        drops = (f"{alter} DROP CONSTRAINT {quote(name)};" for _, name in dropped(difference))
+        yield from ((_TABLES, one) for one in drops)
         yield from making(difference.piece, connection, _RANKS[difference.id])
     elif isinstance(difference.piece, Column):
         yield from ((_RULES, one) for one in _rule(difference, difference.piece))

@@ -4,7 +4,8 @@ What is to be said follows from the catalogue before and after, and from nothing
 knows: PostgreSQL itself has decided what went with what was dropped.
 """
 
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 from .catalogue import Catalogue, Column, Constraint, Index
@@ -26,6 +27,7 @@ _OTHER_TYPES = {
     "numeric(10,2)": "numeric(12,2)",
     "numeric(8,2)": "numeric(8,3)",
 }
+_LOSING_ROWS = ("drop table", "rename table", "drop column", "rename column")
 # Of a thing that an earlier damage has taken away already, nothing more can be.
 _GONE = "undefined_table OR undefined_column OR undefined_object"
 
@@ -36,6 +38,11 @@ class Damage:
 
     kind: str
     sql: str
+
+    @property
+    def leaves_names(self) -> bool:
+        """Whether something else has, afterwards, a name that Django would give."""
+        return self.kind.startswith(("rename ", "other "))
 
 
 def damages(of: Catalogue) -> list[Damage]:
@@ -142,6 +149,19 @@ def inflict(database: Database, schema: str, several: Sequence[Damage]) -> None:
     database.sql(f"{first}; {' '.join(rest)}")
 
 
+def in_the_way(several: Sequence[Damage]) -> set[str]:
+    """The SQLSTATEs with which a repair may undo itself: names that are taken, rows that point to lost ones."""
+    taken = {"42P07", "42710", "42P16"} if any(one.leaves_names for one in several) else set()
+    orphans = {"23503"} if any(one.kind in _LOSING_ROWS for one in several) else set()
+    return taken | orphans
+
+
+def explains(left: Collection[Said], fact: str) -> bool:
+    """Whether a statement of pg_dump that is lost or new is about something that was left as it is."""
+    words = set(re.findall(r"\w+", fact))
+    return any(words.issuperset(re.findall(r"\w+", object.split(".")[0])) for _, object in left)
+
+
 def to_be_said(before: Catalogue, after: Catalogue, shared: Catalogue) -> set[Said]:
     """Of one schema. Of a missing table or column, only that it is missing."""
     said = {
@@ -172,6 +192,9 @@ def _of_indexes(table: str, before: Catalogue, after: Catalogue) -> Iterator[Sai
     there = [one for one in after.indexes if one.table == table]
     texts, wanted = {one.text for one in there}, {one.text for one in indexes}
     yield from (_missing(one, before) for one in indexes if one.text not in texts)
+    names = {one.name for one in there}
+    renamed = [one for one in indexes if is_optional(one, before) and one.name not in names]
+    yield from (("schema.odd", table) for _ in renamed)
     yield from (("schema.odd", table) for one in there if one.text not in wanted)
     yield from (("index.invalid", f"{table}.{one.name}") for one in there if not one.valid)
 
@@ -202,7 +225,10 @@ def _of_columns(table: str, before: Catalogue, after: Catalogue) -> Iterator[Sai
 
 
 def _of_rule(one: Constraint, there: Sequence[Constraint], after: Catalogue) -> Iterator[Said]:
-    if alike := [each for each in there if each.rule == one.rule]:
+    # What excludes others has no text that could be compared: its name has to do.
+    if alike := [
+        each for each in there if each.rule == one.rule and (one.kind != "x" or each.name == one.name)
+    ]:
         if all(each.text.endswith(" NOT VALID") for each in alike):
             yield "constraint.unchecked", f"{one.table}.{alike[0].name}"
         return
@@ -238,7 +264,7 @@ def _is_new(one: Constraint, rules: Sequence[Constraint]) -> bool:
     if one.kind == "f":
         return one.columns not in {each.columns for each in rules if each.kind == "f"}
     names = {each.name for each in rules if each.kind in "cx" and not each.is_unnamed}
-    return one.rule not in {each.rule for each in rules} and one.name not in names
+    return one.name not in names and (one.kind == "x" or one.rule not in {each.rule for each in rules})
 
 
 def _missing(one: Index, before: Catalogue) -> Said:

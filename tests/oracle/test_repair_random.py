@@ -1,0 +1,159 @@
+"""Whatever is done to a schema by hand is named exactly, and a repair makes it what it was.
+
+Several tenants of one database are damaged at once, each in its own way, so that one run tells of all. What
+should be said follows from what pg_catalog says before and after (tests/support/damage.py); what should be
+there after a repair, from pg_dump. Left out of the comparison of dumps is what no repair promises:
+
+- the order of columns;
+- names that a history of changes has given (varied.NAMES), where a repair gives those of CREATE TABLE, and
+  the digit of a name that PostgreSQL had to make unique;
+- the names of NOT NULL constraints, and the casts in checks that PostgreSQL has read from its own words.
+
+ORACLE_EXAMPLES draws so many, and other ones each time; a failure prints the damages.
+"""
+
+import os
+import uuid
+from collections import defaultdict
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import pytest
+from hypothesis import HealthCheck, Phase, event, given, note, settings
+from hypothesis import strategies as st
+
+from tests.support import catalogue
+from tests.support.damage import damages, explains, in_the_way, inflict, to_be_said
+from tests.support.dumps import dumps
+from tests.support.release import Database, Project
+from tests.support.server import database_url, psql
+from tests.support.varied import NAMES, describe_all
+
+EXAMPLES = int(os.environ.get("ORACLE_EXAMPLES", "0"))
+
+DAMAGED = tuple(f"damaged_{number}" for number in range(6))
+# More than are damaged, or what the damaged ones have in common would be what is usual.
+SOUND = tuple(f"sound_{number}" for number in range(7))
+
+# Warnings that a repair leaves as they are, and says nothing more about.
+IGNORED = {"column.extra", "column.collation", "schema.odd"}
+
+
+@pytest.fixture(scope="module")
+def varied(server, template, tmp_path_factory):
+    """The project, and a database in which every tenant has all of its models and a few rows."""
+    name = template("piraeus", *DAMAGED, *SOUND)
+    project = Project(tmp_path_factory.mktemp("varied") / "project", Database(database_url(server, name)))
+    describe_all(project)
+    assert project.run("--no-collectstatic").code == 0
+    return project
+
+
+@dataclass(frozen=True)
+class Schemas:
+    """What every schema is made of, in two ways."""
+
+    catalogues: dict = field(repr=False)
+    dumps: dict = field(repr=False)
+
+
+@pytest.fixture(scope="module")
+def sound(varied):
+    """Before anything was done to them."""
+    return look(varied)
+
+
+def look(project):
+    """As they are now."""
+    return Schemas(catalogue.read(project.database), dumps(project.database, NAMES))
+
+
+@contextmanager
+def copied(server, project):
+    """The project with a copy of its database that lasts for one example."""
+    original, name = project.database, f"test_{uuid.uuid4().hex[:12]}"
+    psql(server, f'CREATE DATABASE "{name}" TEMPLATE "{original.url.rpartition("/")[2]}"')
+    project.database = Database(database_url(server, name))
+    try:
+        yield project
+    finally:
+        project.database = original
+        psql(server, f'DROP DATABASE "{name}" WITH (FORCE)')
+
+
+def by_schema(findings):
+    """Their ids and objects."""
+    found = defaultdict(set)
+    for one in findings:
+        found[one["schema"]].add((one["id"], one["object"]))
+    return found
+
+
+def refusals_of(run):
+    """Likewise, of what is left as it is."""
+    return by_schema(
+        {**refusal, "schema": schema}
+        for one in run.report["remedies"]
+        for schema in one["schemas"]
+        for refusal in one["refusals"]
+    )
+
+
+# Which kind of damage, and which object of those that it can befall; the objects are known only later.
+CHOICES = st.lists(st.tuples(st.integers(0, 999), st.integers(0, 999)), min_size=1, max_size=3)
+
+
+def chosen(choices, of):
+    """The damages to a schema: of every kind equally often, however many objects it can befall."""
+    kinds = defaultdict(list)
+    for one in damages(of):
+        kinds[one.kind].append(one)
+    several = (kinds[sorted(kinds)[kind % len(kinds)]] for kind, _ in choices)
+    return [some[number % len(some)] for some, (_, number) in zip(several, choices, strict=True)]
+
+
+@pytest.mark.timeout(300 + 30 * EXAMPLES)
+@settings(
+    max_examples=EXAMPLES or 6,
+    derandomize=not EXAMPLES,
+    database=None,
+    deadline=None,
+    phases=(Phase.generate, Phase.shrink) if EXAMPLES else (Phase.generate,),
+    suppress_health_check=list(HealthCheck),
+)
+@given(choices=st.tuples(*[CHOICES] * len(DAMAGED)))
+def test_any_damage_is_named_and_mended(server, varied, sound, choices):
+    pairs = zip(DAMAGED, choices, strict=True)
+    done = {name: chosen(some, sound.catalogues[name]) for name, some in pairs}
+    note("".join(f"{name}: {one.sql}\n" for name, several in done.items() for one in several))
+    with copied(server, varied) as project:
+        for schema, several in done.items():
+            inflict(project.database, schema, several)
+        damaged = look(project)
+        verified = project.run("verify")
+        repaired = project.run("repair", "--apply")
+        again = project.run("repair")
+        after = dumps(project.database, NAMES)
+
+    named = {
+        name: to_be_said(one, damaged.catalogues[name], sound.catalogues["public"])
+        for name, one in sound.catalogues.items()
+    }
+    assert by_schema(verified.report["findings"]) == {name: said for name, said in named.items() if said}
+    refused, left = refusals_of(repaired), by_schema(again.report["findings"])
+    failed = {name for name, state in repaired.states.items() if state == "failed"}
+    for name, before in sound.dumps.items():
+        if name in failed:
+            note(f"{name}: {repaired.outcome(name)}")
+            assert repaired.outcome(name)["sqlstate"] in in_the_way(done[name])
+            assert after[name] == damaged.dumps[name], f"{name} is half repaired"
+            continue
+        assert {one for one in left[name] if one[0] not in IGNORED} == refused[name], name
+        assert refused[name] <= named[name], name
+        assert [one for one in before ^ after[name] if not explains(left[name], one)] == [], name
+    proposing = {name for one in again.report["remedies"] if one["statements"] for name in one["schemas"]}
+    assert proposing <= failed
+    for several in done.values():
+        for one in several:
+            event(one.kind)
+    event(f"{len(failed)} undone")
