@@ -14,6 +14,7 @@ from railway_release.postgres.sweep import Sweep
 from railway_release.repairs.remedy import Remedy
 from railway_release.topology import search_path, tenant_connection
 from railway_release.verification.expectations import Expectations
+from railway_release.verification.findings import INDEX_INVALID
 from railway_release.verification.structure import Deviation, Structure
 from railway_release.words import some
 
@@ -58,7 +59,8 @@ class Mending:
         self, connection: Connection, one: SchemaPlan, remedy: Remedy, before: Sequence[Deviation]
     ) -> None:
         left = {_key(each) for each in _deviations(connection, self._expectations, one)}
-        allowed = {_key(each) for each in before} - set(remedy.mends)
+        done = {key for key in remedy.mends if key[0] != INDEX_INVALID}  # those come after the COMMIT
+        allowed = {_key(each) for each in before} - done
         if wrong := sorted(left - allowed):
             text = some([f"{id} {object}" for id, object in wrong], 3)
             raise NotMended(f"undone, since this would still be wrong: {text}")

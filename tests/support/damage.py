@@ -14,7 +14,8 @@ from .schemas import quote
 
 Said = tuple[str, str]  # a finding's id and object
 
-BY_HAND = "_by_hand"  # what a new name ends in
+BY_HAND, RENAMED = "_by_hand", "_again"  # what the new names of tables and columns, and of all else, end in
+_LONGEST_NAME = 64
 _HERE = "{here}"
 _OTHER_TYPES = {
     "integer": "bigint",
@@ -49,7 +50,7 @@ def damages(of: Catalogue) -> list[Damage]:
     """All that can be done to each object of a schema; not to the records of its migrations."""
     kept = "django_migrations"
     found = [Damage("drop table", f"DROP TABLE {_HERE}.{quote(one)} CASCADE") for one in sorted(of.tables)]
-    found += [Damage("rename table", _rename("TABLE", one, one)) for one in sorted(of.tables)]
+    found += [Damage("rename table", _rename("TABLE", one, BY_HAND)) for one in sorted(of.tables)]
     for column in of.columns.values():
         found += [*_of_column(column, of)]
     for constraint in of.constraints:
@@ -59,8 +60,8 @@ def damages(of: Catalogue) -> list[Damage]:
     return [one for one in found if f"{_HERE}.{quote(kept)}" not in one.sql]
 
 
-def _rename(kind: str, one: str, name: str) -> str:
-    return f"ALTER {kind} {_HERE}.{quote(one)} RENAME TO {quote(name + BY_HAND)}"
+def _rename(kind: str, one: str, ending: str) -> str:
+    return f"ALTER {kind} {_HERE}.{quote(one)} RENAME TO {quote(one + ending)}"
 
 
 def _of_column(one: Column, of: Catalogue) -> Iterator[Damage]:
@@ -114,7 +115,8 @@ def _of_constraint(one: Constraint) -> Iterator[Damage]:
         {"p": "drop key", "u": "drop unique", "f": "drop foreign key"}.get(one.kind, "drop check"),
         f"{drop} CASCADE",
     )
-    yield Damage("rename rule", f"{table} RENAME CONSTRAINT {name} TO {quote(one.name[:50] + BY_HAND)}")
+    if len(one.name + RENAMED) < _LONGEST_NAME:
+        yield Damage("rename rule", f"{table} RENAME CONSTRAINT {name} TO {quote(one.name + RENAMED)}")
     if one.kind == "u":
         rest = "" if "DEFERRABLE" in one.text else " DEFERRABLE"
         yield instead("other unique", one.text.split(" DEFERRABLE")[0] + rest)
@@ -133,7 +135,8 @@ def _of_constraint(one: Constraint) -> Iterator[Damage]:
 def _of_index(one: Index) -> Iterator[Damage]:
     name = f"{_HERE}.{quote(one.name)}"
     yield Damage("drop index", f"DROP INDEX {name}")
-    yield Damage("rename index", _rename("INDEX", one.name, one.name[:50]))
+    if len(one.name + RENAMED) < _LONGEST_NAME:
+        yield Damage("rename index", _rename("INDEX", one.name, RENAMED))
     other = f"CREATE INDEX {quote(one.name)} ON {_HERE}.{quote(one.table)} ({quote(one.columns[0])} DESC)"
     yield Damage("other index", f"DROP INDEX {name}; {other}")
     yield Damage(
@@ -150,7 +153,7 @@ def inflict(database: Database, schema: str, several: Sequence[Damage]) -> None:
 
 
 def in_the_way(several: Sequence[Damage]) -> set[str]:
-    """The SQLSTATEs with which a repair may undo itself: names that are taken, rows that point to lost ones."""
+    """The SQLSTATEs with which a repair may undo itself: names are taken, rows point to lost ones."""
     taken = {"42P07", "42710", "42P16"} if any(one.leaves_names for one in several) else set()
     orphans = {"23503"} if any(one.kind in _LOSING_ROWS for one in several) else set()
     return taken | orphans
