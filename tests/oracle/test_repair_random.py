@@ -1,7 +1,7 @@
 """Whatever is done to a schema by hand is named exactly, and a repair makes it what it was.
 
 Several tenants of one database are damaged at once, each in its own way, so that one run tells of all. What
-should be said follows from what pg_catalog says before and after (tests/support/damage.py); what should be
+should be said follows from what pg_catalog says before and after (tests/support/damages.py); what should be
 there after a repair, from pg_dump. Left out of the comparison of dumps is what no repair promises:
 
 - the order of columns;
@@ -23,7 +23,7 @@ from hypothesis import HealthCheck, Phase, event, given, note, settings
 from hypothesis import strategies as st
 
 from tests.support import catalogue
-from tests.support.damage import RENAMED, damages, explains, in_the_way, inflict, to_be_said
+from tests.support.damages import RENAMED, damages, explains, in_the_way, inflict, to_be_said
 from tests.support.dumps import dumps
 from tests.support.release import Database, Project
 from tests.support.server import database_url, psql

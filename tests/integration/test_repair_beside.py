@@ -1,0 +1,104 @@
+"""What a repair does for one thing neither undoes what it does for another, nor needs what is refused."""
+
+from tests.support.release import Project
+
+from .test_verification import judged
+
+ANNOUNCEMENT, AUDIENCE = "announcements_announcement", "announcements_announcement_audience"
+MEMBERSHIP, RULE = "buildings_buildingmembership", "announcements_rule"
+
+
+def left(project: Project) -> list[tuple[str, str]]:
+    """Ids and objects of what is found."""
+    return sorted((id, name) for id, _, _, name in judged(project.run("verify")))
+
+
+def foreign_key(project: Project, table: str, target: str) -> str:
+    """Its name."""
+    return project.database.sql(
+        f"SELECT conname FROM pg_constraint WHERE conrelid = 'athena.{table}'::regclass"
+        f" AND confrelid = 'athena.{target}'::regclass"
+    )
+
+
+def add_price(project: Project) -> None:
+    """A column that the database fills."""
+    price = "models.DecimalField(max_digits=8, decimal_places=2, db_default=1)"
+    project.migration(
+        "announcements", "0005_price", "0004_rule", f"migrations.AddField('rule', 'price', {price})"
+    )
+    assert project.run("--no-collectstatic").code == 0
+
+
+def test_an_invalid_index_is_rebuilt_after_all_else(detailed: Project) -> None:
+    detailed.database.sql(
+        "UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'athena.rule_ranks'::regclass;"
+        " DROP INDEX athena.rule_titles"
+    )
+    run = detailed.run("repair", "--apply")
+
+    assert (run.code, run.states["athena"]) == (0, "repaired"), run.text
+    assert left(detailed) == []
+
+
+def test_a_key_that_is_made_anew_is_not_validated_under_its_old_name(current: Project) -> None:
+    name = foreign_key(current, MEMBERSHIP, "buildings_building")
+    wrong = "FOREIGN KEY (building_id) REFERENCES kypseli.buildings_building NOT VALID"
+    current.database.sql(
+        f"ALTER TABLE athena.{MEMBERSHIP} DROP CONSTRAINT {name}, ADD CONSTRAINT another {wrong}"
+    )
+    run = current.run("repair", "--apply")
+
+    assert (run.code, run.states["athena"]) == (0, "repaired"), run.text
+    assert left(current) == []
+
+
+def test_a_key_to_a_column_that_stays_away_does_too_and_all_else_is_mended(detailed: Project) -> None:
+    detailed.database.sql(
+        f"ALTER TABLE athena.{ANNOUNCEMENT} DROP id CASCADE; ALTER TABLE athena.{RULE} DROP data"
+    )
+    run = detailed.run("repair", "--apply")
+
+    assert run.states["athena"] == "refused", run.text
+    assert left(detailed) == [
+        ("column.missing", f"{ANNOUNCEMENT}.id"),
+        ("foreign_key.missing", f"{AUDIENCE}(announcement_id)"),
+    ]
+
+
+def test_a_key_of_a_column_that_stays_away_does_too_and_its_target_is_made(detailed: Project) -> None:
+    detailed.database.sql(
+        f"ALTER TABLE athena.{MEMBERSHIP} DROP building_id; DROP TABLE athena.buildings_building CASCADE"
+    )
+    run = detailed.run("repair", "--apply")
+
+    assert run.states["athena"] == "refused", run.text
+    assert left(detailed) == [("column.missing", f"{MEMBERSHIP}.building_id")]
+
+
+def test_a_default_is_written_as_django_writes_it(detailed: Project) -> None:
+    add_price(detailed)
+    detailed.database.sql(f"ALTER TABLE athena.{RULE} ALTER price DROP DEFAULT")
+    detailed.run("repair", "--apply")
+
+    default = "SELECT column_default FROM information_schema.columns WHERE column_name = 'price'"
+    assert detailed.database.lines(default) == ["1"] * 3
+
+
+def test_of_a_column_of_another_type_the_default_is_not_named_too(detailed: Project) -> None:
+    add_price(detailed)
+    detailed.database.sql(f"ALTER TABLE athena.{RULE} ALTER price TYPE numeric(8, 3)")
+
+    assert left(detailed) == [("column.type", f"{RULE}.price")]
+
+
+def test_a_key_to_a_column_that_was_renamed_is_named_where_that_was_done_alone(current: Project) -> None:
+    current.database.sql("ALTER TABLE athena.buildings_building RENAME id TO number")
+
+    assert sorted(judged(current.run("verify"))) == [
+        ("column.extra", "warning", "athena", "buildings_building.number"),
+        ("column.missing", "error", "athena", "buildings_building.id"),
+        ("foreign_key.elsewhere", "error", "athena", f"{AUDIENCE}(building_id)"),
+        ("foreign_key.elsewhere", "error", "athena", f"{MEMBERSHIP}(building_id)"),
+        ("schema.odd", "warning", "athena", "buildings_building"),  # its primary key
+    ]
