@@ -2,11 +2,15 @@
 
 import json
 import re
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from typing import Any
 
 from .release import Database
 
+_TABLES = """
+SELECT n.nspname AS schema, relname AS table
+FROM pg_class JOIN pg_namespace n ON n.oid = relnamespace WHERE relkind = 'r'
+"""
 _COLUMNS = """
 SELECT n.nspname AS schema, c.relname AS table, a.attname AS name, format_type(atttypid, atttypmod) AS type,
     attnotnull AS not_null, attidentity <> '' AS counted,
@@ -23,8 +27,10 @@ SELECT n.nspname AS schema, c.relname AS table, conname AS name, contype AS kind
     ARRAY(SELECT attname FROM unnest(conkey) WITH ORDINALITY AS k(number, place)
         JOIN pg_attribute ON attrelid = conrelid AND attnum = number ORDER BY place) AS columns,
     replace(pg_get_constraintdef(o.oid), quote_ident(n.nspname) || '.', '') AS text,
-    replace(confrelid::regclass::text, quote_ident(n.nspname) || '.', '') AS target
+    coalesce(CASE WHEN f.relnamespace <> c.relnamespace THEN f.relnamespace::regnamespace || '.' ELSE '' END
+        || f.relname, '') AS target
 FROM pg_constraint o JOIN pg_class c ON c.oid = conrelid JOIN pg_namespace n ON n.oid = c.relnamespace
+LEFT JOIN pg_class f ON f.oid = confrelid
 WHERE contype IN ('p', 'u', 'f', 'c', 'x')
 """
 _INDEXES = """
@@ -107,10 +113,10 @@ class Index:
 class Catalogue:
     """One schema."""
 
-    tables: frozenset[str] = frozenset()
-    columns: dict[tuple[str, str], Column] = field(default_factory=dict)
-    constraints: tuple[Constraint, ...] = ()
-    indexes: tuple[Index, ...] = ()
+    tables: frozenset[str]
+    columns: dict[tuple[str, str], Column]
+    constraints: tuple[Constraint, ...]
+    indexes: tuple[Index, ...]
 
 
 def plain(check: str) -> str:
@@ -120,21 +126,18 @@ def plain(check: str) -> str:
 
 def read(database: Database) -> dict[str, Catalogue]:
     """All schemas that hold tables."""
-    found: dict[str, Catalogue] = {}
-    for row in _rows(database, _COLUMNS):
-        schema, column = row.pop("schema"), Column(**row)
-        one = found.setdefault(schema, Catalogue())
-        one.columns[column.table, column.name] = column
+    tables = [(row["schema"], row["table"]) for row in _rows(database, _TABLES)]
+    columns = [(row.pop("schema"), Column(**row)) for row in _rows(database, _COLUMNS)]
     constraints = [(row.pop("schema"), Constraint(**row)) for row in _rows(database, _CONSTRAINTS)]
     indexes = [(row.pop("schema"), Index(**row)) for row in _rows(database, _INDEXES)]
     return {
-        schema: replace(
-            one,
-            tables=frozenset(table for table, _ in one.columns),
-            constraints=tuple(constraint for of, constraint in constraints if of == schema),
-            indexes=tuple(index for of, index in indexes if of == schema),
+        schema: Catalogue(
+            tables=frozenset(table for of, table in tables if of == schema),
+            columns={(one.table, one.name): one for of, one in columns if of == schema},
+            constraints=tuple(one for of, one in constraints if of == schema),
+            indexes=tuple(one for of, one in indexes if of == schema),
         )
-        for schema, one in found.items()
+        for schema in dict.fromkeys(schema for schema, _ in tables)
     }
 
 

@@ -122,11 +122,11 @@ def _of_constraint(one: Constraint) -> Iterator[Damage]:
         yield instead("other unique", one.text.split(" DEFERRABLE")[0] + rest)
     if one.kind == "f":
         bare = one.text.split(" REFERENCES ")[0]
-        targets = one.text.split(one.target)[1].split(" ")[0]
-        own = one.target if "." in one.target else f"{_HERE}.{one.target}"
+        own = f"{_HERE}.{quote(one.target)}" if "." not in one.target else one.target
+        targets = f"({one.points_to.split('(')[1]})"
         yield instead("rules", f"{bare} REFERENCES {own}{targets} ON DELETE CASCADE")
         if "." not in one.target:
-            yield instead("elsewhere", f"{bare} REFERENCES piraeus.{one.target}{targets} NOT VALID")
+            yield instead("elsewhere", f"{bare} REFERENCES piraeus.{quote(one.target)}{targets} NOT VALID")
     if one.kind == "c":
         yield instead("other check", f"CHECK ({quote(one.columns[0])} IS NOT NULL)")
         yield instead("unchecked", f"{one.text} NOT VALID")
