@@ -1,0 +1,98 @@
+"""Tenants that something was done to, each another thing, and what repair makes of all of them in one go."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from .detailed import describe
+from .picture import Picture, picture
+from .release import Project, Run
+from .schemas import add_row, quote
+from .snapshot import contents
+
+_LEAF = """
+migrations.CreateModel("Leaf", [
+    ("id", models.BigAutoField(primary_key=True)),
+    ("rule", models.ForeignKey("Rule", models.CASCADE)),
+    ("twin", models.OneToOneField("self", models.SET_NULL, null=True, related_name="+")),
+    ("owner", models.ForeignKey("users.User", models.CASCADE, related_name="+")),
+]),
+"""
+
+
+def grow(project: Project) -> None:
+    """More models than the example has, and fields that came later."""
+    describe(project)
+    note = "migrations.AddField('rule', 'note', models.CharField(max_length=20, null=True))"
+    project.migration("announcements", "0005_note", "0004_rule", note)
+    project.migration("announcements", "0006_leaf", "0005_note", _LEAF)
+    kept = "migrations.AddField('leaf', 'kept', models.BooleanField(default=True))"
+    project.migration("announcements", "0007_kept", "0006_leaf", kept)
+
+
+def settle(project: Project, *schemas: str, behind: str) -> Picture:
+    """Tenants that a release makes from nothing; one other stays behind. Returns how they are."""
+    add_row(project.database, *schemas)
+    project.database.sql("".join(f"CREATE SCHEMA {quote(schema)};" for schema in schemas))
+    run = project.run("--no-collectstatic", "--exclude", behind)
+    assert run.code == 0, run.text
+    return picture(project.database)
+
+
+def definitions(found: Picture, schema: str) -> list[str]:
+    """Of a schema, in an order that does not depend on that of the columns."""
+    lines = found.get(f"definitions of {schema}", [])
+    assert lines, f"nothing in {schema!r}"
+    return sorted(line.rstrip(",") for line in lines)
+
+
+def damage(project: Project, schema: str, sql: str) -> None:
+    """Do something to a tenant by hand."""
+    project.database.sql(f"SET search_path = {quote(schema)}, public; {sql}")
+
+
+@dataclass(frozen=True)
+class Story:
+    """What there was, what was looked at and what was done, from before the damage to the end."""
+
+    healthy: Picture
+    damaged: Picture
+    untouched: bool  # by all that only looks
+    mended: Picture
+    dry: Run
+    doctor: Run
+    applied: Run
+    again: Run
+    verified: Run
+
+
+def live(project: Project, healthy: Picture, *words: str) -> Story:
+    """Look at the damage, repair it, and look again."""
+    before, damaged = contents(project.database), picture(project.database)
+    dry, doctor = project.run("repair", *words), project.run("doctor")
+    untouched = contents(project.database) == before
+    applied = project.run("repair", "--apply", *words)
+    mended = picture(project.database)
+    again, verified = project.run("repair", *words), project.run("verify")
+    return Story(healthy, damaged, untouched, mended, dry, doctor, applied, again, verified)
+
+
+def remedy(run: Run, schema: str) -> dict[str, Any]:
+    """What is proposed for a schema; nothing if nothing is."""
+    found: list[dict[str, Any]] = [one for one in run.report["remedies"] if schema in one["schemas"]]
+    assert len(found) <= 1, f"{len(found)} remedies of {schema!r}"
+    return found[0] if found else {}
+
+
+def mends(run: Run, schema: str) -> list[tuple[str, str]]:
+    """Ids and objects of what would be mended in a schema."""
+    return sorted((id, name) for id, name in remedy(run, schema).get("mends", ()))
+
+
+def refusals(run: Run, schema: str) -> dict[tuple[str, str], str]:
+    """Id and object of what is refused in a schema, and why."""
+    return {(one["id"], one["object"]): one["why"] for one in remedy(run, schema).get("refusals", ())}
+
+
+def diagnosed(run: Run, schema: str) -> set[str]:
+    """The causes that doctor names for a schema."""
+    return {one["id"] for one in run.report["diagnosis"] if schema in one["schemas"]}
