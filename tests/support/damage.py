@@ -1,12 +1,17 @@
 """Tenants that something was done to, each another thing, and what repair makes of all of them in one go."""
 
+import uuid
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from .detailed import describe
 from .picture import Picture, picture
-from .release import Project, Run
+from .release import Database, Project, Run
 from .schemas import add_row, quote
+from .server import database_url, psql
 from .snapshot import contents
 
 _LEAF = """
@@ -19,8 +24,18 @@ migrations.CreateModel("Leaf", [
 """
 
 
-def grow(project: Project) -> None:
-    """More models than the example has, and fields that came later."""
+@contextmanager
+def grown(server: str, template: str, folder: Path) -> Iterator[Project]:
+    """The example two releases ago with a few more models to come, and a database of its own for the time."""
+    name = f"damaged_{uuid.uuid4().hex[:12]}"
+    psql(server, f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
+    project = Project(folder / "project", Database(database_url(server, name)))
+    _add_models(project)
+    yield project
+    psql(server, f'DROP DATABASE "{name}" WITH (FORCE)')
+
+
+def _add_models(project: Project) -> None:
     describe(project)
     note = "migrations.AddField('rule', 'note', models.CharField(max_length=20, null=True))"
     project.migration("announcements", "0005_note", "0004_rule", note)
@@ -29,11 +44,12 @@ def grow(project: Project) -> None:
     project.migration("announcements", "0007_kept", "0006_leaf", kept)
 
 
-def settle(project: Project, *schemas: str, behind: str) -> Picture:
-    """Tenants that a release makes from nothing; one other stays behind. Returns how they are."""
+def settle(project: Project, *schemas: str, behind: Iterable[str]) -> Picture:
+    """Tenants that a release makes from nothing; some others stay behind. Returns how they are."""
     add_row(project.database, *schemas)
     project.database.sql("".join(f"CREATE SCHEMA {quote(schema)};" for schema in schemas))
-    run = project.run("--no-collectstatic", "--exclude", behind)
+    left_out = [word for name in behind for word in ("--exclude", name)]
+    run = project.run("--no-collectstatic", *left_out)
     assert run.code == 0, run.text
     return picture(project.database)
 
@@ -83,14 +99,14 @@ def remedy(run: Run, schema: str) -> dict[str, Any]:
     return found[0] if found else {}
 
 
-def mends(run: Run, schema: str) -> list[tuple[str, str]]:
+def mends(run: Run, schema: str) -> list[str]:
     """Ids and objects of what would be mended in a schema."""
-    return sorted((id, name) for id, name in remedy(run, schema).get("mends", ()))
+    return sorted(" ".join(one) for one in remedy(run, schema).get("mends", ()))
 
 
-def refusals(run: Run, schema: str) -> dict[tuple[str, str], str]:
+def refusals(run: Run, schema: str) -> dict[str, str]:
     """Id and object of what is refused in a schema, and why."""
-    return {(one["id"], one["object"]): one["why"] for one in remedy(run, schema).get("refusals", ())}
+    return {f"{one['id']} {one['object']}": one["why"] for one in remedy(run, schema).get("refusals", ())}
 
 
 def diagnosed(run: Run, schema: str) -> set[str]:
