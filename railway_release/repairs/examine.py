@@ -42,10 +42,8 @@ class Examination:
 
     @property
     def to_do(self) -> dict[str, Remedy]:
-        """The remedies that do something; that of the shared schema first, as others build on it."""
-        names = (*self.plans, *self.survey.plan.topology.without_schema)
-        done = {name: self.remedies[name] for name in names if name in self.remedies}
-        return {name: remedy for name, remedy in done.items() if remedy.does_something}
+        """The remedies that do something."""
+        return {name: remedy for name, remedy in self.remedies.items() if remedy.does_something}
 
 
 def examine(target: Target, planner: Planner) -> Examination:
@@ -62,7 +60,14 @@ def _examine(target: Target, planner: Planner, survey: Survey, sweep: Sweep) -> 
     for name, keys, refusals in (*begun, *_beyond(survey)):
         one = remedies[name]
         remedies[name] = replace(one, records=(*one.records, *keys), refusals=(*one.refusals, *refusals))
-    return Examination(survey, expectations, found, {name: one for name, one in remedies.items() if one})
+    return Examination(survey, expectations, found, _in_order(remedies, survey))
+
+
+def _in_order(remedies: Mapping[str, Remedy], survey: Survey) -> dict[str, Remedy]:
+    """The shared schema first, as others build on it, and the same at every look."""
+    names = [one.schema.name for one in survey.plan.schemas]
+    names += [*survey.plan.topology.without_schema, *remedies]
+    return {name: remedies[name] for name in dict.fromkeys(names) if remedies.get(name)}
 
 
 def _remedies(
