@@ -25,14 +25,20 @@ migrations.CreateModel("Leaf", [
 
 
 @contextmanager
-def grown(server: str, template: str, folder: Path) -> Iterator[Project]:
-    """The example two releases ago with a few more models to come, and a database of its own for the time."""
+def borrowed(server: str, template: str, folder: Path) -> Iterator[Project]:
+    """The example and, for as long as this lasts, a copy of a database."""
     name = f"damaged_{uuid.uuid4().hex[:12]}"
     psql(server, f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
-    project = Project(folder / "project", Database(database_url(server, name)))
-    _add_models(project)
-    yield project
+    yield Project(folder / "project", Database(database_url(server, name)))
     psql(server, f'DROP DATABASE "{name}" WITH (FORCE)')
+
+
+@contextmanager
+def grown(server: str, template: str, folder: Path) -> Iterator[Project]:
+    """The same with a few more models to come."""
+    with borrowed(server, template, folder) as project:
+        _add_models(project)
+        yield project
 
 
 def _add_models(project: Project) -> None:

@@ -1,0 +1,188 @@
+"""repair: causes that are true of a whole project, and which part of it is repaired."""
+
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from tests.support.damage import Story, borrowed, definitions, diagnosed, live, mends, refusals, remedy
+from tests.support.picture import picture
+from tests.support.release import Database, Project
+from tests.support.schemas import add_row, copy_schema
+from tests.support.snapshot import contents
+
+TENANTS = ["athena", "kypseli", "piraeus"]
+MEMBERSHIP, AUDIENCE = "buildings_buildingmembership", "announcements_announcement_audience"
+
+
+def moved(project: Project) -> None:
+    """Sessions belong to the tenants from now on; they were recorded there all the time."""
+    project.settings(
+        "SHARED_APPS.remove('django.contrib.sessions')\nTENANT_APPS.append('django.contrib.sessions')"
+    )
+
+
+def repaired(project: Project) -> None:
+    """Repair, and see that nothing is left to do."""
+    run = project.run("repair", "--apply")
+    assert run.code == 0, run.text
+    assert project.run("repair").report["remedies"] == []
+    assert project.run("verify").code == 0
+
+
+# An app that was moved from SHARED_APPS to TENANT_APPS.
+
+
+def test_an_app_that_was_moved_to_the_tenants_gets_its_tables_there(current: Project) -> None:
+    moved(current)
+    dry = current.run("repair")
+    assert (dry.code, mends(dry, "athena")) == (9, ["table.masked django_session"])
+    repaired(current)
+
+    shared, tenant = (definitions(picture(current.database), name) for name in ("public", "athena"))
+    session = [line.replace("public", "athena") for line in shared if "django_session" in line]
+    assert [line for line in tenant if "django_session" in line] == session
+
+
+def test_an_app_whose_shared_table_is_gone_is_a_ghost_in_every_tenant(current: Project) -> None:
+    moved(current)
+    current.database.sql("DROP TABLE public.django_session")
+    (one,) = current.run("repair").report["remedies"]
+
+    assert (one["schemas"], one["mends"]) == (TENANTS, [["table.ghost", "django_session"]])
+
+
+def test_an_app_whose_rows_are_shared_still_is_refused(current: Project) -> None:
+    moved(current)
+    current.database.sql("INSERT INTO django_session VALUES ('a', 'b', now()), ('c', 'd', now())")
+    before = contents(current.database)
+    run = current.run("repair", "--apply")
+
+    assert (run.code, {run.outcome(name)["state"] for name in TENANTS}) == (8, {"refused"})
+    assert "holds 2 rows" in refusals(run, "athena")["table.masked django_session"]
+    assert contents(current.database) == before
+
+
+# A template that is behind, from which new tenants are cloned as if they were not.
+
+
+CREATE = "Client.objects.get(schema_name='rhodes').create_schema(check_if_exists=True, verbosity=0)"
+
+
+@pytest.fixture(scope="module")
+def cloned(server: str, current_template: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
+    """A tenant that django-tenants has cloned from a template one release behind, and one to come."""
+    with borrowed(server, current_template, tmp_path_factory.mktemp("cloned")) as project:
+        project.settings("TENANT_BASE_SCHEMA = 'template'\nTENANT_CREATION_FAKES_MIGRATIONS = True")
+        copy_schema(project.database, "athena", "template")
+        project.database.sql(
+            f"DROP TABLE template.{AUDIENCE}; ALTER TABLE template.announcements_announcement DROP pinned;"
+            "TRUNCATE template.buildings_building CASCADE; CREATE TABLE template.mark (id int);"
+            "DELETE FROM template.django_migrations WHERE app = 'announcements' AND name >= '0002'"
+        )
+        add_row(project.database, "rhodes")
+        project.python(f"from tenants.models import Client; {CREATE}")
+        add_row(project.database, "samos")
+        yield live(project, picture(project.database))
+
+
+def test_a_clone_of_a_stale_template_gets_what_the_template_had_not(cloned: Story) -> None:
+    assert mends(cloned.dry, "rhodes") == [
+        "column.missing announcements_announcement.pinned",
+        f"table.ghost {AUDIENCE}",
+    ]
+    assert "template.stale" in diagnosed(cloned.doctor, "rhodes")
+    assert cloned.applied.outcome("rhodes")["state"] == "repaired"
+
+
+def test_a_row_without_schema_is_cloned_and_gets_what_the_template_had_not(cloned: Story) -> None:
+    rhodes = [line.replace("rhodes", "samos") for line in definitions(cloned.mended, "rhodes")]
+
+    assert remedy(cloned.dry, "samos")["creates_schema"] is True
+    assert definitions(cloned.mended, "samos") == sorted(rhodes)
+    assert "CREATE TABLE samos.mark (" in rhodes
+
+
+def test_nothing_is_left_of_a_stale_template(cloned: Story) -> None:
+    assert (cloned.untouched, cloned.dry.code) == (True, 9)
+    assert (cloned.applied.code, cloned.again.code, cloned.verified.code) == (0, 0, 0), cloned.applied.text
+
+
+# The shared schema.
+
+
+def test_a_ghost_in_the_shared_schema_comes_back_with_the_keys_of_all_tenants(current: Project) -> None:
+    current.database.sql("".join(f"DELETE FROM {name}.{MEMBERSHIP};" for name in TENANTS))
+    healthy = picture(current.database)
+    current.database.sql("DROP TABLE public.users_user CASCADE")
+    assert mends(current.run("repair"), "public") == ["table.ghost users_user"]
+    assert "table.ghost" in diagnosed(current.run("doctor"), "public")
+    assert current.run("repair", "--apply").code == 0
+
+    mended = picture(current.database)
+    for name in ("public", *TENANTS):
+        assert definitions(mended, name) == definitions(healthy, name)
+
+
+def test_tenants_whose_rows_point_to_nothing_now_fail_by_themselves(current: Project) -> None:
+    current.database.sql(f"DELETE FROM athena.{MEMBERSHIP}; DROP TABLE public.users_user CASCADE")
+    run = current.run("repair", "--apply")
+
+    assert run.code == 7
+    assert run.states == {
+        "public": "repaired",
+        "athena": "repaired",
+        "kypseli": "failed",
+        "piraeus": "failed",
+    }
+
+
+def test_no_tenant_is_touched_when_the_shared_schema_fails(current: Project) -> None:
+    current.database.sql(
+        "ALTER TABLE public.users_user DROP CONSTRAINT users_user_username_key;"
+        "INSERT INTO public.users_user SELECT id + 99, password, last_login, is_superuser, username,"
+        " first_name, last_name, email, is_staff, is_active, date_joined, phone FROM public.users_user;"
+        "DROP INDEX athena.membership_building_role"
+    )
+    before = contents(current.database)
+    run = current.run("repair", "--apply")
+
+    assert (run.code, run.states["public"], run.states["athena"]) == (6, "failed", "not reached")
+    assert contents(current.database) == before
+
+
+# Who looks, and at what.
+
+
+def test_a_role_that_may_only_read_sees_the_same_remedies(
+    current: Project, new_role: Callable[[Database], str]
+) -> None:
+    current.database.sql(f"DROP TABLE athena.{AUDIENCE}; ALTER TABLE kypseli.{MEMBERSHIP} DROP user_id")
+    mine = current.run("repair")
+    theirs = current.run("repair", DATABASE_URL=new_role(current.database))
+
+    assert (theirs.code, theirs.report["remedies"]) == (mine.code, mine.report["remedies"])
+
+
+def test_only_the_schemas_asked_for_are_repaired(current: Project) -> None:
+    current.database.sql(f"DROP TABLE athena.{AUDIENCE}; DROP TABLE kypseli.{AUDIENCE}")
+    dry = current.run("repair", "--schema", "athena")
+    assert [one["schemas"] for one in dry.report["remedies"]] == [["athena"]]
+    assert current.run("repair", "--schema", "athena", "--apply").code == 0
+
+    assert AUDIENCE in current.database.tables("athena")
+    assert AUDIENCE not in current.database.tables("kypseli")
+
+
+def test_schemas_that_lack_the_same_have_one_remedy(current: Project) -> None:
+    current.database.sql("".join(f"DROP TABLE {name}.{AUDIENCE};" for name in TENANTS))
+    (one,) = current.run("repair").report["remedies"]
+
+    assert one["schemas"] == TENANTS
+
+
+def test_nothing_to_repair_is_said_with_exit_code_0(current: Project) -> None:
+    before = contents(current.database)
+    run = current.run("repair", "--apply")
+
+    assert (run.code, run.report["remedies"], set(run.states.values())) == (0, [], {"current"})
+    assert contents(current.database) == before
