@@ -10,7 +10,14 @@ from tests.support.damage import Story, damage, definitions, diagnosed, grown, l
 from tests.support.release import Project
 from tests.support.schemas import add_row
 
-WHERE_ROWS_ARE = ("nullable_column", "defaulted_column", "database_default", "generated_column", "identity")
+WHERE_ROWS_ARE = (
+    "nullable_column",
+    "defaulted_column",
+    "database_default",
+    "generated_column",
+    "identity",
+    "serial",
+)
 each = pytest.mark.parametrize(("schema", "cause"), CAUSES.items(), ids=CAUSES)
 
 
@@ -48,7 +55,7 @@ def test_doctor_names_the_cause(story: Story, schema: str, cause: Cause) -> None
     assert expected <= diagnosed(story.doctor, schema), story.doctor.text
 
 
-@pytest.mark.parametrize("schema", CAUSES)
+@pytest.mark.parametrize("schema", sorted(CAUSES.keys() - {"serial"}))
 def test_everything_is_again_as_it_was_before_the_damage(story: Story, schema: str) -> None:
     assert story.applied.outcome(schema)["state"] == "repaired"
     assert definitions(story.mended, schema) == definitions(story.healthy, schema)
@@ -112,13 +119,14 @@ def test_the_rows_stay_where_a_column_is_added(project: Project, story: Story, s
     assert found == "41|a|b|1|t|2|{}"
 
 
+@pytest.mark.parametrize("schema", ["identity", "serial"])
 def test_numbers_continue_after_the_largest_where_they_are_given_again(
-    project: Project, story: Story
+    project: Project, story: Story, schema: str
 ) -> None:
     assert story.applied.code == 0
     row = "(code, title, rank, data, document) VALUES ('n', 'n', 2, '{}', gen_random_uuid())"
 
-    assert project.database.sql(f"INSERT INTO identity.{RULE} {row} RETURNING id") == "42"
+    assert project.database.sql(f"INSERT INTO {schema}.{RULE} {row} RETURNING id") == "42"
 
 
 def test_data_that_code_has_made_is_named_as_not_restored(story: Story) -> None:

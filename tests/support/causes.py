@@ -21,6 +21,8 @@ DO $do$ DECLARE name text; BEGIN
         name, name);
 END $do$
 """
+# As before Django 4.1; its default is gone.
+SERIAL = f"{ONE} ALTER TABLE {RULE} ALTER id DROP IDENTITY;CREATE SEQUENCE {RULE}_id_seq OWNED BY {RULE}.id"
 
 
 @dataclass(frozen=True)
@@ -91,6 +93,7 @@ CAUSES = {
         f"ALTER TABLE {RULE} ALTER kept SET DEFAULT false", (f"column.default {RULE}.kept",)
     ),
     "identity": Cause(f"{ONE} ALTER TABLE {RULE} ALTER id DROP IDENTITY", (f"column.uncounted {RULE}.id",)),
+    "serial": Cause(SERIAL, (f"column.uncounted {RULE}.id",)),
     "no_not_null": Cause(f"ALTER TABLE {RULE} ALTER data DROP NOT NULL", (f"column.null {RULE}.data",)),
     "one_not_null": Cause(f"ALTER TABLE {RULE} ALTER amount SET NOT NULL", (f"column.null {RULE}.amount",)),
     "unchecked": Cause(
