@@ -40,11 +40,12 @@ def why_not(one: Deviation, rows: Rows) -> str:
     return _BY_HAND if needs_recipe and not (piece and piece.recipe) else ""
 
 
-def _masking(hidden: int) -> str:
+def _masking(hidden: int | str) -> str:
+    if isinstance(hidden, str):
+        return f"The shared table of that name cannot be read, so nobody knows what is in there: {hidden}"
     return (
         f"The shared table of that name holds {count(hidden, 'row')}, and some may be this tenant's. Look at "
-        "them. If all are this tenant's: ALTER TABLE … SET SCHEMA … gives them back; otherwise copy those "
-        "that are, and delete what nobody needs. Then repair again."
+        f"them; move those that are the tenant's, or delete them if nobody needs them, then repair again."
     )
 
 

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from railway_release.postgres.session import fetch, quote
+from railway_release.postgres.session import quote
 from railway_release.postgres.sweep import Sweep
 from railway_release.verification.findings import COLUMN_MISSING, MASKED
 from railway_release.verification.structure import Deviation
@@ -17,7 +17,7 @@ class Rows:
     """Of the tables that were asked about."""
 
     filled: frozenset[tuple[str, str]]  # schema and table; those that cannot be read, too
-    in_shared: Mapping[str, int]  # how many rows hide behind a masked table
+    in_shared: Mapping[str, int | str]  # how many hide behind a masked table, or why nobody can see that
 
 
 def read(sweep: Sweep, found: Iterable[Deviation], shared: str) -> Rows:
@@ -44,13 +44,19 @@ def invents(one: Deviation) -> bool:
 
 
 def _filled(sweep: Sweep, table: str, schemas: list[str]) -> list[str]:
-    named = quote(table).replace("{", "{{").replace("}", "}}")
-    select = f"(SELECT {{literal}}, EXISTS (SELECT FROM {{schema}}.{named}))"  # noqa: S608 - quoted
+    select = f"(SELECT {{literal}}, EXISTS (SELECT FROM {{schema}}.{_named(table)}))"  # noqa: S608 - quoted
     unreadable: dict[str, str] = {}
     answers = list(sweep.ask(sorted(set(schemas)), select, unreadable))
     return [*(schema for schema, any_row in answers if any_row), *unreadable]
 
 
-def _count(sweep: Sweep, shared: str, table: str) -> int:
-    ((number,),) = fetch(sweep.connection, f"SELECT count(*) FROM {quote(shared)}.{quote(table)}")  # noqa: S608 - quoted
-    return int(number)
+def _count(sweep: Sweep, shared: str, table: str) -> int | str:
+    unreadable: dict[str, str] = {}
+    select = f"SELECT count(*) FROM {{schema}}.{_named(table)}"  # noqa: S608 - quoted
+    numbers = list(sweep.ask([shared], select, unreadable))
+    return unreadable[shared] if unreadable else int(numbers[0][0])
+
+
+def _named(table: str) -> str:
+    """Quoted, in a text with places for other names."""
+    return quote(table).replace("{", "{{").replace("}", "}}")

@@ -169,3 +169,19 @@ def test_each_of_their_parts_is_missed_once(odd: Project) -> None:
 
     assert Counter(one[0] for one in found) == Counter(id for id, *_ in parts), (sorted(found), parts)
     assert len(parts) > 40
+
+
+def test_each_of_their_parts_and_tables_is_made_anew(odd: Project) -> None:
+    for line in odd.database.lines(PARTS):
+        _, name, is_constraint = line.split("|")
+        drop = f'ALTER TABLE athena."Odd Table" DROP CONSTRAINT "{name}"'
+        odd.database.sql(drop if is_constraint == "t" else f'DROP INDEX athena."{name}"')
+    odd.database.sql(
+        'DROP TABLE kypseli."Odd Table", kypseli."pairs of it", kypseli."Odd m2m" CASCADE;'
+        'ALTER TABLE piraeus."Odd Table" DROP id CASCADE, DROP "Cap it", DROP tags, DROP store, DROP span,'
+        ' DROP "both", DROP price CASCADE, DROP odd, DROP slug CASCADE'
+    )
+    run = odd.run("repair", "--apply")
+
+    assert (run.code, {*run.states.values()}) == (0, {"current", "repaired"}), run.text
+    assert odd.run("repair").report["remedies"] == []

@@ -1,6 +1,7 @@
 """repair: causes that are true of a whole project, and which part of it is repaired."""
 
 from collections.abc import Callable, Iterator
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -161,6 +162,18 @@ def test_a_role_that_may_only_read_sees_the_same_remedies(
     theirs = current.run("repair", DATABASE_URL=new_role(current.database))
 
     assert (theirs.code, theirs.report["remedies"]) == (mine.code, mine.report["remedies"])
+
+
+def test_a_masked_table_behind_which_nobody_can_look_is_refused(
+    current: Project, new_role: Callable[[Database], str]
+) -> None:
+    current.database.sql(f"ALTER TABLE athena.{AUDIENCE} SET SCHEMA public")
+    url = new_role(current.database)
+    current.database.sql(f"REVOKE SELECT ON public.{AUDIENCE} FROM {urlsplit(url).username}")
+    run = current.run("repair", DATABASE_URL=url)
+
+    assert (run.code, mends(run, "athena")) == (8, [])
+    assert "permission denied" in refusals(run, "athena")[f"table.masked {AUDIENCE}"]
 
 
 def test_only_the_schemas_asked_for_are_repaired(current: Project) -> None:
