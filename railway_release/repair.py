@@ -98,7 +98,7 @@ class _Repair:
             with phase(self._report, "repair"), bounded_waits(self._turns.terms):
                 found = self._mend(found)
             if not self._shared_failed(found):
-                self._release(backup)
+                self._release(backup, found)
         finally:
             self._report.outcomes = tuple(self._merged(found))
         self._verify(found)
@@ -156,12 +156,15 @@ class _Repair:
     def _shared_failed(self, found: Examination) -> bool:
         return self._failed(found.survey.plan.shared.schema.name)
 
-    def _release(self, backup: Backup) -> None:
-        """What is pending, as a release does it."""
-        target, report = self._target, self._report
+    def _release(self, backup: Backup, found: Examination) -> None:
+        """What is pending, as a release does it; not where it would meet what is wrong still."""
+        failed = (name for name in self._outcomes if self._failed(name))
+        config = self._target.config
+        without = replace(config, exclude=(*config.exclude, *failed, *found.obstructed))
+        target = replace(self._target, config=without)
         before = look(target, self._planner)
         engine = chosen_engine(target, self._planner, self._guard)
-        work = Work(target, report, self._planner, before, engine, backup, self._progress)
+        work = Work(target, self._report, self._planner, before, engine, backup, self._progress)
         with naming_the_unreached(work):
             migrate(work)
 
@@ -211,7 +214,8 @@ def _joined(repaired: Outcome, released: Outcome) -> Outcome:
 
 def _refused(outcome: Outcome, remedy: Remedy) -> Outcome:
     """What was not to be mended has its reason in the summary already."""
-    if not remedy.refusals or outcome.state in ("skipped", "not reached"):
+    gone = outcome.state == "skipped" and outcome.message
+    if not remedy.refusals or outcome.state == "not reached" or gone:
         return outcome
     objects = some([f"{one.id} {one.object}" for one in remedy.refusals], 3)
     return replace(outcome, state="refused", message=f"left as it is: {objects}", hint="")

@@ -45,6 +45,16 @@ class Examination:
         """The remedies that do something."""
         return {name: remedy for name, remedy in self.remedies.items() if remedy.does_something}
 
+    @property
+    def obstructed(self) -> list[str]:
+        """The tenants in which something is in the way of a pending migration, and stays there."""
+        shared = self.survey.plan.shared.schema.name
+        return [
+            name
+            for name, remedy in self.remedies.items()
+            if name != shared and any(one.id == unrecorded.ID for one in remedy.refusals)
+        ]
+
 
 def examine(target: Target, planner: Planner) -> Examination:
     """Reads only."""

@@ -18,6 +18,7 @@ from railway_release.survey import Survey
 from railway_release.verification.levels import Levels
 from railway_release.words import some
 
+ID = halves.UNRECORDED
 Found = tuple[str, tuple[Key, ...], tuple[Refusal, ...]]  # schema, to be recorded, and what is not
 
 
@@ -47,7 +48,7 @@ def _judged(schema: str, steps: Sequence[halves.Step], prover: Prover) -> Found:
 
 
 def _refusal(step: halves.Step, proof: Proof) -> Refusal:
-    return Refusal("migration.unrecorded", step.name, _why(step, proof))
+    return Refusal(ID, step.name, _why(step, proof))
 
 
 def _why(step: halves.Step, proof: Proof) -> str:

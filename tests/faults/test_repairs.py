@@ -153,6 +153,37 @@ def waiting(project: Project) -> bool:
     return project.database.sql(f"SELECT count(*) FROM pg_stat_activity WHERE {where}") != "0"
 
 
+@pytest.mark.parametrize(
+    ("damage", "row"),
+    [
+        (
+            f"DELETE FROM kypseli.{MEMBERSHIP}; ALTER TABLE kypseli.{MEMBERSHIP} DROP user_id",
+            f"INSERT INTO kypseli.{MEMBERSHIP} (building_id, role) VALUES (1, 'new')",
+        ),
+        (
+            f"DELETE FROM kypseli.{ANNOUNCEMENT}; ALTER TABLE kypseli.{ANNOUNCEMENT} SET SCHEMA public",
+            f"INSERT INTO public.{ANNOUNCEMENT} (title, body, published_at) VALUES ('a', 'b', now())",
+        ),
+    ],
+    ids=["required column", "masked table"],
+)
+def test_rows_that_came_after_the_look_are_seen_before_anything_is_written(
+    past: Project, begin, session, damage, row
+):
+    past.database.sql(damage)
+    before = definitions(picture(past.database), "kypseli")
+    stranger = session(past.database)
+    stranger.run(f"BEGIN; {row};")
+    repair = begin(past, "repair", "--apply")
+    until(lambda: waiting(past), what="the repair at the locked table")
+    stranger.run("COMMIT;")
+    run = repair.finish()
+
+    assert (run.code, run.states["kypseli"]) == (7, "failed")
+    assert "holds rows by now" in run.outcome("kypseli")["message"]
+    assert definitions(picture(past.database), "kypseli") == before
+
+
 # Indexes whose making was cut off.
 
 CONCURRENTLY = """

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from tests.conftest import TENANTS
-from tests.support.causes import LEAF, MEMBERSHIP, RULE
+from tests.support.causes import LEAF, MEMBERSHIP, ONE, RULE
 from tests.support.damage import (
     Story,
     damage,
@@ -71,7 +71,13 @@ REFUSED = {
     ),
 }
 WITH_MORE = {"pointing": "rule_titles", "another_type": "rule_titles", "athena": "membership_building_role"}
-FAILED = {"duplicates": DUPLICATES, "orphan": ORPHAN}
+FORBIDDEN = f"{ONE} UPDATE {RULE} SET rank = 500, code = 'c'"
+FAILED = {
+    "duplicates": DUPLICATES,
+    "orphan": ORPHAN,
+    "nulls": f"ALTER TABLE {RULE} ALTER rank DROP NOT NULL; {ONE} UPDATE {RULE} SET rank = NULL",
+    "forbidden": f"ALTER TABLE {RULE} DROP CONSTRAINT rule_rank; {FORBIDDEN}",
+}
 COUNTED = "migrations.AddField('leaf', 'size', models.IntegerField(default=0)), migrations.RunPython(count)"
 
 
@@ -152,11 +158,20 @@ def test_what_is_pending_runs_elsewhere_and_not_where_a_table_is_masked(story: S
     assert "announcements.0008_counted" in story.applied.outcome("piraeus")["applied"]
 
 
+@pytest.mark.parametrize("schema", ["partly", "with_code"])
+def test_what_is_pending_does_not_run_into_what_is_there_already(story: Story, schema: str) -> None:
+    outcome = story.applied.outcome(schema)
+
+    assert (outcome["state"], outcome["attempts"], outcome["applied"]) == ("refused", 0, [])
+
+
 @pytest.mark.parametrize(
     ("schema", "sqlstate", "words"),
     [
         ("duplicates", "23505", 'could not create unique index "announcements_rule_code_key"'),
         ("orphan", "23503", "violates foreign key constraint"),
+        ("nulls", "23502", 'column "rank" of relation "announcements_rule" contains null values'),
+        ("forbidden", "23514", 'check constraint "rule_rank"'),
     ],
 )
 def test_rows_that_contradict_a_rule_make_the_schema_fail_and_leave_it_as_it_was(
