@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -14,7 +14,7 @@ from railway_release.postgres.sweep import Sweep
 from railway_release.preflight.target import Target
 from railway_release.repairs import rows, unrecorded
 from railway_release.repairs.prescribe import prescribe
-from railway_release.repairs.refuse import IGNORED, NOT_OURS
+from railway_release.repairs.refuse import IGNORED, NOT_OURS, leaves
 from railway_release.repairs.remedy import Refusal, Remedy
 from railway_release.survey import Survey, look, reading
 from railway_release.topology import tenant_connection
@@ -65,12 +65,24 @@ def examine(target: Target, planner: Planner) -> Examination:
 def _examine(target: Target, planner: Planner, survey: Survey, sweep: Sweep) -> Examination:
     expectations = Expectations(levels(survey.plan, planner, target.config))
     found = _deviations(survey, expectations, sweep)
-    remedies = defaultdict(Remedy, _remedies(survey, expectations, found, sweep))
-    begun = unrecorded.find(target.config, planner, survey, expectations.levels, sweep)
+    begun = list(unrecorded.find(target.config, planner, survey, expectations.levels, sweep))
+    apps = {(name, app) for name, keys, refused in begun for app in unrecorded.apps(keys, refused)}
+    known = {name: [*_of_known_level(ones, apps, expectations)] for name, ones in found.items()}
+    remedies = defaultdict(Remedy, _remedies(survey, expectations, known, sweep))
     for name, keys, refusals in (*begun, *_beyond(survey)):
         one = remedies[name]
         remedies[name] = replace(one, records=(*one.records, *keys), refusals=(*one.refusals, *refusals))
     return Examination(survey, expectations, found, _in_order(remedies, survey))
+
+
+def _of_known_level(
+    found: Sequence[Deviation], unsettled: Collection[tuple[str, str]], expectations: Expectations
+) -> Iterator[Deviation]:
+    """Without what is probably where a migration has moved it: first the records of the app are settled."""
+    for one in found:
+        moves = leaves(one, expectations.in_the_end(one.plan))
+        if not (moves and (one.plan.schema.name, one.app) in unsettled):
+            yield one
 
 
 def _in_order(remedies: Mapping[str, Remedy], survey: Survey) -> dict[str, Remedy]:
@@ -85,9 +97,11 @@ def _remedies(
 ) -> Iterator[tuple[str, Remedy]]:
     everything = (one for some in found.values() for one in some)
     filled = rows.read(sweep, everything, survey.plan.shared.schema.name)
-    for name, ones in found.items():
+    for name, ones in ((name, ones) for name, ones in found.items() if ones):
         to_mend = [one for one in ones if _is_to_be_mended(one, survey)]
-        remedy = prescribe(to_mend, expectations.of(ones[0].plan), filled, tenant_connection())
+        plan = ones[0].plan
+        expected, later = expectations.of(plan), expectations.in_the_end(plan)
+        remedy = prescribe(to_mend, expected, later, filled, tenant_connection())
         yield name, replace(remedy, not_restored=_not_restored(ones, remedy, expectations.levels.planner))
     for name in survey.plan.topology.without_schema:
         if any(one.severity != "accepted" for one in survey.findings_by_schema.get(name, ())):

@@ -43,9 +43,11 @@ class _Case:
         return _missing_columns(table, self.refused)
 
 
-def prescribe(found: Sequence[Deviation], expected: Tables, rows: Rows, connection: Any) -> Remedy:
+def prescribe(
+    found: Sequence[Deviation], expected: Tables, later: Tables, rows: Rows, connection: Any
+) -> Remedy:
     """The remedy of one schema; `connection` is Django's, for its words only."""
-    refusals = {one: why for one in found if (why := why_not(one, rows))}
+    refusals = {one: why for one in found if (why := why_not(one, rows, later))}
     refusals |= _pointing_to_refused(found, expected, refusals)
     case = _Case(expected, tuple(one for one in found if one not in refusals), tuple(refusals))
     ranked = [*_of_differences(case, connection), *_of_consequences(case, connection)]

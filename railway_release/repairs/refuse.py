@@ -6,10 +6,15 @@ from railway_release.postgres.session import quote
 from railway_release.postgres.shape import Column
 from railway_release.repairs.rows import Rows, invents
 from railway_release.verification import findings
+from railway_release.verification.expectations import Tables
 from railway_release.verification.structure import Deviation
 from railway_release.words import count
 
 _AHEAD = "Newer code than this has migrated the app: deploy that, or repair with it."
+_LEAVING = (
+    "A pending migration removes or renames it, and has perhaps done so without its record: if so, `fake` "
+    "records it; if not, add it by hand."
+)
 _BY_HAND = "Nothing that Django says makes it; add it by hand."
 _WHY = {
     findings.COLUMN_TYPE: "The other type may not hold all that is there: look, then change it by hand "
@@ -25,19 +30,35 @@ IGNORED = frozenset({findings.COLUMN_EXTRA, findings.COLUMN_EARLY, findings.COLU
 NOT_OURS = frozenset({findings.MISSING, findings.INCONSISTENT, findings.UNREADABLE, findings.MISTYPED})
 
 
-def why_not(one: Deviation, rows: Rows) -> str:
+def why_not(one: Deviation, rows: Rows, later: Tables) -> str:
     """Why this one is left as it is; nothing if it is mended."""
     difference, schema, piece = one.difference, one.plan.schema.name, one.difference.piece
     if one.is_ahead:
         return _AHEAD
     if difference.id in _WHY:
         return _WHY[difference.id]
+    if leaves(one, later):
+        return _LEAVING
     if difference.id == findings.MASKED and (hidden := rows.in_shared.get(difference.table, 0)):
         return _masking(hidden)
     if isinstance(piece, Column) and invents(one) and (schema, difference.table) in rows.filled:
         return _inventing(difference.table, piece)
     needs_recipe = difference.id not in (findings.INDEX_INVALID, findings.CONSTRAINT_UNCHECKED)
     return _BY_HAND if needs_recipe and not (piece and piece.recipe) else ""
+
+
+def leaves(one: Deviation, later: Tables) -> bool:
+    """Whether a pending migration takes away, or renames, the table or the column that is missing.
+
+    `later` are all tables once everything is applied; none if nothing is pending.
+    """
+    difference, piece = one.difference, one.difference.piece
+    if not later or difference.id not in (findings.GHOST, findings.MASKED, findings.COLUMN_MISSING):
+        return False
+    if difference.table not in later:
+        return True
+    columns = {column.name for column in later[difference.table].columns}
+    return isinstance(piece, Column) and piece.name not in columns
 
 
 def _masking(hidden: int | str) -> str:

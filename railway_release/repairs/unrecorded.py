@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from railway_release.config import Config
 from railway_release.diagnosis import halves
@@ -31,6 +31,11 @@ def find(config: Config, planner: Planner, survey: Survey, levels: Levels, sweep
     prover = Prover(sweep, levels, survey.history)
     for schema, steps in begun.items():
         yield _judged(schema, steps, prover)
+
+
+def apps(keys: Iterable[Key], refusals: Iterable[Refusal]) -> set[str]:
+    """The apps of which something is there that was not recorded."""
+    return {app for app, _ in keys} | {one.object.partition(".")[0] for one in refusals}
 
 
 def _judged(schema: str, steps: Sequence[halves.Step], prover: Prover) -> Found:

@@ -108,6 +108,37 @@ def test_nothing_is_left_of_a_stale_template(cloned: Story) -> None:
     assert (cloned.applied.code, cloned.again.code, cloned.verified.code) == (0, 0, 0), cloned.applied.text
 
 
+# Migrations that rename, whose records are lost.
+
+
+def unrecorded(project: Project, operations: str) -> None:
+    """A migration that every tenant has, of which athena has no record."""
+    project.migration("announcements", "0004_last", "0003_announcement_pinned", operations)
+    assert project.run("--no-collectstatic").code == 0
+    project.database.sql("DELETE FROM athena.django_migrations WHERE name = '0004_last'")
+
+
+def test_a_column_that_was_renamed_is_not_added_anew_before_that_is_recorded(current: Project) -> None:
+    more = "migrations.AddField('announcement', 'more', models.TextField(null=True))"
+    unrecorded(current, f"{more}, migrations.RenameField('announcement', 'body', 'text')")
+    before = definitions(picture(current.database), "athena")
+    dry, run = current.run("repair"), current.run("repair", "--apply")
+
+    assert (mends(dry, "athena"), remedy(dry, "athena")["records"]) == ([], ["announcements.0004_last"])
+    assert (run.code, definitions(picture(current.database), "athena")) == (0, before)
+
+
+def test_a_table_that_a_pending_migration_renames_is_not_made_anew(current: Project) -> None:
+    unrecorded(current, "migrations.RenameModel('announcement', 'notice')")
+    before = current.database.tables("athena")
+    run = current.run("repair", "--apply")
+
+    assert (run.code, run.states["athena"]) == (8, "refused")
+    why = refusals(run, "athena")["table.ghost announcements_announcement"]
+    assert why.startswith("A pending migration removes or renames it")
+    assert current.database.tables("athena") == before
+
+
 # The shared schema.
 
 
