@@ -66,7 +66,8 @@ def _masking(hidden: int | str) -> str:
         return f"The shared table of that name cannot be read, so nobody knows what is in there: {hidden}"
     return (
         f"The shared table of that name holds {count(hidden, 'row')}, and some may be this tenant's. Look at "
-        f"them; move those that are the tenant's, or delete them if nobody needs them, then repair again."
+        "them. If all are this tenant's: ALTER TABLE … SET SCHEMA … gives them back; otherwise copy those "
+        "that are, and delete what nobody needs. Then repair again."
     )
 
 
