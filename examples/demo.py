@@ -46,6 +46,7 @@ def demo() -> int:
         return status
     # A release that says what is wrong with a tenant is what the demo is there to show.
     say(f"Exit {status}: {OUTCOMES[status]}.")
+    script(url, "Looking closer", "verify")
     script(url, "Asking why", "doctor")
     mend(url)
     delete_a_user(url)
