@@ -182,6 +182,25 @@ def test_no_tenant_is_touched_when_the_shared_schema_fails(current: Project) -> 
     assert contents(current.database) == before
 
 
+# Somebody's own trigger, which changes each table as soon as it is made.
+MEDDLING = f"""
+CREATE FUNCTION public.meddle() RETURNS event_trigger LANGUAGE plpgsql AS $body$ BEGIN
+    ALTER TABLE athena.{AUDIENCE} ALTER building_id DROP NOT NULL;
+END $body$;
+CREATE EVENT TRIGGER meddle ON ddl_command_end WHEN TAG IN ('CREATE TABLE') EXECUTE FUNCTION public.meddle();
+"""
+
+
+def test_a_repair_after_which_something_would_still_be_wrong_is_undone(current: Project) -> None:
+    current.database.sql(f"DROP TABLE athena.{AUDIENCE}; {MEDDLING}")
+    before = contents(current.database)
+    run = current.run("repair", "--apply")
+
+    assert (run.code, run.states["athena"]) == (7, "failed")
+    assert f"would still be wrong: column.null {AUDIENCE}.building_id" in run.outcome("athena")["message"]
+    assert contents(current.database) == before
+
+
 # Who looks, and at what.
 
 
