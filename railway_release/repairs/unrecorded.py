@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 
 from railway_release.config import Config
 from railway_release.diagnosis import halves
 from railway_release.diagnosis.scene import Scene
+from railway_release.migrations.disk import Graph
 from railway_release.migrations.opaque import opaque
 from railway_release.migrations.outcome import Key, dotted
-from railway_release.migrations.plan import Planner
+from railway_release.migrations.plan import Planner, SchemaPlan
 from railway_release.postgres.sweep import Sweep
 from railway_release.repairs.proof import Proof, Prover
 from railway_release.repairs.remedy import Refusal
@@ -25,12 +26,12 @@ Found = tuple[str, tuple[Key, ...], tuple[Refusal, ...]]  # schema, to be record
 def find(config: Config, planner: Planner, survey: Survey, levels: Levels, sweep: Sweep) -> Iterator[Found]:
     """Each schema in which something of a pending migration is there."""
     scene = Scene(sweep.connection, survey.plan, planner, config, survey.findings)
-    begun: dict[str, list[halves.Step]] = defaultdict(list)
+    begun: dict[SchemaPlan, list[Key]] = defaultdict(list)
     for one, step, _, _ in halves.begun(scene):
-        begun[one.schema.name].append(step)
+        begun[one].append(step.key)
     prover = Prover(sweep, levels, survey.history)
-    for schema, steps in begun.items():
-        yield _judged(schema, steps, prover)
+    for one, keys in begun.items():
+        yield _judged(one, keys, prover, planner.graph_of(one.cohort))
 
 
 def apps(keys: Iterable[Key], refusals: Iterable[Refusal]) -> set[str]:
@@ -38,31 +39,33 @@ def apps(keys: Iterable[Key], refusals: Iterable[Refusal]) -> set[str]:
     return {app for app, _ in keys} | {one.object.partition(".")[0] for one in refusals}
 
 
-def _judged(schema: str, steps: Sequence[halves.Step], prover: Prover) -> Found:
-    """One after the other; several together where the later ones change what the first have made."""
-    proven: list[Key] = []
-    waiting: list[halves.Step] = []
-    proof = Proof()
-    for step in steps:
-        waiting.append(step)
-        keys = [*proven, *(key for one in waiting for key in (*one.migration.replaces, one.key))]
-        proof = prover.prove(schema, keys)
-        if not proof.missing and not proof.inconsistent and not any(opaque(one.migration) for one in waiting):
-            proven, waiting = keys, []
-    return schema, tuple(proven), tuple(_refusal(one, proof) for one in waiting)
+def _judged(one: SchemaPlan, begun: Iterable[Key], prover: Prover, graph: Graph) -> Found:
+    """Each with all that it builds on: the later ones may have changed what the first have made."""
+    proven: dict[Key, None] = {}
+    refused: dict[Key, str] = {}
+    for key in begun:
+        steps = [step for step in graph.graph.forwards_plan(key) if step in one.cohort.steps]
+        keys = proven | dict.fromkeys(record for step in steps for record in graph.records_of(step))
+        if why := _why_not(steps, graph, prover.prove(one.schema.name, [*keys])):
+            refused[key] = why
+        else:
+            proven = keys
+    refusals = (Refusal(ID, dotted(key), why) for key, why in refused.items() if key not in proven)
+    return one.schema.name, tuple(proven), tuple(refusals)
 
 
-def _refusal(step: halves.Step, proof: Proof) -> Refusal:
-    return Refusal(ID, step.name, _why(step, proof))
-
-
-def _why(step: halves.Step, proof: Proof) -> str:
+def _why_not(steps: Iterable[Key], graph: Graph, proof: Proof) -> str:
     if proof.inconsistent:
         return proof.inconsistent
     if proof.missing:
-        return (
-            f"Only a part of it is there; missing: {some(proof.missing, 3)}. Undo that part, or complete it."
-        )
-    operations = ", ".join(dict.fromkeys(opaque(step.migration)))
-    fake = f"python run_migrations.py fake {dotted(step.key).replace('.', ' ', 1)} --data-is-done --schema …"
+        found = some(proof.missing, 3)
+        return f"Only a part of it is there; missing: {found}. Undo that part, or complete it."
+    for key in steps:
+        if operations := opaque(graph.graph.nodes[key]):
+            return _unseen(key, ", ".join(dict.fromkeys(operations)))
+    return ""
+
+
+def _unseen(key: Key, operations: str) -> str:
+    fake = f"python run_migrations.py fake {key[0]} {key[1]} --data-is-done --schema …"
     return f"Its tables are there, but nobody can see what {operations} did; if that is done: {fake}"

@@ -179,3 +179,25 @@ def test_no_tenant_is_touched_when_the_shared_schema_fails(current: Project) -> 
 
     assert (run.code, run.states["public"], run.states["athena"]) == (6, "failed", "not reached")
     assert contents(current.database) == before
+
+
+def test_migrations_that_change_what_the_ones_before_have_made_are_proven_together(current: Project) -> None:
+    rank = "migrations.{}('announcement', 'rank', models.{}(null=True))"
+    current.migration(
+        "announcements", "0004_a", "0003_announcement_pinned", rank.format("AddField", "IntegerField")
+    )
+    current.migration("announcements", "0005_b", "0004_a", rank.format("AlterField", "BigIntegerField"))
+    current.migration(
+        "announcements",
+        "0006_c",
+        "0005_b",
+        "migrations.AddField('announcement', 'n', models.IntegerField(null=True))",
+    )
+    assert current.run("--no-collectstatic").code == 0
+    current.database.sql("DELETE FROM athena.django_migrations WHERE name IN ('0004_a', '0005_b', '0006_c')")
+    run = current.run("repair", "--apply")
+
+    assert run.code == 0, run.text
+    assert run.outcome("athena")["repairs"] == [
+        f"recorded announcements.{name}" for name in ("0004_a", "0005_b", "0006_c")
+    ]
