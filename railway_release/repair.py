@@ -19,6 +19,7 @@ from railway_release.phases import locked, phase, preflight, preflight_to_write
 from railway_release.preflight.target import Target
 from railway_release.progress import Progress
 from railway_release.release import migrate, naming_the_unreached, pending_of
+from railway_release.repairs.afterwards import hint_of
 from railway_release.repairs.create import create_schema
 from railway_release.repairs.examine import Examination, examine
 from railway_release.repairs.mend import Mending
@@ -147,6 +148,7 @@ class _Repair:
             repairs=repairs,
             failed_at="",
             message=message if state == "not reached" else outcome.message,
+            hint=hint_of(outcome),
         )
         return ended
 

@@ -1,6 +1,7 @@
 """What a repair does for one thing neither undoes what it does for another, nor needs what is refused."""
 
 from tests.support.release import Project
+from tests.support.schemas import everything
 
 from .test_verification import judged
 
@@ -102,3 +103,23 @@ def test_a_key_to_a_column_that_was_renamed_is_named_where_that_was_done_alone(c
         ("foreign_key.elsewhere", "error", "athena", f"{MEMBERSHIP}(building_id)"),
         ("schema.odd", "warning", "athena", "buildings_building"),  # its primary key
     ]
+
+
+def test_rows_that_point_to_lost_ones_leave_the_schema_as_it_was(current: Project) -> None:
+    current.database.sql("DROP TABLE athena.buildings_building CASCADE")
+    before = everything(current.database)
+    run = current.run("repair", "--apply")
+
+    assert (run.code, run.states["athena"], run.states["kypseli"]) == (7, "failed", "current")
+    assert run.outcome("athena")["hint"].startswith("Rows that are there break the rule")
+    assert everything(current.database) == before
+
+
+def test_a_table_that_was_renamed_and_keeps_its_names_leaves_the_schema_as_it_was(current: Project) -> None:
+    current.database.sql(f"ALTER TABLE athena.{MEMBERSHIP} RENAME TO kept")
+    before = everything(current.database)
+    run = current.run("repair", "--apply")
+
+    assert (run.code, run.states["athena"], run.states["kypseli"]) == (7, "failed", "current")
+    assert run.outcome("athena")["hint"].startswith("Something that was made or renamed by hand has the name")
+    assert everything(current.database) == before

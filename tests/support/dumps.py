@@ -10,7 +10,7 @@ from .release import Database
 
 _ENTRY = re.compile(r"^-- Name: .*; Type: ([^;]*); Schema: ([^;]*);.*\n--\n", re.MULTILINE)
 # PostgreSQL 18 shows the names of these where a column or its table was renamed.
-_NOT_NULL = re.compile(r"CONSTRAINT \S+ NOT NULL")
+_NOT_NULL = re.compile(r'CONSTRAINT (?:"[^"]+"|\S+) NOT NULL')
 # What PostgreSQL makes of a name of its own that is taken.
 _TAKEN = re.compile(r"\b(\w+_(?:check|key|pkey|seq))\d+\b")
 
