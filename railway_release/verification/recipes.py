@@ -5,9 +5,12 @@ Names are those that PostgreSQL and Django give when the whole table is created.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import contextlib
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from typing import Any
 
+from django.core.exceptions import FieldDoesNotExist, FieldError
 from django.db.models import Field, Model
 
 from railway_release.postgres.session import clip
@@ -27,9 +30,38 @@ def table(model: type[Model]) -> Recipe:
 
         alone = OfOneTable(editor.connection, collect_sql=True, atomic=False)
         alone.deferred_sql, alone.collected_sql = editor.deferred_sql, editor.collected_sql
-        alone.create_model(model)
+        with _without_leftovers(model, alone):
+            alone.create_model(model)
 
     return Recipe(follow)
+
+
+@contextlib.contextmanager
+def _without_leftovers(model: Any, editor: Any) -> Iterator[None]:
+    """A field was removed, and what was about it with it; the state of the migrations has not noticed."""
+    options = model._meta
+    before = {name: getattr(options, name) for name in ("constraints", "indexes", "unique_together")}
+    for name in ("constraints", "indexes"):
+        possible = [one for one in before[name] if _works(partial(one.create_sql, model, editor))]
+        setattr(options, name, possible)
+    options.unique_together = tuple(
+        names
+        for names in before["unique_together"]
+        if all(_works(partial(options.get_field, n)) for n in names)
+    )
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            setattr(options, name, value)
+
+
+def _works(ask: Callable[[], object]) -> bool:
+    try:
+        ask()
+    except (FieldDoesNotExist, FieldError):
+        return False
+    return True
 
 
 def column(model: type[Model], field: Field[Any, Any], default: str) -> Recipe:

@@ -123,3 +123,15 @@ def test_a_table_that_was_renamed_and_keeps_its_names_leaves_the_schema_as_it_wa
     assert (run.code, run.states["athena"], run.states["kypseli"]) == (7, "failed", "current")
     assert run.outcome("athena")["hint"].startswith("Something that was made or renamed by hand has the name")
     assert everything(current.database) == before
+
+
+def test_a_table_is_made_without_what_was_about_fields_that_are_gone(detailed: Project) -> None:
+    remove = "migrations.RemoveField('rule', 'document')"
+    detailed.migration("announcements", "0005_removed", "0004_rule", remove)
+    assert detailed.run("--no-collectstatic").code == 0
+    before = everything(detailed.database, "kypseli")[0].replace("kypseli", "athena")
+    detailed.database.sql(f"DROP TABLE athena.{RULE}")
+    run = detailed.run("repair", "--apply")
+
+    assert (run.code, run.states["athena"]) == (0, "repaired"), run.text
+    assert everything(detailed.database, "athena")[0] == before
