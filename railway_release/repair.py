@@ -19,9 +19,9 @@ from railway_release.phases import locked, phase, preflight, preflight_to_write
 from railway_release.preflight.target import Target
 from railway_release.progress import Progress
 from railway_release.release import migrate, naming_the_unreached, pending_of
-from railway_release.repairs.afterwards import hint_of
 from railway_release.repairs.create import create_schema
 from railway_release.repairs.examine import Examination, examine
+from railway_release.repairs.hints import hint_of
 from railway_release.repairs.mend import Mending
 from railway_release.repairs.remedy import Prescribed, Remedy
 from railway_release.report import Report

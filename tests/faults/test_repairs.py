@@ -7,10 +7,10 @@ import subprocess
 import pytest
 
 from tests.support.binaries import bin_dir, environment
-from tests.support.damage import definitions, mends, remedy
 from tests.support.picture import picture
 from tests.support.release import Project, until
 from tests.support.snapshot import contents
+from tests.support.unwell import definitions, mends, remedy
 
 ANNOUNCEMENT, MEMBERSHIP = "announcements_announcement", "buildings_buildingmembership"
 PATIENCE = {"RELEASE_LOCK_TIMEOUT": "0.3", "RELEASE_RETRY_FOR": "30"}

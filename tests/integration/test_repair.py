@@ -6,9 +6,9 @@ import pytest
 
 from tests.conftest import TENANTS
 from tests.support.causes import CAUSES, RULE, Cause
-from tests.support.damage import Story, damage, definitions, diagnosed, grown, live, mends, remedy, settle
 from tests.support.release import Project
 from tests.support.schemas import add_row
+from tests.support.unwell import Story, damage, definitions, diagnosed, grown, live, mends, remedy, settle
 
 WHERE_ROWS_ARE = (
     "nullable_column",

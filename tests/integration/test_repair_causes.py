@@ -4,11 +4,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.support.damage import Story, borrowed, definitions, diagnosed, live, mends, refusals, remedy
 from tests.support.picture import picture
 from tests.support.release import Project
 from tests.support.schemas import add_row, copy_schema
 from tests.support.snapshot import contents
+from tests.support.unwell import Story, borrowed, definitions, diagnosed, live, mends, refusals, remedy
 
 TENANTS = ["athena", "kypseli", "piraeus"]
 MEMBERSHIP, AUDIENCE = "buildings_buildingmembership", "announcements_announcement_audience"

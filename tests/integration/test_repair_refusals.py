@@ -6,7 +6,8 @@ import pytest
 
 from tests.conftest import TENANTS
 from tests.support.causes import LEAF, MEMBERSHIP, ONE, RULE
-from tests.support.damage import (
+from tests.support.release import Project
+from tests.support.unwell import (
     Story,
     damage,
     definitions,
@@ -18,7 +19,6 @@ from tests.support.damage import (
     remedy,
     settle,
 )
-from tests.support.release import Project
 
 ANNOUNCEMENT, AUDIENCE = "announcements_announcement", "announcements_announcement_audience"
 RULES = f"""

@@ -3,9 +3,9 @@
 from collections.abc import Callable
 from urllib.parse import urlsplit
 
-from tests.support.damage import mends, refusals
 from tests.support.release import Database, Project
 from tests.support.snapshot import contents
+from tests.support.unwell import mends, refusals
 
 TENANTS = ["athena", "kypseli", "piraeus"]
 MEMBERSHIP, AUDIENCE = "buildings_buildingmembership", "announcements_announcement_audience"

@@ -1,4 +1,4 @@
-"""Afterwards: what a person can do for a schema whose repair the server has refused, and which was undone."""
+"""Hints: what a person can do for a schema whose repair the server has refused, and which was undone."""
 
 from __future__ import annotations
 
