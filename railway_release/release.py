@@ -97,8 +97,9 @@ def naming_the_unreached(work: Work) -> Iterator[None]:
 
 def _plan(target: Target, report: Report) -> tuple[Planner, Survey]:
     planner = Planner(*target.config.app)
-    asked_for = target.config.depth if report.command in ("verify", "check") else "tables"
-    survey = look(target, planner, depth=cast("Depth", asked_for))
+    looking = report.command in ("verify", "check")
+    depth = cast("Depth", target.config.depth if looking else "tables")
+    survey = look(target, planner, depth=depth, rows=not looking or depth == "everything")
     report.shared_schema = survey.plan.shared.schema.name
     report.pending = pending_of(survey.plan, target.config)
     _say_what_ispending_of(survey.plan, report.pending)

@@ -70,12 +70,21 @@ class Survey:
         return grouped
 
 
-def look(target: Target, planner: Planner, earlier: Survey | None = None, depth: Depth = "tables") -> Survey:
+def look(
+    target: Target,
+    planner: Planner,
+    earlier: Survey | None = None,
+    depth: Depth = "tables",
+    *,
+    rows: bool = True,
+) -> Survey:
     """Read everything; a few statements for each fifty schemas.
 
-    Except what an `earlier` look still answers, and what lies below `depth`.
+    Except what an `earlier` look still answers, what lies below `depth`, and without `rows` content types
+    and permissions.
     """
-    return reading(target, lambda sweep: _read(target, planner, sweep, earlier, depth))
+    wanted = _Wanted(earlier, depth, rows)
+    return reading(target, lambda sweep: _read(target, planner, sweep, wanted))
 
 
 def look_at_records(target: Target, planner: Planner) -> tuple[Plan, Records]:
@@ -115,17 +124,27 @@ def _sweep(target: Target, stack: contextlib.ExitStack) -> Sweep:
     return Sweep(first, another, most)
 
 
-def _read(target: Target, planner: Planner, sweep: Sweep, earlier: Survey | None, depth: Depth) -> Survey:
+@dataclass(frozen=True)
+class _Wanted:
+    """What of everything is to be read."""
+
+    earlier: Survey | None
+    depth: Depth
+    rows: bool
+
+
+def _read(target: Target, planner: Planner, sweep: Sweep, wanted: _Wanted) -> Survey:
     connection = sweep.connection
     there = topology.read(connection)
     _check_shared_schema(there, connection)
     _check_names(target.config, there)
-    recorded = _records(sweep, [schema.name for schema in there.schemas], earlier)
+    recorded = _records(sweep, [schema.name for schema in there.schemas], wanted.earlier)
     read_at = time.monotonic()
     _check_shared_records(there.shared.name, recorded.unreadable)
     plan = planner.plan(there.without(recorded.unreadable), recorded.histories)
-    held = contents.read(sweep, plan, planner, earlier.contents if earlier else NOTHING_KNOWN)
-    findings = verify(sweep, levels(plan, planner, target.config), held, depth)
+    known = wanted.earlier.contents if wanted.earlier else NOTHING_KNOWN
+    held = contents.read(sweep, plan, planner, known) if wanted.rows else NOTHING_KNOWN
+    findings = verify(sweep, levels(plan, planner, target.config), held, wanted.depth)
     shared = there.shared.name
     plan = plan.completing(_incomplete(plan, held, findings, target.config))
     ours = (f for f in findings if target.config.includes(f.schema, shared=f.schema == shared))

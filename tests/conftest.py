@@ -1,5 +1,6 @@
 """One server for each worker, one template database for each starting point, one clone for each test."""
 
+import compileall
 import os
 import subprocess
 import sys
@@ -14,6 +15,12 @@ from tests.support.server import database_url, psql, running_server
 
 # Enough to see one fail between others; each costs every release that a test runs.
 TENANTS = ("athena", "kypseli", "piraeus")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def compiled() -> None:
+    """Where Python may not write bytecode, each run of the script would compile all of the package anew."""
+    compileall.compile_dir(ROOT / "railway_release", quiet=1)
 
 
 @pytest.fixture(scope="session")

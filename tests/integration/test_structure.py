@@ -190,12 +190,13 @@ def test_a_column_that_a_pending_migration_will_add_is_a_warning(detailed: Proje
     [
         ("tables", set()),
         ("columns", {"column.type"}),
-        ("everything", {"column.type", "index.missing"}),
+        ("everything", {"column.type", "index.missing", "rows.missing"}),
     ],
 )
 def test_it_can_be_said_how_deep_to_look(detailed: Project, depth: str, expected: set[str]) -> None:
     detailed.database.sql(
-        "DROP INDEX athena.rule_titles; ALTER TABLE athena.announcements_rule ALTER amount TYPE bigint"
+        "DROP INDEX athena.rule_titles; ALTER TABLE athena.announcements_rule ALTER amount TYPE bigint;"
+        "DELETE FROM athena.auth_permission WHERE codename = 'add_rule'"
     )
     run = detailed.run("verify", "--depth", depth)
 
