@@ -23,7 +23,7 @@ demo-stop: $(READY) ## Stop the PostgreSQL of the demo.
 	@$(RUN) examples.demo stop
 
 test: $(READY) ## Run the tests against a real PostgreSQL.
-	$(RUN) pytest -n $(WORKERS) $(PYTEST_ARGS)
+	$(RUN) pytest -n $(WORKERS) --dist loadgroup $(PYTEST_ARGS)
 
 lint: $(READY) typecheck ## Check style and types.
 	$(RUN) ruff check $(CODE)
@@ -37,7 +37,7 @@ format: $(READY) ## Rewrite the code in the project's style.
 	$(RUN) ruff format $(CODE)
 
 coverage: $(READY) ## The same with branch coverage, in processes too; also as htmlcov/index.html.
-	$(RUN) pytest -n $(WORKERS) --cov --cov-report=term --cov-report=html $(PYTEST_ARGS)
+	$(RUN) pytest -n $(WORKERS) --dist loadgroup --cov --cov-report=term --cov-report=html $(PYTEST_ARGS)
 
 benchmark: .venv-benchmark/.ready ## Measure releases beside other tools; BENCHMARK_ARGS=--quick tries it.
 	@.venv-benchmark/bin/python -m benchmarks $(BENCHMARK_ARGS)

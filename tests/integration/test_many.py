@@ -11,6 +11,9 @@ from tests.support.schemas import copy_tenant
 from tests.support.server import database_url, psql
 from tests.support.trips import counting_proxy
 
+# What they all look at is built once.
+pytestmark = pytest.mark.xdist_group("many")
+
 MANY = tuple(f"tenant{number:03}" for number in range(300))
 
 

@@ -18,6 +18,9 @@ WHERE_ROWS_ARE = (
     "identity",
     "serial",
 )
+
+# What they all look at is built once.
+pytestmark = pytest.mark.xdist_group("repair")
 each = pytest.mark.parametrize(("schema", "cause"), CAUSES.items(), ids=CAUSES)
 
 

@@ -20,6 +20,9 @@ from tests.support.unwell import (
     settle,
 )
 
+# What they all look at is built once.
+pytestmark = pytest.mark.xdist_group("refusals")
+
 ANNOUNCEMENT, AUDIENCE = "announcements_announcement", "announcements_announcement_audience"
 RULES = f"""
 INSERT INTO {RULE} (code, title, rank, data, document)
