@@ -97,7 +97,8 @@ def _execute(flags: dict[str, Any], report: Report, output: log.Output, interrup
     # django_tenants reads the settings when it is imported, so they must be known by now.
     from railway_release.doctor import doctor  # noqa: PLC0415
     from railway_release.fake import fake  # noqa: PLC0415
-    from railway_release.release import inspect, release, status  # noqa: PLC0415
+    from railway_release.inspection import inspect, status  # noqa: PLC0415
+    from railway_release.release import release  # noqa: PLC0415
     from railway_release.repair import repair  # noqa: PLC0415
 
     if report.command == "release":

@@ -1,28 +1,25 @@
-"""The phases of a release, in order; and the commands that only look."""
+"""The phases of a release, in order."""
 
 from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
-from typing import cast
 
 from railway_release import static, tenants, triage
 from railway_release.backup.once import Backup
-from railway_release.config import Config
 from railway_release.engines.choose import chosen_engine
 from railway_release.engines.guard import OwnGuard
-from railway_release.errors import Exit, InvalidConfiguration
+from railway_release.errors import Exit
+from railway_release.inspection import errors_in_words, planned
 from railway_release.interrupts import Interrupts
 from railway_release.log import Screen, get_logger
-from railway_release.migrations.outcome import Key, Outcome, in_words
-from railway_release.migrations.plan import Plan, Planner
-from railway_release.migrations.standing import status_of
-from railway_release.phases import locked, phase, preflight, preflight_to_write
+from railway_release.migrations.outcome import Outcome, in_words
+from railway_release.phases import locked, phase, preflight_to_write
 from railway_release.preflight.target import Target
 from railway_release.progress import Progress, tell
-from railway_release.report import Pending, Report
-from railway_release.survey import Survey, look, look_at_records
-from railway_release.verification.compare import Depth, mark_known
+from railway_release.report import Report
+from railway_release.survey import Survey, look
+from railway_release.verification.compare import mark_known
 from railway_release.words import count
 from railway_release.work import Work
 
@@ -32,7 +29,7 @@ def release(target: Target, report: Report, screen: Screen, interrupts: Interrup
     preflight_to_write(target, report, screen)
     with locked(target, report, interrupts) as watch:
         with phase(report, "plan"):
-            planner, before = _plan(target, report)
+            planner, before = planned(target, report)
         engine = chosen_engine(target, planner, OwnGuard(interrupts, watch))
         work = Work(target, report, planner, before, engine, Backup(target, interrupts), Progress(screen))
         with naming_the_unreached(work):
@@ -53,32 +50,6 @@ def migrate(work: Work) -> Survey:
         return _migrate_tenants(work)
 
 
-def inspect(target: Target, report: Report) -> None:
-    """plan, verify and check: one look, and what each concludes from it."""
-    preflight(target, report)
-    with phase(report, "plan"):
-        _, survey = _plan(target, report)
-    report.findings = survey.findings
-    report.causes |= _conclusions(report.command, survey, target.config)
-
-
-def status(target: Target, report: Report) -> None:
-    """How far each schema is; whatever there is to see is shown, and nothing is judged."""
-    config = target.config
-    if config.app[1:]:
-        raise InvalidConfiguration("status takes --app with a label alone.", f"Type: --app {config.app[0]}")
-    preflight(target, report)
-    with phase(report, "status"):
-        planner = Planner()
-        for app in config.app:
-            planner.check_app(app)
-        plan, recorded = look_at_records(target, planner)
-        report.status = status_of(plan, recorded, planner, config)
-    report.shared_schema = plan.shared.schema.name
-    report.each_schema = config.schemas
-    report.pending = tuple(Pending(one.pending, one.schemas) for one in report.status.groups if one.pending)
-
-
 @contextlib.contextmanager
 def naming_the_unreached(work: Work) -> Iterator[None]:
     """Whatever ends the release early: every schema with pending work has an outcome in the report."""
@@ -93,38 +64,6 @@ def naming_the_unreached(work: Work) -> Iterator[None]:
             if one.schema.name not in named
         )
         raise
-
-
-def _plan(target: Target, report: Report) -> tuple[Planner, Survey]:
-    planner = Planner(*target.config.app)
-    looking = report.command in ("verify", "check")
-    depth = cast("Depth", target.config.depth if looking else "tables")
-    survey = look(target, planner, depth=depth, rows=not looking or depth == "everything")
-    report.shared_schema = survey.plan.shared.schema.name
-    report.pending = pending_of(survey.plan, target.config)
-    _say_what_ispending_of(survey.plan, report.pending)
-    # A start command must be quick, and cannot mend models.
-    if not target.config.start and (changed := planner.changed_models()):
-        text = f"models changed without a migration in {', '.join(changed)}; run makemigrations"
-        get_logger().warning("models.changed", message=text, apps=changed)
-    return planner, survey
-
-
-def _say_what_ispending_of(plan: Plan, pending: tuple[Pending, ...]) -> None:
-    waiting = sum(len(group.schemas) for group in pending)
-    steps = tuple(dict.fromkeys(step for group in pending for step in group.migrations))
-    text = f"migrations are pending in {waiting} of {count(len(plan.schemas), 'schema')}"
-    text += f": {in_words(steps)}" if steps else ""
-    get_logger().info("plan.made", message=text, schemas=len(plan.schemas), pending=waiting)
-
-
-def pending_of(plan: Plan, config: Config) -> tuple[Pending, ...]:
-    """The pending migrations that the command is about."""
-    groups: dict[tuple[Key, ...], list[str]] = {}
-    for one in plan.pending:
-        if one.within(config):
-            groups.setdefault(one.cohort.steps, []).append(one.schema.name)
-    return tuple(Pending(steps, tuple(schemas)) for steps, schemas in groups.items())
 
 
 def _back_up(work: Work) -> None:
@@ -181,7 +120,7 @@ def _verify(work: Work, seen: Survey) -> None:
     after = look(work.target, work.planner, seen) if work.report.wrote else seen
     work.report.findings = mark_known(after.findings, work.before.findings)
     if work.report.errors and work.target.config.verify == "strict":
-        work.report.fail(Exit.VERIFICATION, _errors_in_words(len(work.report.errors)))
+        work.report.fail(Exit.VERIFICATION, errors_in_words(len(work.report.errors)))
 
 
 def _collect_static(work: Work) -> None:
@@ -189,21 +128,3 @@ def _collect_static(work: Work) -> None:
         return
     if failure := static.collect(work.target.platform):
         work.report.fail(Exit.COLLECTSTATIC, f"collectstatic failed: {failure}")
-
-
-def _conclusions(command: str, survey: Survey, config: Config) -> dict[Exit, str]:
-    shared = survey.plan.shared.schema.name
-    pending = [one.schema.name for one in survey.plan.pending if one.within(config)]
-    errors = [f.schema for f in survey.findings if f.severity == "error"]
-    if config.start:
-        pending, errors = ([name for name in names if name == shared] for names in (pending, errors))
-    causes = {}
-    if pending and command in ("plan", "check", "release"):
-        causes[Exit.PENDING] = f"Migrations are pending in {count(len(pending), 'schema')}."
-    if errors and command in ("verify", "check"):
-        causes[Exit.VERIFICATION] = _errors_in_words(len(errors))
-    return causes
-
-
-def _errors_in_words(errors: int) -> str:
-    return f"Verification found {count(errors, 'error')}."

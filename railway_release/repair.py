@@ -11,6 +11,7 @@ from railway_release.engines.bounds import bounded_waits
 from railway_release.engines.choose import chosen_engine, turns_of
 from railway_release.engines.guard import OwnGuard
 from railway_release.errors import Exit
+from railway_release.inspection import pending_of
 from railway_release.interrupts import Interrupts
 from railway_release.log import Screen
 from railway_release.migrations.outcome import Outcome, dotted
@@ -18,7 +19,7 @@ from railway_release.migrations.plan import Cohort, Planner, SchemaPlan
 from railway_release.phases import locked, phase, preflight, preflight_to_write
 from railway_release.preflight.target import Target
 from railway_release.progress import Progress
-from railway_release.release import migrate, naming_the_unreached, pending_of
+from railway_release.release import migrate, naming_the_unreached
 from railway_release.repairs.create import create_schema
 from railway_release.repairs.examine import Examination, examine
 from railway_release.repairs.hints import hint_of

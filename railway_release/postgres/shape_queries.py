@@ -64,11 +64,12 @@ SELECT name, digest::text, relkind IN ('r', 'p'), array_agg(schema), min(oid::bi
 GROUP BY name, relkind, digest
 """
 
-# Sums of hashes need no sorting. Numbers of columns, types and classes are the same for equal tables, and
-# cheaper than names; two tables that differ in numbers alone are two groups, which costs a read.
+# Sums of hashes need no sorting, and hashes of rows no texts. Numbers of columns, types and classes are the
+# same for equal tables, and cheaper than names; two tables that differ in numbers alone are two groups, which
+# costs a read.
 _DIGESTS = {
     "columns": """
-    SELECT attrelid, sum(hashtextextended(concat_ws(' ', attname, attnum, atttypid, atttypmod,
+    SELECT attrelid, sum(hash_record_extended(ROW(attname, attnum, atttypid, atttypmod,
         attnotnull, attcollation, attidentity, attgenerated), 0))
     FROM pg_catalog.pg_attribute JOIN t ON t.oid = attrelid WHERE attnum > 0 AND NOT attisdropped
     GROUP BY attrelid

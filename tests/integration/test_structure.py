@@ -196,7 +196,7 @@ def test_a_column_that_a_pending_migration_will_add_is_a_warning(detailed: Proje
 def test_it_can_be_said_how_deep_to_look(detailed: Project, depth: str, expected: set[str]) -> None:
     detailed.database.sql(
         "DROP INDEX athena.rule_titles; ALTER TABLE athena.announcements_rule ALTER amount TYPE bigint;"
-        "DELETE FROM athena.auth_permission WHERE codename = 'add_rule'"
+        "DELETE FROM athena.django_content_type WHERE model = 'rule'"
     )
     run = detailed.run("verify", "--depth", depth)
 

@@ -1,0 +1,96 @@
+"""The commands that only look: plan, verify, check and status; and the plan with which a release begins."""
+
+from __future__ import annotations
+
+from typing import cast
+
+from railway_release.config import Config
+from railway_release.errors import Exit, InvalidConfiguration
+from railway_release.log import get_logger
+from railway_release.migrations.outcome import Key, in_words
+from railway_release.migrations.plan import Plan, Planner
+from railway_release.migrations.standing import status_of
+from railway_release.phases import phase, preflight
+from railway_release.preflight.target import Target
+from railway_release.report import Pending, Report
+from railway_release.survey import Survey, look, look_at_records
+from railway_release.verification.compare import Depth
+from railway_release.words import count
+
+
+def inspect(target: Target, report: Report) -> None:
+    """plan, verify and check: one look, and what each concludes from it."""
+    preflight(target, report)
+    with phase(report, "plan"):
+        _, survey = planned(target, report)
+    report.findings = survey.findings
+    report.causes |= _conclusions(report.command, survey, target.config)
+
+
+def status(target: Target, report: Report) -> None:
+    """How far each schema is; whatever there is to see is shown, and nothing is judged."""
+    config = target.config
+    if config.app[1:]:
+        raise InvalidConfiguration("status takes --app with a label alone.", f"Type: --app {config.app[0]}")
+    preflight(target, report)
+    with phase(report, "status"):
+        planner = Planner()
+        for app in config.app:
+            planner.check_app(app)
+        plan, recorded = look_at_records(target, planner)
+        report.status = status_of(plan, recorded, planner, config)
+    report.shared_schema = plan.shared.schema.name
+    report.each_schema = config.schemas
+    report.pending = tuple(Pending(one.pending, one.schemas) for one in report.status.groups if one.pending)
+
+
+def planned(target: Target, report: Report) -> tuple[Planner, Survey]:
+    """One look, as deep as the command wants it; what is pending is told."""
+    planner = Planner(*target.config.app)
+    looking = report.command in ("verify", "check")
+    depth = cast("Depth", target.config.depth if looking else "tables")
+    survey = look(target, planner, depth=depth, rows=not looking or depth == "everything")
+    report.shared_schema = survey.plan.shared.schema.name
+    report.pending = pending_of(survey.plan, target.config)
+    _say_what_is_pending(survey.plan, report.pending)
+    # A start command must be quick, and cannot mend models.
+    if not target.config.start and (changed := planner.changed_models()):
+        text = f"models changed without a migration in {', '.join(changed)}; run makemigrations"
+        get_logger().warning("models.changed", message=text, apps=changed)
+    return planner, survey
+
+
+def _say_what_is_pending(plan: Plan, pending: tuple[Pending, ...]) -> None:
+    waiting = sum(len(group.schemas) for group in pending)
+    steps = tuple(dict.fromkeys(step for group in pending for step in group.migrations))
+    text = f"migrations are pending in {waiting} of {count(len(plan.schemas), 'schema')}"
+    text += f": {in_words(steps)}" if steps else ""
+    get_logger().info("plan.made", message=text, schemas=len(plan.schemas), pending=waiting)
+
+
+def pending_of(plan: Plan, config: Config) -> tuple[Pending, ...]:
+    """The pending migrations that the command is about."""
+    groups: dict[tuple[Key, ...], list[str]] = {}
+    for one in plan.pending:
+        if one.within(config):
+            groups.setdefault(one.cohort.steps, []).append(one.schema.name)
+    return tuple(Pending(steps, tuple(schemas)) for steps, schemas in groups.items())
+
+
+def _conclusions(command: str, survey: Survey, config: Config) -> dict[Exit, str]:
+    shared = survey.plan.shared.schema.name
+    pending = [one.schema.name for one in survey.plan.pending if one.within(config)]
+    errors = [f.schema for f in survey.findings if f.severity == "error"]
+    if config.start:
+        pending, errors = ([name for name in names if name == shared] for names in (pending, errors))
+    causes = {}
+    if pending and command in ("plan", "check", "release"):
+        causes[Exit.PENDING] = f"Migrations are pending in {count(len(pending), 'schema')}."
+    if errors and command in ("verify", "check"):
+        causes[Exit.VERIFICATION] = errors_in_words(len(errors))
+    return causes
+
+
+def errors_in_words(errors: int) -> str:
+    """Why verification fails a command."""
+    return f"Verification found {count(errors, 'error')}."
