@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 
@@ -116,15 +116,23 @@ class _Repair:
             waiting = {name: one for name, one in found.to_do.items() if not self._failed(name)}
             if not waiting:
                 break
-            self._progress.expect(len(waiting))
-            for name, remedy in waiting.items():
-                self._guard.check()
-                self._progress.advance(self._end(self._turn(name, remedy, found), remedy))
-                if name == found.survey.plan.shared.schema.name and self._failed(name):
-                    return found
-            self._progress.end()
+            try:
+                self._round(found, waiting)
+            finally:
+                self._progress.end()
+            if self._shared_failed(found):
+                break
             found = _examined(self._target, self._planner, self._report)
         return found
+
+    def _round(self, found: Examination, waiting: Mapping[str, Remedy]) -> None:
+        """One turn for each, the shared schema's first; if that fails, the others have none."""
+        self._progress.expect(len(waiting))
+        for name, remedy in waiting.items():
+            self._guard.check()
+            self._progress.advance(self._end(self._turn(name, remedy, found), remedy))
+            if self._shared_failed(found):
+                break
 
     def _turn(self, name: str, remedy: Remedy, found: Examination) -> Outcome:
         if remedy.creates_schema:
