@@ -179,7 +179,10 @@ def _parser() -> argparse.ArgumentParser:
             if "flag" in declared.sources and name in declared.commands:
                 _add(command, field, declared, default)
         if name == "fake":
-            command.add_argument("app", nargs=2, metavar=("APP", "MIGRATION"), help="which migration")
+            command.add_argument("app", action="append", metavar="APP", help="the label of its app")
+            command.add_argument(
+                "app", action="append", metavar="MIGRATION", help="its name, or how it begins"
+            )
     return parser
 
 

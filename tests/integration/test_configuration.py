@@ -294,3 +294,20 @@ def test_help_and_version_need_no_project(word: str):
 
 def test_the_version_is_the_packages():
     assert script("--version").stdout == f"railway-release {__version__}\n"
+
+
+@pytest.mark.parametrize(
+    "command", ["release", "plan", "verify", "status", "check", "doctor", "repair", "fake"]
+)
+def test_every_command_explains_itself(empty: Project, command: str) -> None:
+    run = empty.run(command, "--help")
+
+    assert run.code == 0, run.text
+    assert run.stdout.startswith(f"usage: run_migrations.py {command}")
+
+
+def test_a_record_is_changed_for_a_migration_that_is_named(empty: Project) -> None:
+    run = empty.run("fake", "buildings", "--schema", "athena")
+
+    assert run.code == 2
+    assert "MIGRATION" in run.stderr
