@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 from django.conf import settings
 from django.core import checks
 from django.db import connection as default_connection
@@ -28,15 +30,21 @@ _OTHER_ENGINES = {f"django.db.backends.{name}" for name in ("dummy", "mysql", "o
 
 
 def connect(target: Target) -> None:
-    """Wait for the database, then set Django up on it."""
+    """Set Django up on the database, and wait for that as soon as anybody needs it."""
+
+    @functools.cache
+    def wait() -> None:
+        seconds = target.config.connect_timeout
+        wait_for_database(target.connector("wait"), target.choice.host, target.platform, seconds).close()
+
     _tell(target.choice)
     _check_engine(target.choice)
-    # Before django.setup(), since that may itself need the database (PG_EXTRA_SEARCH_PATHS), and again
-    # after it, since an app's ready() may change settings.
+    # Before django.setup(), since that may itself need the database, and again after it, since an app's
+    # ready() may change settings.
     database.apply(target.choice, settings.DATABASES, target.application)
-    seconds = target.config.connect_timeout
-    wait_for_database(target.connector("wait"), target.choice.host, target.platform, seconds).close()
-    set_up()
+    with database.before_first_use(target.alias, wait):
+        set_up()
+    wait()
     log.take_over_stdlib(target.config.log_level)
     database.apply(target.choice, settings.DATABASES, target.application)
     _check_project(target.alias)

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Any, cast
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from django.conf import settings
+from django.db import connections
+from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.utils import ConnectionHandler
 
 from railway_release.errors import DatabaseUrlUnusable, OtherDatabase
 from railway_release.log import get_logger
 from railway_release.postgres.session import Connect, Connection, fetch, through_pooler
+from railway_release.preflight.project import blaming_the_project
 from railway_release.redact import redact
 
 _PUBLIC_VARIABLES = ("DATABASE_PUBLIC_UNPOOLED_URL", "DATABASE_PUBLIC_URL")
@@ -90,25 +93,53 @@ def apply(choice: Choice, databases: dict[str, Any], application: str) -> None:
 
 
 def connector(choice: Choice, application: str) -> Connect:
-    """A function that opens a plain driver connection in autocommit, with the project's own driver.
+    """A function that opens a plain driver connection in autocommit, through the project's own backend.
 
-    Django's PostgreSQL backend names the driver and the parameters, and it can do so before
-    django.setup(), which may itself need the database.
+    That names the driver and the parameters, and may ask for a token each time. Its module may define
+    models, so Django has to have loaded those: see `before_first_use`.
     """
-    backend = import_module(getattr(settings, "ORIGINAL_BACKEND", "django.db.backends.postgresql") + ".base")
     entry = ConnectionHandler({"default": dict(choice.entry)}).settings["default"]
-    wrapper = backend.DatabaseWrapper(entry, choice.alias)
+    for unwanted in ("pool", "isolation_level"):
+        entry["OPTIONS"].pop(unwanted, None)
+    wrapper = _backend(entry["ENGINE"]).DatabaseWrapper(entry, choice.alias)
     role = entry["OPTIONS"].get("assume_role")
 
     def connect() -> Connection:
         parameters = {"connect_timeout": _CONNECT_TIMEOUT_SECONDS} | wrapper.get_connection_params()
-        connection = wrapper.Database.connect(**parameters | {"application_name": application})
+        connection = wrapper.get_new_connection(parameters | {"application_name": application})
         connection.autocommit = True
         if role:
             connection.cursor().execute(f"SET ROLE {wrapper.ops.quote_name(role)}")
         return cast("Connection", connection)
 
     return connect
+
+
+@contextlib.contextmanager
+def before_first_use(used: str, act: Callable[[], object]) -> Iterator[None]:
+    """While Django is being set up: act before anything gets hold of its connection, and that may be nothing.
+
+    PG_EXTRA_SEARCH_PATHS, and an app's ready(), ask the database at a time when models are loaded.
+    """
+    create = connections.create_connection
+
+    def acting_first(alias: str) -> BaseDatabaseWrapper:
+        if alias == used:
+            act()
+        return create(alias)
+
+    connections.create_connection = acting_first  # type: ignore[method-assign]
+    try:
+        yield
+    finally:
+        del connections.create_connection
+
+
+def _backend(engine: str) -> Any:
+    original = getattr(settings, "ORIGINAL_BACKEND", "")
+    named = f"{engine} (ORIGINAL_BACKEND {original})" if original else engine
+    with blaming_the_project(f"The database backend {named} could not be loaded"):
+        return import_module(f"{engine}.base")
 
 
 @contextlib.contextmanager
