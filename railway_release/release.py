@@ -30,7 +30,7 @@ def release(target: Target, report: Report, screen: Screen, interrupts: Interrup
     with locked(target, report, interrupts) as watch:
         with phase(report, "plan"):
             planner, before = planned(target, report)
-        engine = chosen_engine(target, planner, OwnGuard(interrupts, watch))
+        engine = chosen_engine(target, planner, before.plan, OwnGuard(interrupts, watch))
         work = Work(target, report, planner, before, engine, Backup(target, interrupts), Progress(screen))
         with naming_the_unreached(work):
             with phase(report, "backup"):

@@ -174,7 +174,7 @@ class _Repair:
         without = replace(config, exclude=(*config.exclude, *failed, *found.obstructed))
         target = replace(self._target, config=without)
         before = look(target, self._planner)
-        engine = chosen_engine(target, self._planner, self._guard)
+        engine = chosen_engine(target, self._planner, before.plan, self._guard)
         work = Work(target, self._report, self._planner, before, engine, backup, self._progress)
         with naming_the_unreached(work):
             migrate(work)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from django.apps import apps
 from django.conf import settings
 from django_tenants.migration_executors import get_executor
 
@@ -12,9 +11,10 @@ from railway_release.engines.guard import OwnGuard
 from railway_release.engines.hand import Hand
 from railway_release.engines.turn import Turns
 from railway_release.log import get_logger
-from railway_release.migrations.plan import Planner
+from railway_release.migrations.plan import Plan, Planner
 from railway_release.postgres.retry import Budget
 from railway_release.preflight.target import Target
+from railway_release.verification.levels import unmigrated_apps_with_tables
 
 _ORDINARY_EXECUTORS = {"standard", "multiprocessing", "subprocess"}
 
@@ -28,12 +28,12 @@ def turns_of(target: Target, guard: OwnGuard) -> Turns:
     return Turns(terms, Budget(config.retry_total), guard, Hand())
 
 
-def chosen_engine(target: Target, planner: Planner, guard: OwnGuard) -> Engine:
+def chosen_engine(target: Target, planner: Planner, plan: Plan, guard: OwnGuard) -> Engine:
     """The compiled one, unless only django-tenants' own machinery can do what was asked for or is in use."""
     config = target.config
     turns = turns_of(target, guard)
     bounds = f"lock_timeout {config.lock_timeout:g} s, statement_timeout {config.statement_timeout:g} s"
-    reason = _why_stock(target, planner)
+    reason = _why_stock(target, planner, plan)
     name = f"django-tenants ({reason})" if reason else "compiled plans"
     text = f"every migration runs with {bounds}, through {name}"
     get_logger().info("migrations.bounded", message=text, engine="stock" if reason else "compiled")
@@ -45,7 +45,7 @@ def chosen_engine(target: Target, planner: Planner, guard: OwnGuard) -> Engine:
     return StockEngine(turns, guard)
 
 
-def _why_stock(target: Target, planner: Planner) -> str:
+def _why_stock(target: Target, planner: Planner, plan: Plan) -> str:
     if target.config.engine == "stock":
         return "--engine stock"
     if command := getattr(settings, "TENANT_BASE_MIGRATE_COMMAND", None):
@@ -54,7 +54,7 @@ def _why_stock(target: Target, planner: Planner) -> str:
         return f"GET_EXECUTOR_FUNCTION is {function}"
     if (executor := _executor()) not in _ORDINARY_EXECUTORS:
         return f"the executor {executor} is the project's own"
-    if labels := [one for one in planner.unmigrated_apps if any(apps.get_app_config(one).get_models())]:
+    if labels := unmigrated_apps_with_tables(planner, plan):
         return f"without migrations: {', '.join(labels)}"
     return ""
 

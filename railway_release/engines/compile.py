@@ -132,7 +132,7 @@ class Program:
 
 def compiled(graph: Graph, cohort: Cohort) -> Program:
     """The program that brings a schema with the records of this graph to the cohort's target."""
-    states = States(graph.state, Rendering())
+    states = States(graph.state, Rendering(graph.unmigrated_apps))
     steps = [_step(migration, states) for migration in _to_apply(graph, cohort)]
     done = {*cohort.applied, *(key for step in steps for key in step.records)}
     target = rows.expected(states.now)

@@ -42,7 +42,7 @@ class Rows:
 
 
 def expected(state: ProjectState) -> Rows:
-    """The rows for a schema whose migrations have led to this state; apps without migrations have none."""
+    """The rows for a schema whose migrations have led to this state."""
     if ("contenttypes", "contenttype") not in state.models:
         return Rows()
     with_permissions = ("auth", "permission") in state.models
@@ -66,11 +66,14 @@ def expected(state: ProjectState) -> Rows:
 
 def _models(config: AppConfig, state: ProjectState) -> Iterator[tuple[str, tuple[tuple[str, str], ...]]]:
     """Name and permissions of each model of an app, sorted by name."""
-    for app, name in sorted(state.models):
-        if app == config.label and not is_swapped(state.models[app, name]):
-            model_state = state.models[app, name]
-            raw = model_state.options.get("verbose_name") or camel_case_to_spaces(model_state.name)
-            yield name, _permissions(name, raw, model_state.options)
+    models = {name: model for (app, name), model in state.models.items() if app == config.label}
+    if config.label in state.real_apps:  # without migrations: the models are those of the code
+        real = (ModelState.from_model(model, exclude_rels=True) for model in config.get_models())
+        models = {model.name_lower: model for model in real}
+    for name, model in sorted(models.items()):
+        if not is_swapped(model):
+            raw = model.options.get("verbose_name") or camel_case_to_spaces(model.name)
+            yield name, _permissions(name, raw, model.options)
 
 
 def _permissions(model: str, verbose_name: str, options: dict[str, Any]) -> tuple[tuple[str, str], ...]:

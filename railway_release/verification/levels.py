@@ -52,6 +52,16 @@ def at(earlier: Levels, records: History) -> Levels:
     return levels(earlier.planner.draft(earlier.plan.topology, records), earlier.planner, earlier.config)
 
 
+def unmigrated_apps_with_tables(planner: Planner, plan: Plan) -> list[str]:
+    """The apps without migrations of which some schema is to have a table, which no release makes."""
+    labels = [one for one in planner.unmigrated_apps if any(apps.get_app_config(one).get_models())]
+    found = set()
+    for one in plan.schemas if labels else ():
+        _look_at(one.schema)
+        found |= {table.app for table in expected.of_unmigrated_apps(labels)}
+    return sorted(found)
+
+
 def _expected(one: SchemaPlan, levels: Levels) -> Iterator[Table]:
     graph, cohort = levels.planner.graph_of(one.cohort), one.cohort
     _look_at(one.schema)

@@ -216,7 +216,8 @@ def test_apps_without_migrations_are_a_warning(current: Project) -> None:
     run = current.run("verify")
 
     assert run.code == 0, run.text
-    assert judged(run) == [("app.unmigrated", "warning", name, "notes_note") for name in TENANTS]
+    found = [one for one in judged(run) if one[0] == "app.unmigrated"]
+    assert found == [("app.unmigrated", "warning", name, "notes_note") for name in TENANTS]
 
 
 def test_an_app_moved_to_the_tenants_is_masked_in_all_of_them(current: Project) -> None:

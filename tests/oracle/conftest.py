@@ -13,7 +13,7 @@ from tests.support.release import Database, Project
 APPS = Path(__file__).parent / "apps"
 
 # The apps that a topic needs besides its own.
-NEEDS = {"extras": ("extensions",)}
+NEEDS = {"extras": ("extensions",), "pointing": ("outside",)}
 
 BASE = (
     ("contenttypes", "0002_remove_content_type_name"),

@@ -19,6 +19,7 @@ TOPICS = (
     "swapping",
     "signals",
     "renames",
+    "pointing",  # to an app without migrations, whose models are unmanaged
 )
 
 # What the apps use, and what Django has: classes that do something to a database or to its state.
@@ -63,3 +64,5 @@ def test_both_engines_leave_the_same_behind(topic, oracle, label):
 
     assert comparison.stock.code == 0, comparison.stock.text
     assert comparison.equal, comparison.text
+    engines = {run.event("migrations.bounded")["engine"] for run in comparison.compiled.values()}
+    assert engines == {"compiled"}

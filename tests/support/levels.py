@@ -95,7 +95,7 @@ def _migrate(level: Level) -> None:
     executor = MigrationExecutor(connection)
     targets = _targets(level, executor.loader.graph.leaf_nodes())
     plan = executor.migration_plan(targets)
-    before = executor.loader.project_state(list(executor.loader.applied_migrations))
+    before = executor._create_project_state(with_applied_migrations=True)  # type: ignore[attr-defined]
     emit_pre_migrate_signal(0, False, "default", apps=before.apps, plan=plan)
     after = executor.migrate(targets, plan=plan, state=before.clone())
     after.clear_delayed_apps_cache()
