@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import gc
 import os
 import shlex
@@ -19,7 +20,8 @@ from railway_release.diagnosis.causes import ranked
 from railway_release.errors import Exit, PreflightError, ProjectNotFound, ReleaseError, SettingsFailed
 from railway_release.interrupts import Interrupted, Interrupts
 from railway_release.options import Option, options_of, variable
-from railway_release.postgres.failures import describe
+from railway_release.postgres.failures import describe, is_transient
+from railway_release.postgres.wait import lost
 from railway_release.preflight.target import load as load_target
 from railway_release.railway import platform
 from railway_release.redact import redact
@@ -41,7 +43,7 @@ release), RELEASE_EXPECT_TABLES (in settings EXPECTED_TABLES), RELEASE_IGNORE_TA
 alone ACCEPT and SEVERITY. `run_migrations.py release --help` lists all flags.
 Exit codes: 0 done; 1 unexpected; 2 usage or configuration; 3 preflight; 4 lock; 5 backup;
 6 shared schema failed; 7 tenants failed; 8 verification errors; 9 pending; 10 collectstatic failed;
-130 or 143 interrupted"""
+11 the database went away; 130 or 143 interrupted"""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -69,12 +71,19 @@ def _guarded(flags: dict[str, Any], report: Report, output: log.Output, interrup
     try:
         _execute(flags, report, output, interrupts)
     except ReleaseError as error:
-        report.fail(error.exit_code, _joined(error), error.id)
+        _fail(error, report)
     except Interrupted as signal:
         report.fail(Exit(signal.exit_code), f"Stopped by {signal}. No atomic migration was left half done.")
     except Exception as error:  # noqa: BLE001 - whatever it is, the report must say so
+        if is_transient(error):
+            _fail(lost(error), report)
+            return
         report.fail(Exit.UNEXPECTED, f"Unexpected {type(error).__name__}: {describe(error)}")
         log.get_logger().error("release.crashed", message=log.plain_traceback(error))
+
+
+def _fail(error: ReleaseError, report: Report) -> None:
+    report.fail(error.exit_code, _joined(error), error.id)
 
 
 def _joined(error: ReleaseError) -> str:
@@ -101,17 +110,18 @@ def _execute(flags: dict[str, Any], report: Report, output: log.Output, interrup
     from railway_release.release import release  # noqa: PLC0415
     from railway_release.repair import repair  # noqa: PLC0415
 
-    if report.command == "release":
-        release(target, report, output.screen, interrupts)
-    elif report.command == "status":
-        status(target, report)
-    elif report.command == "doctor":
-        doctor(target, report)
-    elif report.command in ("repair", "fake"):
-        run = repair if report.command == "repair" else fake
-        run(target, report, output.screen, interrupts)
-    else:
-        inspect(target, report)
+    with contextlib.closing(target.looks):
+        if report.command == "release":
+            release(target, report, output.screen, interrupts)
+        elif report.command == "status":
+            status(target, report)
+        elif report.command == "doctor":
+            doctor(target, report)
+        elif report.command in ("repair", "fake"):
+            run = repair if report.command == "repair" else fake
+            run(target, report, output.screen, interrupts)
+        else:
+            inspect(target, report)
 
 
 def _diagnose_without_project(error: ReleaseError, report: Report) -> None:

@@ -156,7 +156,11 @@ class Config:
         0.0, "how long one statement of a migration may run; 0 is for ever", seconds, metavar="SECONDS"
     )
     retry_for: float = option(
-        60.0, "how long one schema's transient errors are retried", seconds, metavar="SECONDS"
+        60.0,
+        "how long one schema's transient errors, or a database that goes away, are retried",
+        seconds,
+        metavar="SECONDS",
+        commands=EVERY,
     )
     retry_total: float = option(
         600.0,

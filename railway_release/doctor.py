@@ -25,7 +25,13 @@ from railway_release.diagnosis.causes import Cause
 from railway_release.diagnosis.errortext import from_a_deletion, missing_in
 from railway_release.diagnosis.explain import explain
 from railway_release.diagnosis.scene import Scene
-from railway_release.errors import NothingToExplain, PreflightError, ReleaseError, SettingsFailed
+from railway_release.errors import (
+    DatabaseLost,
+    NothingToExplain,
+    PreflightError,
+    ReleaseError,
+    SettingsFailed,
+)
 from railway_release.log import get_logger, plain_traceback
 from railway_release.migrations.plan import Planner
 from railway_release.phases import phase, preflight
@@ -67,7 +73,7 @@ def _examine(target: Target, report: Report) -> None:
 def _ending_in_a_cause(found: dict[str, tuple[Cause, ...]], report: Report) -> Iterator[None]:
     try:
         yield
-    except (PreflightError, SettingsFailed) as error:
+    except (PreflightError, SettingsFailed, DatabaseLost) as error:
         found["database"] = (early.ended(error),)
         report.error_id = error.id
     except ReleaseError:
@@ -78,8 +84,7 @@ def _ending_in_a_cause(found: dict[str, tuple[Cause, ...]], report: Report) -> I
 
 
 def _of_the_server(target: Target) -> tuple[Cause, ...]:
-    with database.reading(target.connector("doctor")) as connection:
-        return tuple(server.causes(connection, target))
+    return target.looks.look(lambda connection: tuple(server.causes(connection, target)))
 
 
 def _of_the_database(scene: Scene) -> dict[str, tuple[Cause, ...]]:

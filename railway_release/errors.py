@@ -23,6 +23,7 @@ class Exit(IntEnum):
     VERIFICATION = 8
     PENDING = 9
     COLLECTSTATIC = 10
+    DATABASE_LOST = 11
     INTERRUPTED = 130
     TERMINATED = 143
 
@@ -35,6 +36,7 @@ PRECEDENCE = (
     Exit.USAGE,
     Exit.PREFLIGHT,
     Exit.LOCK,
+    Exit.DATABASE_LOST,
     Exit.BACKUP,
     Exit.SHARED_FAILED,
     Exit.TENANTS_FAILED,
@@ -171,6 +173,13 @@ class LockLost(ReleaseError):
 
     id = "lock.lost"
     exit_code = Exit.LOCK
+
+
+class DatabaseLost(ReleaseError):
+    """The database answered at first, and then did so no longer, for longer than the time allowed."""
+
+    id = "database.lost"
+    exit_code = Exit.DATABASE_LOST
 
 
 class BackupFailed(ReleaseError):

@@ -11,6 +11,7 @@ import structlog
 from railway_release.interrupts import Interrupts
 from railway_release.log import Screen, get_logger
 from railway_release.postgres.lock import acquire
+from railway_release.postgres.session import Connection
 from railway_release.postgres.watch import Watch
 from railway_release.preflight import checks
 from railway_release.preflight.confirm import confirm
@@ -48,13 +49,29 @@ def preflight_to_write(target: Target, report: Report, screen: Screen) -> None:
 @contextlib.contextmanager
 def locked(target: Target, report: Report, interrupts: Interrupts) -> Iterator[Watch]:
     """The release lock, on a connection of its own, and a watch over it."""
-    with contextlib.closing(target.connector("lock")()) as connection:
-        with phase(report, "lock"):
-            acquire(connection, target.config.lock_wait)
+    with phase(report, "lock"):
+        connection = _with_lock(target)
+    with contextlib.closing(connection):
         # Often enough to see who blocks us before the lock timeout ends the wait.
         period = min(1.0, target.config.lock_timeout / 3)
         with Watch(connection, target.application, interrupts, period).running() as watch:
             yield watch
+
+
+def _with_lock(target: Target) -> Connection:
+    """Tried again on another connection where one is lost while it waits for the lock."""
+    connect, deadline = target.connector("lock"), time.monotonic() + target.config.lock_wait
+
+    def attempt() -> Connection:
+        connection = connect()
+        try:
+            acquire(connection, deadline)
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    return target.patience.retrying(attempt, event="lock.retried")
 
 
 def _look(target: Target) -> None:

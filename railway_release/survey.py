@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
+import itertools
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,10 +17,8 @@ from railway_release.migrations.plan import History, Plan, Planner
 from railway_release.postgres import catalog
 from railway_release.postgres.failures import is_transient, sqlstate
 from railway_release.postgres.records import Records, records
-from railway_release.postgres.retry import retrying
-from railway_release.postgres.session import Connection, clip, quote, through_pooler
+from railway_release.postgres.session import Connection, clip, quote
 from railway_release.postgres.sweep import Sweep
-from railway_release.preflight import database
 from railway_release.preflight.target import Target
 from railway_release.verification import contents
 from railway_release.verification.compare import Depth, verify
@@ -94,34 +92,20 @@ def look_at_records(target: Target, planner: Planner) -> tuple[Plan, Records]:
 
 def reading(target: Target, read: Callable[[Sweep], T]) -> T:
     """What `read` finds on connections that cannot write; tried again while errors may pass."""
-    return retrying(
-        lambda: _read_once(target, read),
-        seconds=target.config.retry_for,
-        event="survey.retried",
+    return target.looks.look(
+        lambda connection: _read_once(target, connection, read),
         may_pass=lambda error: sqlstate(error) in _VANISHED or is_transient(error),
     )
 
 
-def _read_once(target: Target, read: Callable[[Sweep], T]) -> T:
+def _read_once(target: Target, connection: Connection, read: Callable[[Sweep], T]) -> T:
+    numbers = itertools.count(1)
+    # A pooler may let more connections wait for one that is free, and that is the first.
+    most = 1 if target.looks.server.pooled else min(target.config.jobs or cores(), _MOST_CONNECTIONS)
     try:
-        with contextlib.ExitStack() as stack:
-            return read(_sweep(target, stack))
+        return read(Sweep(connection, lambda: target.looks.another(next(numbers)), most))
     finally:
         topology.tenant_connection().close()
-
-
-def _sweep(target: Target, stack: contextlib.ExitStack) -> Sweep:
-    def another() -> Connection:
-        return stack.enter_context(database.reading(target.connector("read")))
-
-    first = another()
-    pooled = through_pooler(first)
-    if not pooled:
-        # Types and functions of extensions are found, and written, as the application does it.
-        first.cursor().execute(f"SET search_path = {', '.join(map(quote, topology.search_path()))}")
-    # A pooler may let more connections wait for one that is free, and that is the first.
-    most = 1 if pooled else min(target.config.jobs or cores(), _MOST_CONNECTIONS)
-    return Sweep(first, another, most)
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 
@@ -12,10 +13,12 @@ from railway_release.migrations.outcome import Outcome
 from railway_release.migrations.plan import SchemaPlan
 from railway_release.migrations.settle import Patience, settled, suspects, wait_until_settled
 from railway_release.postgres.catalog import busy_schemas, schema_names
-from railway_release.preflight import database
 from railway_release.survey import Survey, look
 from railway_release.words import some
 from railway_release.work import Work
+
+# A look that is not needed for going on does not keep the others waiting.
+_AUXILIARY_SECONDS = 5.0
 
 NOT_REACHED = "the release ended before its turn"
 _DROPPED = "another session dropped it meanwhile"
@@ -106,8 +109,10 @@ def _unsettled(work: Work, survey: Survey, doubtful: frozenset[str]) -> frozense
     _say_what_is_awaited(doubtful)
     # Where the schemas were there already, the first look counts as the first of the two reads.
     first = work.before if doubtful <= _known_before(work) else survey
-    with database.reading(work.target.connector("read")) as connection:
-        calm, _ = settled(connection, doubtful, first.history, first.read_at, _patience(work))
+    patience = _patience(work)
+    calm, _ = work.target.looks.look(
+        lambda connection: settled(connection, doubtful, first.history, first.read_at, patience)
+    )
     return doubtful - calm
 
 
@@ -139,17 +144,18 @@ def _or_gone(work: Work, outcome: Outcome) -> Outcome:
     if outcome.state != "failed":
         return outcome
     try:
-        with database.reading(work.target.connector("read")) as connection:
-            gone = outcome.schema not in schema_names(connection)
+        there = work.target.looks.look(schema_names, most=_AUXILIARY_SECONDS)
     except Exception:  # noqa: BLE001 - a look that fails must not cost the others their turn
         return outcome
-    return Outcome(outcome.schema, "skipped", message=_DROPPED) if gone else outcome
+    return outcome if outcome.schema in there else Outcome(outcome.schema, "skipped", message=_DROPPED)
 
 
 def _apply_late(work: Work, round: Round, late: frozenset[str], doubtful: Doubtful, seen: Survey) -> None:
     """Give the unsettled a bounded time; those that settle are looked at afresh."""
-    with database.reading(work.target.connector("read")) as connection:
-        ready = wait_until_settled(connection, late, _patience(work), work.target.config.settle_wait)
+    patience, deadline = _patience(work), time.monotonic() + work.target.config.settle_wait
+    ready = work.target.looks.look(
+        lambda connection: wait_until_settled(connection, late, patience, deadline)
+    )
     now = look(work.target, work.planner, seen)
     calm = {name for name in ready if ready[name] == now.history.get(name)}
     # Nothing but a lock speaks against these, and if it stays it has to be told: as the failure it causes.
@@ -166,8 +172,9 @@ def _apply_late(work: Work, round: Round, late: frozenset[str], doubtful: Doubtf
 
 def _leave_to_others(work: Work, round: Round) -> None:
     """What still waits is somebody else's for now; say whose."""
-    with database.reading(work.target.connector("read")) as connection:
-        busy = busy_schemas(connection, round.waiting, work.target.application)
+    busy = work.target.looks.look(
+        lambda connection: busy_schemas(connection, round.waiting, work.target.application)
+    )
     for name in list(round.waiting):
         who = f": {busy[name]}" if name in busy else ""
         round.end(Outcome(name, "not reached", message=f"{_STILL_MADE}{who}"))

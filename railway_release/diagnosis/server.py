@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import subprocess
 from collections.abc import Iterator
@@ -12,8 +13,8 @@ from railway_release.diagnosis.causes import Cause, Severity, cause
 from railway_release.postgres import server
 from railway_release.postgres.catalog import schemas_with_records
 from railway_release.postgres.server import Limits, Privileges
-from railway_release.postgres.session import Connect, Connection, through_pooler
-from railway_release.preflight import database
+from railway_release.postgres.session import Connect, Connection
+from railway_release.preflight.looks import prepare
 from railway_release.preflight.target import Target
 from railway_release.words import schemas_in_words
 
@@ -39,7 +40,7 @@ def of_poolers(target: Target) -> Iterator[Cause]:
     """For the connection of a release, and for the application's own where that is another."""
     if target.config.pooler == "session":
         return
-    if _is_pooled(target.connector("pooler")):
+    if target.looks.server.pooled:
         seen = f"the release's URL (from {target.choice.why}) leads through a pooler"
         yield cause("database.pooled", seen, commands.UNPOOLED)
     elif not target.choice.from_settings and _is_pooled(target.settings_connector("pooler")):
@@ -49,8 +50,8 @@ def of_poolers(target: Target) -> Iterator[Cause]:
 
 def _is_pooled(connect: Connect) -> bool:
     try:
-        with database.reading(connect) as connection:
-            return through_pooler(connection)
+        with contextlib.closing(connect()) as connection:
+            return prepare(connection).pooled
     except Exception:  # noqa: BLE001 - the settings' own host may be out of reach from here
         return False
 

@@ -12,7 +12,6 @@ from railway_release.engines.hand import Hand
 from railway_release.engines.turn import Turns
 from railway_release.log import get_logger
 from railway_release.migrations.plan import Plan, Planner
-from railway_release.postgres.retry import Budget
 from railway_release.preflight.target import Target
 from railway_release.verification.levels import unmigrated_apps_with_tables
 
@@ -25,7 +24,7 @@ def turns_of(target: Target, guard: OwnGuard) -> Turns:
     terms = Terms(
         target.alias, config.lock_timeout, config.statement_timeout, config.retry_for, config.show_values
     )
-    return Turns(terms, Budget(config.retry_total), guard, Hand())
+    return Turns(terms, target.patience.budget, guard, Hand())
 
 
 def chosen_engine(target: Target, planner: Planner, plan: Plan, guard: OwnGuard) -> Engine:
@@ -38,7 +37,7 @@ def chosen_engine(target: Target, planner: Planner, plan: Plan, guard: OwnGuard)
     text = f"every migration runs with {bounds}, through {name}"
     get_logger().info("migrations.bounded", message=text, engine="stock" if reason else "compiled")
     if not reason:
-        return CompiledEngine(turns, guard, planner, target.connector("read"), config.jobs)
+        return CompiledEngine(turns, guard, planner, target.looks, config.jobs)
     # Its command takes its base class from the settings when it is imported.
     from railway_release.engines.stock import StockEngine  # noqa: PLC0415
 

@@ -23,7 +23,8 @@ from railway_release.machine import cores
 from railway_release.migrations.outcome import Outcome
 from railway_release.migrations.plan import Cohort, Planner, SchemaPlan
 from railway_release.postgres.failures import describe
-from railway_release.postgres.session import Connect, fetch
+from railway_release.postgres.session import fetch
+from railway_release.preflight.looks import Looks
 from railway_release.topology import tenant_connection
 
 _MOST_MODELS = 4000  # rendered and kept in memory at once; each takes some 25 kB
@@ -38,11 +39,11 @@ SELECT current_setting('max_connections')::int - current_setting('superuser_rese
 class CompiledEngine:
     """See engine.Engine."""
 
-    def __init__(self, turns: Turns, guard: OwnGuard, planner: Planner, connect: Connect, jobs: int) -> None:
+    def __init__(self, turns: Turns, guard: OwnGuard, planner: Planner, looks: Looks, jobs: int) -> None:
         self._turns = turns
         self._guard = guard
         self._planner = planner
-        self._connect = connect
+        self._looks = looks
         self._jobs_asked_for = jobs
 
     def migrate(self, plans: Sequence[SchemaPlan], enough: Callable[[], bool]) -> Iterator[Outcome]:
@@ -58,7 +59,7 @@ class CompiledEngine:
                     yield from self._here(wave, session, enough)
                 else:
                     connections.close_all()
-                    yield from Crew(jobs, wave, self._turns, self._guard, self._connect).outcomes(enough)
+                    yield from Crew(jobs, wave, self._turns, self._guard, self._looks).outcomes(enough)
                 self._guard.check()
                 if enough():
                     return
@@ -101,8 +102,12 @@ class CompiledEngine:
         if sys.platform != "linux":
             get_logger().info("workers.none", message="one process migrates: only Linux can fork safely")
             return 1
-        with contextlib.closing(self._connect()) as connection:
-            ((free,),) = fetch(connection, _FREE)
+        try:
+            ((free,),) = self._looks.look(lambda connection: fetch(connection, _FREE))
+        except Exception as error:  # noqa: BLE001 - a look that fails must not cost the schemas their turn
+            text = f"one process migrates: the free connections could not be counted ({describe(error)})"
+            get_logger().warning("workers.none", message=text)
+            return 1
         # Half of what is left, so that the application can still connect.
         wanted = self._jobs_asked_for or min(cores(), max(1, free // 2))
         jobs: int = max(1, min(wanted, free, schemas))

@@ -18,15 +18,19 @@ from railway_release.engines.guard import OwnGuard
 from railway_release.engines.turn import NOT_ATOMIC, Turns
 from railway_release.engines.worker import Task, Worker
 from railway_release.log import get_logger
-from railway_release.migrations.outcome import Outcome, dotted
+from railway_release.migrations.outcome import Key, Outcome, dotted
+from railway_release.postgres.failures import describe
 from railway_release.postgres.records import records
-from railway_release.postgres.session import Connect, fetch
+from railway_release.postgres.session import Connection, fetch
 from railway_release.postgres.sweep import Sweep
+from railway_release.preflight.looks import Looks
 
 # One in hand and one at the ready, so that nobody waits for the parent.
 _TASKS_AHEAD = 2
 _LOOK_EVERY_SECONDS = 0.1
 _MOST_IDLE_DEATHS = 3
+# How long a look at what became of a schema is tried again, while other workers go on.
+_PATIENCE_SECONDS = 10.0
 
 
 class Member:
@@ -71,14 +75,12 @@ def _work(pipe: Pipe, inherited: list[Pipe], tasks: Sequence[Task], turns: Turns
 class Crew:
     """Shares out the tasks, takes in the outcomes."""
 
-    def __init__(
-        self, jobs: int, tasks: Sequence[Task], turns: Turns, guard: OwnGuard, connect: Connect
-    ) -> None:
+    def __init__(self, jobs: int, tasks: Sequence[Task], turns: Turns, guard: OwnGuard, looks: Looks) -> None:
         self._jobs = min(jobs, len(tasks))
         self._tasks = tasks
         self._turns = turns
         self._guard = guard
-        self._connect = connect
+        self._looks = looks
         self._waiting = deque(range(len(tasks)))
         self._members: list[Member] = []
         self._told = ""
@@ -166,9 +168,16 @@ class Crew:
 
     def _of_records(self, task: Task, member: Member) -> Outcome:
         name, steps = task.plan.schema.name, task.plan.cohort.steps
-        with contextlib.closing(self._connect()) as connection:
+
+        def read(connection: Connection) -> set[Key]:
             _end_sessions(connection, member.sessions)
-            recorded = set(records(Sweep(connection), [name]).histories.get(name, ()))
+            return set(records(Sweep(connection), [name]).histories.get(name, ()))
+
+        try:
+            recorded = self._looks.look(read, most=_PATIENCE_SECONDS)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the other workers are healthy
+            text = f"{_how(member)}, and its records could not be read: {describe(error)}"
+            return Outcome(name, "failed", message=text, hint="Run again.", attempts=1)
         done = tuple(step for step in steps if step in recorded)
         cut = next((step for step in task.program.steps if not recorded.issuperset(step.records)), None)
         if cut is None:

@@ -60,10 +60,9 @@ def settled(
 
 
 def wait_until_settled(
-    connection: Connection, names: Collection[str], patience: Patience, seconds: float
+    connection: Connection, names: Collection[str], patience: Patience, deadline: float
 ) -> dict[str, tuple[Record, ...]]:
-    """The records of the schemas that settle within `seconds`; the others are still being made."""
-    deadline = time.monotonic() + seconds
+    """The records of the schemas that settle before `deadline`; the others are still being made."""
     seen: History = records(Sweep(connection), names).histories
     seen_at = time.monotonic()
     ready: dict[str, tuple[Record, ...]] = {}

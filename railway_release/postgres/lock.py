@@ -35,16 +35,15 @@ ORDER BY l.objid, a.backend_start
 """
 
 
-def acquire(connection: Connection, wait_seconds: float) -> None:
+def acquire(connection: Connection, deadline: float) -> None:
     """Take the lock; it ends with the connection, so a killed process never leaves it behind.
 
     Polled, since a session that waits inside the lock call holds a snapshot, and CREATE INDEX
     CONCURRENTLY waits for snapshots: the two would wait for each other.
-    Raises LockHeld after `wait_seconds`.
+    Raises LockHeld after `deadline`, a time.monotonic().
     """
     # A server-wide idle_session_timeout must not end the release.
     connection.cursor().execute("SET idle_session_timeout = 0")
-    deadline = time.monotonic() + wait_seconds
     told = False
     while not (_try(connection, OBJECT_ID) and _nobody_writes(connection)):
         holder = _holder(connection)

@@ -80,12 +80,3 @@ def quote(name: str) -> str:
 def literal(value: str) -> str:
     """A string constant; the E form, so that the result does not depend on standard_conforming_strings."""
     return "E'" + value.replace("\\", "\\\\").replace("'", "''") + "'"
-
-
-def through_pooler(connection: Connection) -> bool:
-    """Whether a connection pooler stands in between.
-
-    A pooler hands out a process id of its own at connect, so libpq's differs from the server's.
-    """
-    ((server_pid,),) = fetch(connection, "SELECT pg_backend_pid()")
-    return bool(connection.info.backend_pid != server_pid)

@@ -20,7 +20,6 @@ from railway_release.errors import (
     PreflightError,
     ServerUnsupported,
 )
-from railway_release.postgres.session import Connection, fetch, through_pooler
 from railway_release.postgres.wait import wait_for_database
 from railway_release.preflight import database
 from railway_release.preflight.project import import_callable, set_up
@@ -34,8 +33,8 @@ def connect(target: Target) -> None:
 
     @functools.cache
     def wait() -> None:
-        seconds = target.config.connect_timeout
-        wait_for_database(target.connector("wait"), target.choice.host, target.platform, seconds).close()
+        host, seconds = target.choice.host, target.config.connect_timeout
+        target.looks.begin(lambda connect: wait_for_database(connect, host, target.platform, seconds))
 
     _tell(target.choice)
     _check_engine(target.choice)
@@ -53,23 +52,26 @@ def connect(target: Target) -> None:
 
 def check_server(target: Target) -> None:
     """The server can be used by this Django, and is the one that the settings mean."""
-    with database.reading(target.connector("preflight")) as connection:
-        _check_version(connection, target.alias)
-        if not target.choice.from_settings:
-            own = database.connector(target.of_settings, target.application)
-            database.check_same_database(target.choice, target.of_settings, connection, own, _tenant_table())
+    _check_version(target.looks.server.version, target.alias)
+    if not target.choice.from_settings:
+        own = database.connector(target.of_settings, target.application)
+        table = _tenant_table()
+        target.looks.look(
+            lambda connection: database.check_same_database(
+                target.choice, target.of_settings, connection, own, table
+            )
+        )
 
 
 def check_writable(target: Target) -> None:
     """What only a writer needs: no transaction pooler in between, and clean system checks."""
-    with database.reading(target.connector("preflight")) as connection:
-        if target.config.pooler != "session" and through_pooler(connection):
-            raise PoolerFound(
-                f"A connection pooler stands between this process and the server (URL from "
-                f"{target.choice.why}). In transaction mode a statement may run in another tenant's schema.",
-                "Set RELEASE_DATABASE_URL or DATABASE_UNPOOLED_URL to a direct connection, or, if the "
-                "pooler runs in session mode, RELEASE_POOLER=session.",
-            )
+    if target.config.pooler != "session" and target.looks.server.pooled:
+        raise PoolerFound(
+            f"A connection pooler stands between this process and the server (URL from "
+            f"{target.choice.why}). In transaction mode a statement may run in another tenant's schema.",
+            "Set RELEASE_DATABASE_URL or DATABASE_UNPOOLED_URL to a direct connection, or, if the "
+            "pooler runs in session mode, RELEASE_POOLER=session.",
+        )
     _run_system_checks(target.alias)
 
 
@@ -127,9 +129,8 @@ def _tenant_table() -> str:
     return f"{quote(get_public_schema_name())}.{quote(get_tenant_model()._meta.db_table)}"
 
 
-def _check_version(connection: Connection, alias: str) -> None:
+def _check_version(number: int, alias: str) -> None:
     minimum = connections[alias].features.minimum_database_version or (0,)
-    ((number,),) = fetch(connection, "SELECT current_setting('server_version_num')::int")
     if number // 10000 < minimum[0]:
         raise ServerUnsupported(
             f"The server is PostgreSQL {number // 10000}; this Django needs {minimum[0]} or newer.",

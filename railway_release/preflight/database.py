@@ -16,14 +16,13 @@ from django.db.utils import ConnectionHandler
 
 from railway_release.errors import DatabaseUrlUnusable, OtherDatabase
 from railway_release.log import get_logger
-from railway_release.postgres.session import Connect, Connection, fetch, through_pooler
+from railway_release.postgres.session import Connect, Connection, fetch
+from railway_release.preflight.looks import prepare
 from railway_release.preflight.project import blaming_the_project
 from railway_release.redact import redact
 
 _PUBLIC_VARIABLES = ("DATABASE_PUBLIC_UNPOOLED_URL", "DATABASE_PUBLIC_URL")
 _CONNECT_TIMEOUT_SECONDS = 5
-# A read that waits behind a table lock must end, too.
-_READ_LOCK_TIMEOUT = "10s"
 
 
 @dataclass(frozen=True)
@@ -144,17 +143,10 @@ def _backend(engine: str) -> Any:
 
 @contextlib.contextmanager
 def reading(connect: Connect) -> Iterator[Connection]:
-    """A connection that cannot write."""
-    connection = connect()
-    try:
-        # A session setting would stay behind on a pooled server connection, for its next user.
-        if not through_pooler(connection):
-            connection.cursor().execute(
-                f"SET default_transaction_read_only = on; SET lock_timeout = '{_READ_LOCK_TIMEOUT}'"
-            )
+    """A connection of its own that cannot write."""
+    with contextlib.closing(connect()) as connection:
+        prepare(connection)
         yield connection
-    finally:
-        connection.close()
 
 
 def check_same_database(

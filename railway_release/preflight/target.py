@@ -12,9 +12,12 @@ from railway_release import log
 from railway_release.config import Config
 from railway_release.errors import InvalidConfiguration, SettingsFailed
 from railway_release.options import near_misses
-from railway_release.postgres.session import Connect
+from railway_release.postgres.retry import Budget
+from railway_release.postgres.session import Connect, Connection
+from railway_release.postgres.wait import Patience, patiently
 from railway_release.preflight import database
 from railway_release.preflight.database import Choice
+from railway_release.preflight.looks import Looks
 from railway_release.preflight.project import Project, find, load_settings
 from railway_release.railway import Platform
 from railway_release.redact import redact
@@ -31,6 +34,8 @@ class Target:
     choice: Choice
     of_settings: Choice  # what the settings said before the choice was put in their place
     run_id: str
+    patience: Patience  # with a database that no longer answers
+    looks: Looks
 
     @property
     def alias(self) -> str:
@@ -40,14 +45,14 @@ class Target:
     @property
     def application(self) -> str:
         """application_name of the connection that migrates, by which others can tell it."""
-        return f"railway-release {self.run_id}"
+        return _application(self.run_id)
 
     def connector(self, purpose: str) -> Connect:
-        """Opens plain connections; the purpose shows in application_name."""
-        return database.connector(self.choice, f"{self.application} {purpose}")
+        """Opens plain connections, waiting for each if need be; the purpose shows in application_name."""
+        return patiently(database.connector(self.choice, f"{self.application} {purpose}"), self.patience)
 
     def settings_connector(self, purpose: str) -> Connect:
-        """The same for the connection that the settings name, which the application uses."""
+        """For the connection that the settings name, which the application uses; it may be out of reach."""
         return database.connector(self.of_settings, f"{self.application} {purpose}")
 
 
@@ -71,7 +76,18 @@ def load(
     alias = getattr(settings, "TENANT_DB_ALIAS", "default")
     choice = database.choose(alias, settings.DATABASES, environ, config.database_url, config.public)
     of_settings = Choice(alias, dict(settings.DATABASES.get(alias) or {}), "settings")
-    return Target(config, platform, project, choice, of_settings, run_id)
+    patience = Patience(Budget(config.retry_total), config.retry_for)
+
+    def connect() -> Connection:
+        # The backend may define models, so it cannot be loaded before Django is set up.
+        return database.connector(choice, f"{_application(run_id)} read")()
+
+    looks = Looks(connect, patience)
+    return Target(config, platform, project, choice, of_settings, run_id, patience, looks)
+
+
+def _application(run_id: str) -> str:
+    return f"railway-release {run_id}"
 
 
 def _settings(project: Project, environ: MutableMapping[str, str]) -> Any:

@@ -1,10 +1,11 @@
 """Releases and sessions that end with the test, however it ends."""
 
+import uuid
 from collections.abc import Callable, Iterator
 
 import pytest
 
-from tests.support.release import Database, Project
+from tests.support.release import Database, Project, until
 from tests.support.running import Creation, Gate, Running, Session
 
 
@@ -64,3 +65,21 @@ def gate(past: Project) -> Iterator[Gate]:
     one = Gate(past.database)
     yield one
     one.open()
+
+
+@pytest.fixture
+def counted(past: Project) -> Project:
+    """`past` with a sequence that counts attempts."""
+    past.database.sql("CREATE SEQUENCE public.attempts")
+    return past
+
+
+@pytest.fixture
+def limited(counted: Project):
+    """A role that is no superuser at the door, so that its CONNECTION LIMIT holds, and one inside."""
+    name = f"limited_{uuid.uuid4().hex[:12]}"
+    counted.database.sql(f"CREATE ROLE {name} LOGIN PASSWORD 'limited' IN ROLE postgres")
+    counted.database.sql(f"ALTER ROLE {name} SET role = 'postgres'")
+    yield name
+    until(lambda: not counted.database.sql(f"SELECT 1 FROM pg_stat_activity WHERE usename = '{name}'"))
+    counted.database.sql(f"DROP ROLE {name}")

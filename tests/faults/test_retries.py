@@ -1,7 +1,5 @@
 """What is tried again and what never is."""
 
-import uuid
-
 import pytest
 
 from tests.support.release import Project, until
@@ -16,13 +14,6 @@ WRITING = "BEGIN; LOCK TABLE athena.announcements_announcement IN ROW EXCLUSIVE 
 ADD_A_ROW = run_sql(
     "INSERT INTO announcements_announcement (title, body, published_at, pinned) VALUES ('x', '', now(), true)"
 )
-
-
-@pytest.fixture
-def counted(past: Project) -> Project:
-    """`past` with a sequence that counts attempts."""
-    past.database.sql("CREATE SEQUENCE public.attempts")
-    return past
 
 
 def broken_once(project: Project, sqlstate: str) -> None:
@@ -175,17 +166,6 @@ def test_a_shared_schema_that_loses_its_connection_is_tried_again(counted: Proje
     assert (run.code, run.outcome("public")["attempts"]) == (0, 2), run.text
 
 
-@pytest.fixture
-def limited(counted: Project):
-    """A role that is no superuser at the door, so that its CONNECTION LIMIT holds, and one inside."""
-    name = f"limited_{uuid.uuid4().hex[:12]}"
-    counted.database.sql(f"CREATE ROLE {name} LOGIN PASSWORD 'limited' IN ROLE postgres")
-    counted.database.sql(f"ALTER ROLE {name} SET role = 'postgres'")
-    yield name
-    until(lambda: not counted.database.sql(f"SELECT 1 FROM pg_stat_activity WHERE usename = '{name}'"))
-    counted.database.sql(f"DROP ROLE {name}")
-
-
 def as_role(project: Project, role: str) -> str:
     """The project's database, seen by this role."""
     _, _, rest = project.database.url.partition("@")
@@ -206,13 +186,13 @@ def test_a_server_without_a_free_connection_is_tried_again(counted: Project, beg
 
 
 def test_a_look_without_a_free_connection_is_tried_again(counted: Project, begin, limited):
-    counted.database.sql(f"ALTER ROLE {limited} CONNECTION LIMIT 2")
-    release: Running = begin(counted, DATABASE_URL=as_role(counted, limited))
-    release.reach("survey.retried")
+    counted.database.sql(f"ALTER ROLE {limited} CONNECTION LIMIT 0")
+    release: Running = begin(counted, "plan", DATABASE_URL=as_role(counted, limited))
+    release.reach("database.retried")
     counted.database.sql(f"ALTER ROLE {limited} CONNECTION LIMIT -1")
     run = release.finish()
 
-    assert run.code == 0, run.text
+    assert run.code == 9, run.text
 
 
 def test_a_look_that_loses_its_connection_is_tried_again(past: Project, begin, session):

@@ -207,11 +207,12 @@ def sessions(database: Database) -> list[str]:
     )
 
 
-def terminate(database: Database, application: str) -> None:
-    """End the session whose application_name fits this pattern, from the server's side."""
+def terminate(database: Database, application: str, name: str = "") -> None:
+    """End the session whose application_name fits this pattern, in this database or the one of that name."""
+    database_name = f"'{name}'" if name else "current_database()"
     ended = database.lines(
         "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity"
-        f" WHERE datname = current_database() AND application_name LIKE '{application}'"
+        f" WHERE datname = {database_name} AND application_name LIKE '{application}'"
     )
     assert ended == ["t"], f"{len(ended)} sessions {application!r}"
 

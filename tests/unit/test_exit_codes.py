@@ -19,4 +19,4 @@ def test_of_two_causes_the_earlier_one_is_taken():
 
 
 def test_the_order_is_the_documented_one():
-    assert list(PRECEDENCE) == [1, 130, 143, 2, 3, 4, 5, 6, 7, 8, 10, 9]
+    assert list(PRECEDENCE) == [1, 130, 143, 2, 3, 4, 11, 5, 6, 7, 8, 10, 9]

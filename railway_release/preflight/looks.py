@@ -1,0 +1,112 @@
+"""Looks: the connections on which a command only reads, opened when first needed and kept for the next."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import TypeVar
+
+from django.conf import settings
+
+from railway_release.postgres.failures import is_transient
+from railway_release.postgres.session import Connect, Connection, fetch, literal, quote
+from railway_release.postgres.wait import Patience, patiently
+
+T = TypeVar("T")
+
+# A read that waits behind a table lock must end, too.
+_READ_LOCK_TIMEOUT = "10s"
+
+
+@dataclass(frozen=True)
+class Server:
+    """What the first statement on a connection tells of the other side."""
+
+    pooled: bool  # whether a connection pooler stands in between
+    version: int  # as server_version_num
+
+
+class Looks:
+    """Kept connections that cannot write. One that breaks is replaced, and what was asked is asked again."""
+
+    def __init__(self, connect: Connect, patience: Patience) -> None:
+        self._connect = connect
+        self._patience = patience
+        self._open: list[Connection] = []
+        self.server = Server(pooled=False, version=0)  # until the first connection is there
+
+    def begin(self, wait: Callable[[Connect], Connection]) -> None:
+        """Open the first connection as `wait` does it."""
+        self._open = [wait(self._prepared)]
+
+    def look(
+        self,
+        read: Callable[[Connection], T],
+        may_pass: Callable[[BaseException], bool] = is_transient,
+        most: float | None = None,
+    ) -> T:
+        """What `read` finds; tried again while errors may pass, for `most` seconds at most.
+
+        Raises DatabaseLost when they do not.
+        """
+        patience = self._patience if most is None else self._patience.at_most(most)
+        once = partial(self._once, read, patience)
+        return patience.retrying(once, event="survey.retried", may_pass=may_pass)
+
+    def another(self, number: int) -> Connection:
+        """The kept connection of this number, from 0 on; only within a look."""
+        while len(self._open) <= number:
+            self._open.append(self._prepared())
+        return self._open[number]
+
+    def close(self) -> None:
+        """Close them all; the next look opens new ones."""
+        while self._open:
+            self._open.pop().close()
+
+    def _once(self, read: Callable[[Connection], T], patience: Patience) -> T:
+        if not self._open:
+            self._open.append(patiently(self._prepared, patience)())
+        try:
+            return read(self._open[0])
+        except BaseException:
+            # Whatever it was: a cancel may be under way, or the connection may be broken.
+            self.close()
+            raise
+
+    def _prepared(self) -> Connection:
+        connection = self._connect()
+        try:
+            self.server = prepare(connection)
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+
+def prepare(connection: Connection) -> Server:
+    """From now on it cannot write, and finds types and functions of extensions as the application does.
+
+    A pooler hands out a process id of its own at connect, so libpq's differs from the server's. There
+    nothing is set: it would stay behind on the server's connection, for its next user.
+    """
+    # As topology.search_path(), which cannot be imported before there are settings.
+    path = (
+        getattr(settings, "PUBLIC_SCHEMA_NAME", "public"),
+        *getattr(settings, "PG_EXTRA_SEARCH_PATHS", ()),
+    )
+    names = literal(", ".join(map(quote, path)))
+    statement = _PREPARE.format(pid=connection.info.backend_pid, path=names)
+    ((pid, version, _),) = fetch(connection, statement)
+    return Server(pooled=pid != connection.info.backend_pid, version=version)
+
+
+_PREPARE = f"""
+SELECT pg_backend_pid(), current_setting('server_version_num')::int,
+    CASE WHEN pg_backend_pid() = {{pid}} THEN concat(
+        set_config('default_transaction_read_only', 'on', false),
+        set_config('lock_timeout', '{_READ_LOCK_TIMEOUT}', false),
+        set_config('idle_session_timeout', '0', false),
+        set_config('search_path', {{path}}, false)) END
+"""
