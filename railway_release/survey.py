@@ -130,7 +130,7 @@ def _read(target: Target, planner: Planner, sweep: Sweep, wanted: _Wanted) -> Su
     held = contents.read(sweep, plan, planner, known) if wanted.rows else NOTHING_KNOWN
     findings = verify(sweep, levels(plan, planner, target.config), held, wanted.depth)
     shared = there.shared.name
-    plan = plan.completing(_incomplete(plan, held, findings, target.config))
+    plan = plan.completing(_incomplete(plan, held, findings, target.config), recorded.unfinished)
     ours = (f for f in findings if target.config.includes(f.schema, shared=f.schema == shared))
     return Survey(plan, recorded, tuple(ours), read_at, held)
 
@@ -145,10 +145,10 @@ def _read_records(target: Target, planner: Planner, sweep: Sweep) -> tuple[Plan,
 
 def _records(sweep: Sweep, schemas: Sequence[str], earlier: Survey | None) -> Records:
     """Where nothing was to do, we have not written since, and only those that came meanwhile are read."""
-    known = earlier.records if earlier and earlier.leaves_nothing_to_do else Records({}, {}, frozenset())
+    known = earlier.records if earlier and earlier.leaves_nothing_to_do else Records({}, {}, frozenset(), {})
     new = records(sweep, [name for name in schemas if name not in known.histories])
     taken_over = {name: known.histories[name] for name in schemas if name in known.histories}
-    return Records(taken_over | new.histories, new.unreadable, known.fresh | new.fresh)
+    return Records(taken_over | new.histories, new.unreadable, known.fresh | new.fresh, new.unfinished)
 
 
 def _incomplete(plan: Plan, held: Contents, findings: Iterable[Finding], config: Config) -> set[str]:

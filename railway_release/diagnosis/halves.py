@@ -44,13 +44,9 @@ class Made:
 class Step:
     """A pending migration and all that it makes, as far as its operations tell."""
 
+    key: Key
     migration: Migration
     makes: tuple[Made, ...]
-
-    @property
-    def key(self) -> Key:
-        """As it is recorded."""
-        return self.migration.app_label, self.migration.name
 
     @property
     def name(self) -> str:
@@ -83,8 +79,8 @@ def _steps(scene: Scene, cohort: Cohort) -> list[Step]:
     graph = scene.planner.graph_of(cohort)
     before, after = graph.state, scene.plan.graph.last_state
     old = {table_of_state(model) for model in before.models.values()}
-    nodes = (graph.graph.nodes[key] for key in cohort.steps if key in graph.graph.nodes)
-    steps = (Step(one, tuple(_made(one, after))) for one in nodes)
+    nodes = ((key, graph.graph.nodes[key]) for key in cohort.steps if key in graph.graph.nodes)
+    steps = (Step(key, one, tuple(_made(one, after))) for key, one in nodes)
     # A table that is to be removed or renamed first, and made anew, is there rightly.
     return [one for one in steps if one.makes and not any(not m.name and m.table in old for m in one.makes)]
 

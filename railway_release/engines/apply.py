@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Collection, Iterator
 from typing import Any
 
+from django.db.migrations.migration import Migration
 from django.db.migrations.recorder import MigrationRecorder
 from django.dispatch import Signal
 from django.utils import translation
 from django_tenants.migration_executors.base import run_migrations
 from django_tenants.signals import schema_migrated, schema_pre_migration
+from django_tenants.utils import get_public_schema_name
 
-from railway_release.engines import receivers
+from railway_release.engines import receivers, statements
 from railway_release.engines.compile import Program
+from railway_release.engines.identity import Identity
 from railway_release.engines.schema import SchemaRun
 from railway_release.engines.session import Session
 from railway_release.engines.turn import Turns
@@ -39,43 +43,80 @@ class Applier:
             attempts += 1
             # An attempt that was cut off may have committed more than it could tell.
             recorded = _recorded(plan.schema) if attempts > 1 else ()
-            self._apply(plan.schema, recorded, complete=plan.complete or attempts > 1)
+            self._apply(plan, recorded, complete=plan.complete or attempts > 1)
 
         return self._turns.take(plan, work)
 
-    def _apply(self, schema: Schema, recorded: Collection[Key], *, complete: bool) -> None:
-        program, alias = self._program, self._turns.terms.alias
+    def _apply(self, plan: SchemaPlan, recorded: Collection[Key], *, complete: bool) -> None:
+        program, connection = self._program, tenant_connection()
+        identity = Identity(connection, plan.schema)
+        run = SchemaRun(connection, identity, self._turns, recorded, unfinished=len(plan.unfinished))
+        session = self._session.used_by(program, self._turns.hand, listening=_is_listened_to(program))
         # As under `migrate`, no language is active.
-        with translation.override(None), self._session.used_by(program, self._turns.hand):
-            self._send(schema_pre_migration, schema)
-            connection = self._connect(schema)
-            if program.first_apps is not None:
-                self._receive(receivers.before, alias, program.first_apps, program.migrations)
-            SchemaRun(connection, self._turns, recorded).run(program, complete=complete)
-            if program.final_apps is not None:
-                self._receive(receivers.after, alias, program.final_apps, program.migrations)
+        with translation.override(None), session, run.wrapped():
+            self._send(schema_pre_migration, "schema_pre_migration", plan.schema)
+            self._enter(identity)
+            self._before(identity)
+            run.run(program, complete=complete, followed=_is_followed(program))
+            self._after(identity, [*self._unfinished(plan), *program.migrations])
             connection.set_schema_to_public()
-            self._send(schema_migrated, schema)
+            self._send(schema_migrated, "schema_migrated", plan.schema)
+            if run.marked:
+                self._execute(statements.unmark(plan.schema.name))
 
-    def _connect(self, schema: Schema) -> Any:
-        connection = tenant_connection()
+    def _enter(self, identity: Identity) -> None:
+        connection, schema = tenant_connection(), identity.schema
         if not self._program.recorded:
             # Alone on the path, or the shared schema's table would be taken for this one's.
             connection.set_schema(schema.name, tenant_type=schema.type, include_public=False)
             MigrationRecorder(connection).ensure_schema()
-        connection.set_schema(schema.name, tenant_type=schema.type)
-        return connection
+        identity.take_on()
 
-    def _send(self, signal: Signal, schema: Schema) -> None:
+    def _before(self, identity: Identity) -> None:
+        program = self._program
+        if program.first_apps is not None:
+            with self._receiving(identity):
+                receivers.before(identity, self._turns.terms.alias, program.first_apps, program.migrations)
+
+    def _after(self, identity: Identity, migrations: list[Migration]) -> None:
+        if self._program.final_apps is not None:
+            with self._receiving(identity):
+                receivers.after(identity, self._turns.terms.alias, self._program.final_apps, migrations)
+
+    def _unfinished(self, plan: SchemaPlan) -> Iterator[Migration]:
+        """The migrations of an earlier run, whose receivers were not all called."""
+        return (self._program.nodes[key] for key in plan.unfinished if key in self._program.nodes)
+
+    def _send(self, signal: Signal, name: str, schema: Schema) -> None:
         if signal.has_listeners(run_migrations):
-            self._receive(signal.send, run_migrations, schema_name=schema.name)
+            shared = Identity(tenant_connection(), Schema(get_public_schema_name(), "shared"))
+            with self._receiving(shared):
+                shared.send(signal, name, run_migrations, schema_name=schema.name)
 
-    def _receive(self, send: Callable[..., object], *arguments: Any, **named: Any) -> None:
+    @contextlib.contextmanager
+    def _receiving(self, identity: Identity) -> Iterator[None]:
         started = time.monotonic()
         with tenant_connection().cursor():
             pass  # django-tenants sets the path for a cursor, and receivers may do without Django's
-        send(*arguments, **named)
+        yield
+        self._execute(identity.role)
         self._turns.hand.receivers += time.monotonic() - started
+
+    @staticmethod
+    def _execute(statement: str) -> None:
+        connection: Any = tenant_connection()
+        connection.ensure_connection()
+        with connection.wrap_database_errors, connection.connection.cursor() as cursor:
+            cursor.execute(statement)
+
+
+def _is_listened_to(program: Program) -> bool:
+    first = program.first_apps is not None or schema_pre_migration.has_listeners(run_migrations)
+    return first or _is_followed(program)
+
+
+def _is_followed(program: Program) -> bool:
+    return program.final_apps is not None or schema_migrated.has_listeners(run_migrations)
 
 
 def _recorded(schema: Schema) -> frozenset[Key]:

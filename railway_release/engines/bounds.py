@@ -24,6 +24,14 @@ EXCEPTION WHEN OTHERS THEN NULL; END $$
 """
 
 
+def timeouts(terms: Terms) -> str:
+    """The statements that set the timeouts of the release for a session."""
+    return (
+        f"SET lock_timeout = {round(terms.lock_timeout * 1000)};"
+        f" SET statement_timeout = {round(terms.statement_timeout * 1000)}"
+    )
+
+
 @contextlib.contextmanager
 def bounded_waits(terms: Terms) -> Iterator[None]:
     """While entered, Django's new connections to the tenants' database have the timeouts of the release."""
@@ -31,11 +39,7 @@ def bounded_waits(terms: Terms) -> Iterator[None]:
     def bound(connection: BaseDatabaseWrapper, **_: Any) -> None:
         if connection.alias == terms.alias:
             with connection.connection.cursor() as cursor:
-                cursor.execute(
-                    f"SET lock_timeout = {round(terms.lock_timeout * 1000)};"
-                    f" SET statement_timeout = {round(terms.statement_timeout * 1000)};"
-                    f" {_NOTICE_OUR_END}; {MARK_AS_WRITER}"
-                )
+                cursor.execute(f"{timeouts(terms)}; {_NOTICE_OUR_END}; {MARK_AS_WRITER}")
 
     connection_created.connect(bound)
     try:

@@ -1,4 +1,4 @@
-"""The migrate command that django-tenants is given: the project's own, plus a hand on the progress.
+"""The migrate command that django-tenants is given: the project's own, told to whom each migration belongs.
 
 django-tenants takes the class to run from TENANT_BASE_MIGRATE_COMMAND, a dotted path, so what the
 command reports has to pass through this module.
@@ -8,41 +8,51 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Protocol
 
 from django.conf import settings
 from django.db.migrations.migration import Migration
 from django_tenants.utils import get_tenant_base_migrate_command_class
 
-from railway_release.engines.turn import Turns
-
 _Base: Any = get_tenant_base_migrate_command_class()
-_turns: list[Turns] = []
+
+
+class Listener(Protocol):
+    """Who is told of each migration."""
+
+    def begin(self, migration: Migration) -> None:
+        """It is about to run."""
+        ...
+
+    def end(self, migration: Migration) -> None:
+        """It has run and is recorded."""
+        ...
+
+
+_listeners: list[Listener] = []
 
 
 class Command(_Base):  # type: ignore[misc]  # the base is whatever the project says
-    """The project's migrate command, telling the hand where it is."""
+    """The project's migrate command, telling where it is."""
 
     def migration_progress_callback(
         self, action: str, migration: Migration | None = None, fake: bool = False
     ) -> None:
         """Called by Django's executor around each migration."""
-        if migration is not None and _turns:
-            key = (migration.app_label, migration.name)
+        if migration is not None and _listeners:
             if action == "apply_start":
-                with _turns[-1].guard.beginning():
-                    _turns[-1].hand.begin(key, atomic=bool(migration.atomic))
+                _listeners[-1].begin(migration)
             if action == "apply_success":
-                _turns[-1].hand.end(key)
+                _listeners[-1].end(migration)
         super().migration_progress_callback(action, migration, fake)
 
 
 @contextlib.contextmanager
-def install(turns: Turns) -> Iterator[None]:
-    """While entered, django-tenants migrates with this command, for these turns."""
+def install(listener: Listener) -> Iterator[None]:
+    """While entered, django-tenants migrates with this command, which tells `listener`."""
     settings.TENANT_BASE_MIGRATE_COMMAND = f"{__name__}.Command"
-    _turns.append(turns)
+    _listeners.append(listener)
     try:
         yield
     finally:
-        _turns.pop()
+        _listeners.pop()

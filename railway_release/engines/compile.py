@@ -10,9 +10,9 @@
 from __future__ import annotations
 
 import inspect
-import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 from django.contrib.contenttypes.management import RenameContentType
 from django.db.migrations import operations
@@ -22,16 +22,15 @@ from django.db.migrations.operations.base import Operation
 from django.db.migrations.state import ProjectState, StateApps
 from django.db.models.signals import post_migrate, pre_migrate
 
-from railway_release.engines import receivers
+from railway_release.engines import receivers, sql
 from railway_release.engines.states import States, is_plain
 from railway_release.migrations import rows
-from railway_release.migrations.disk import Graph, forward
+from railway_release.migrations.disk import Graph, applies_itself, forward
 from railway_release.migrations.outcome import Key
 from railway_release.migrations.plan import Cohort
 from railway_release.migrations.rendering import Rendering
 from railway_release.migrations.rows import Rows
 
-_HIDDEN_SETTING = re.compile(r"\bset_config\b|\bset\s+(?:session\s+)?[\w\"]+\s*\.", re.IGNORECASE)
 _CONTENT_TYPE = ("contenttypes", "contenttype")
 # Django 6.1 records a squashed migration beside those that it replaces at once, before that at the end.
 _RECORDS_SQUASH_AT_ONCE = "app_label" in inspect.signature(MigrationExecutor.record_migration).parameters
@@ -53,12 +52,29 @@ class Action:
     @property
     def sets_something_hidden(self) -> bool:
         """Whether it is SQL that may give a value to a setting with a dot in its name."""
-        return bool(_HIDDEN_SETTING.search(str(getattr(self.operation, "sql", ""))))
+        return sql.sets_something_hidden(sql.of(self.operation))
 
     @property
     def is_sql(self) -> bool:
         """Whether it is the user's own SQL."""
         return type(self.operation) is operations.RunSQL
+
+    @property
+    def ends_transaction(self) -> bool:
+        """Whether it is SQL that may end the migration's transaction."""
+        return self.is_sql and sql.ends_transaction(sql.of(self.operation))
+
+    @property
+    def reaches_out(self) -> bool:
+        """Whether it changes what does not belong to one schema alone, as far as its SQL tells."""
+        return sql.reaches_out(self.operation)
+
+
+@dataclass(frozen=True)
+class Whole:
+    """A migration whose class overrides what Django calls to apply it; `before` is rendered."""
+
+    before: ProjectState  # to be copied, since the migration changes it
 
 
 @dataclass(frozen=True)
@@ -76,7 +92,7 @@ class Step:
 
     key: Key
     migration: Migration
-    actions: tuple[Action | Rename, ...]
+    actions: tuple[Action | Rename | Whole, ...]
     records: tuple[Key, ...]
 
     @property
@@ -84,10 +100,36 @@ class Step:
         """Whether it and its record are one transaction."""
         return bool(self.migration.atomic)
 
-    @property
+    @cached_property
     def plain(self) -> bool:
         """Whether it can be sent in one message."""
-        return self.atomic and all(isinstance(one, Rename) or one.plain for one in self.actions)
+        return (
+            self.atomic and not self.runs_code and not any(one.ends_transaction for one in self._operations)
+        )
+
+    @cached_property
+    def runs_code(self) -> bool:
+        """Whether it is known only afterwards what was sent."""
+        return len(self._operations) < len(self.actions) or not all(one.plain for one in self._operations)
+
+    @cached_property
+    def runs_sql(self) -> bool:
+        """Whether SQL of the user's own is part of it."""
+        return any(one.is_sql for one in self._operations)
+
+    @cached_property
+    def alone(self) -> bool:
+        """Whether it runs in one schema at a time, since it changes what is everybody's."""
+        return any(one.reaches_out for one in self._operations)
+
+    @cached_property
+    def hides_its_traces(self) -> bool:
+        """Whether the session's state cannot be told: settings of the user's own are in no catalog."""
+        return any(one.is_sql and one.sets_something_hidden for one in self._operations)
+
+    @cached_property
+    def _operations(self) -> tuple[Action, ...]:
+        return tuple(one for one in self.actions if isinstance(one, Action))
 
 
 @dataclass(frozen=True)
@@ -104,36 +146,33 @@ class Program:
     first_apps: StateApps | None  # what pre_migrate shows to receivers, if there are any
     final_apps: StateApps | None  # the same for post_migrate
     weight: int  # models that were rendered
+    nodes: Mapping[Key, Migration]  # all that are on disk
 
     @property
     def migrations(self) -> list[Migration]:
         """Those of the steps."""
         return [step.migration for step in self.steps]
 
-    @property
+    @cached_property
     def may_leave_traces(self) -> bool:
         """Whether the user's own SQL or code may leave the session in another state than it was in."""
-        return any(one.is_sql or not one.plain for one in self._actions)
+        return any(step.runs_sql or step.runs_code for step in self.steps)
 
-    @property
+    @cached_property
     def runs_code(self) -> bool:
         """Whether it is known only afterwards what was sent."""
-        return not all(one.plain for one in self._actions)
+        return any(step.runs_code for step in self.steps)
 
-    @property
+    @cached_property
     def hides_its_traces(self) -> bool:
-        """Whether the session's state cannot be told: settings of the user's own are in no catalog."""
-        return any(one.is_sql and one.sets_something_hidden for one in self._actions)
-
-    @property
-    def _actions(self) -> Iterator[Action]:
-        return (one for step in self.steps for one in step.actions if isinstance(one, Action))
+        """Whether the session's state cannot be told."""
+        return any(step.hides_its_traces for step in self.steps)
 
 
 def compiled(graph: Graph, cohort: Cohort) -> Program:
     """The program that brings a schema with the records of this graph to the cohort's target."""
     states = States(graph.state, Rendering(graph.unmigrated_apps))
-    steps = [_step(migration, states) for migration in _to_apply(graph, cohort)]
+    steps = [_step(key, graph.graph.nodes[key], states) for key in cohort.to_apply]
     done = {*cohort.applied, *(key for step in steps for key in step.records)}
     target = rows.expected(states.now)
     return Program(
@@ -147,19 +186,12 @@ def compiled(graph: Graph, cohort: Cohort) -> Program:
         first_apps=graph.state.clone().apps if receivers.are_listening(pre_migrate) else None,
         final_apps=receivers.final_apps(states.now) if receivers.are_listening(post_migrate) else None,
         weight=states.rendering.models,
+        nodes=graph.disk_migrations,
     )
 
 
-def _step(migration: Migration, states: States) -> Step:
-    key = (migration.app_label, migration.name)
+def _step(key: Key, migration: Migration, states: States) -> Step:
     return Step(key, migration, tuple(_actions(migration, states)), _records(migration))
-
-
-def _to_apply(graph: Graph, cohort: Cohort) -> Iterator[Migration]:
-    recorded_only = set(graph.unrecorded_squashes())
-    for key in cohort.steps:
-        if key not in recorded_only:
-            yield graph.graph.nodes[key]
 
 
 def _records(migration: Migration) -> tuple[Key, ...]:
@@ -177,12 +209,15 @@ def _completed_squashes(graph: Graph, done: set[Key]) -> Iterator[Key]:
             yield key
 
 
-def _actions(migration: Migration, states: States) -> Iterator[Action | Rename]:
+def _actions(migration: Migration, states: States) -> Iterator[Action | Rename | Whole]:
     app = migration.app_label
+    if applies_itself(migration):
+        yield Whole(states.pass_whole(migration))
     for operation in migration.operations:
         if isinstance(operation, RenameContentType):
             continue  # put there by Django's own receiver, earlier in this process; Rename is ours
-        yield from _taken_apart(operation, app, states)
+        if not applies_itself(migration):
+            yield from _taken_apart(operation, app, states)
         if isinstance(operation, operations.RenameModel) and _CONTENT_TYPE in states.now.models:
             yield Rename(app, operation.old_name, operation.new_name)
 

@@ -20,27 +20,33 @@ from django.db import transaction
 from django.db.backends.postgresql.psycopg_any import is_psycopg3
 from django_tenants.utils import get_public_schema_name
 
+from railway_release.engines import statements
 from railway_release.engines.hand import Hand
+from railway_release.engines.identity import Identity
 from railway_release.postgres.session import quote
 
 # On a line of its own, since a statement may end in a comment.
 _SEPARATOR = "\n;\n"
 # What the ORM sends, and nothing that could set something for the session.
 _OF_ROWS = re.compile(
-    r"(?!.*(;|set_config))\s*(SELECT|INSERT|UPDATE|DELETE|SAVEPOINT|RELEASE|ROLLBACK TO)\b", re.I | re.S
+    r"(?!.*(;|set_config))\s*(SELECT|INSERT|UPDATE|DELETE|SAVEPOINT|RELEASE|ROLLBACK TO|SET search_path)\b",
+    re.I | re.S,
 )
 
 
 class Hold:
     """What is on its way to the server on Django's connection to the tenants' database."""
 
-    def __init__(self, connection: Any, hand: Hand) -> None:
+    def __init__(self, connection: Any, hand: Hand, identity: Identity, settings: str) -> None:
         self._connection = connection
         self._hand = hand
+        self._identity = identity
+        self._settings = settings  # the statements that give the session those of the release
         self._opening: list[str] = []  # what has to come before the first statement
         self._waiting: list[str] = []
         self._own: list[str] = []  # of these, the migration's
         self._closing: list[str] = []  # what comes after the last
+        self._afterwards: list[str] = []  # what comes after the COMMIT
         self._sent = False
         self.closed = False  # whether statements of the schema editor wait, too
         self.naming = ""  # the schema editor's own text for the statement that it sends
@@ -55,38 +61,54 @@ class Hold:
         self._waiting.append(statement)
         self._own.append(statement)
 
-    def restore_path(self) -> None:
-        """Somebody's own code has run: it may have set another path, which django-tenants would mend."""
+    def restore(self, *, role: bool) -> None:
+        """Somebody's own SQL, or code, has run: it may have set another path, or another role."""
+        words = [*([self._identity.role] if role else []), self._search_path()]
         if self._waiting:
-            self._waiting.append(self._search_path())
+            self._waiting += words
         elif self._sent:
-            self._opening.append(self._search_path())
+            self._opening += words
 
-    def add_last(self, statement: str) -> None:
-        """Send it after all others of the migration."""
-        self._closing.append(statement)
+    def add_last(self, *statements: str) -> None:
+        """Send them after all others of the migration."""
+        self._closing += statements
+
+    def distrust(self) -> None:
+        """Somebody's own SQL or code was part of the migration.
+
+        Its record is made with the session's own role, in the transaction that was begun for it, and the next
+        migration finds the settings of the release.
+        """
+        self.add_last(self._identity.role)
+        if self._connection.in_atomic_block:
+            self.add_last(statements.SAME_TRANSACTION)
+        self._afterwards = [statements.OWN_DEFAULTS, self._settings]
 
     @contextlib.contextmanager
-    def transaction(self, *, closed: bool) -> Iterator[None]:
+    def transaction(self, *, closed: bool, alone: bool = False, watched: bool = False) -> Iterator[None]:
         """Everything sent while entered is one transaction, committed with the last message.
 
-        If it is left `untouched`, the server never hears of it.
+        `alone` is in one schema at a time; `watched` is noticed to be ended early. If it is left `untouched`,
+        the server never hears of it.
         """
         self._connection.ensure_connection()
-        self._open(self._begin(), closed=closed)
+        first = [statements.ALONE, self._settings] if alone else []
+        self._open(self._begin(), *first, *([statements.MARK_TRANSACTION] if watched else []), closed=closed)
         with transaction.atomic(using=self._connection.alias):
             self._connection.connection.autocommit = True
             yield
             if not self.untouched or self._closing:
-                self._closing.append("COMMIT")
+                self._closing += ["COMMIT", *self._afterwards]
                 self.flush()
         self._opening = []
 
     @contextlib.contextmanager
     def no_transaction(self) -> Iterator[None]:
         """Each statement sent while entered commits by itself."""
+        self._connection.ensure_connection()
         self._open(closed=False)
         yield
+        self._closing += self._afterwards
         self.flush()
 
     def flush(self) -> None:
@@ -130,7 +152,7 @@ class Hold:
 
     def _open(self, *words: str, closed: bool) -> None:
         self._opening, self._waiting, self._closing = [*words, self._search_path()], [], []
-        self._own = []
+        self._own, self._afterwards = [], []
         self.closed = closed
         self._sent = False
 
@@ -142,16 +164,28 @@ class Hold:
 
     def _search_path(self) -> str:
         """As django-tenants sets it; and it is told that it is set."""
-        path = [self._connection.schema_name, get_public_schema_name()]
+        path = [self._identity.schema.name, get_public_schema_name()]
         path = [*dict.fromkeys(path), *getattr(settings, "PG_EXTRA_SEARCH_PATHS", [])]
         self._connection.search_path_set_schemas = path
         return f"SET search_path = {', '.join(map(quote, path))}"
 
 
-def holding_editor(connection: Any, hold: Hold) -> Any:
-    """The connection's own schema editor, but for where its statements go; never atomic by itself."""
+def holding_editor(connection: Any, hold: Hold, *, atomic: bool) -> Any:
+    """The connection's own schema editor, but for where its statements go.
+
+    To whoever asks it is as `atomic` as the migration, whose transaction is ours.
+    """
 
     class HoldingEditor(connection.SchemaEditorClass):  # type: ignore[misc]  # known at run time
+        def __enter__(self) -> Any:
+            super().__enter__()
+            self.atomic_migration = atomic
+            return self
+
+        def __exit__(self, *error: Any) -> None:
+            self.atomic_migration = False
+            super().__exit__(*error)
+
         def execute(self, sql: Any, params: Any = ()) -> None:
             if hold.closed:
                 hold.add(str(sql) if params is None else connection.ops.compose_sql(str(sql), params))

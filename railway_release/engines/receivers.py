@@ -15,12 +15,13 @@ from typing import Any
 from django.apps import apps
 from django.apps.registry import Apps
 from django.contrib.contenttypes import management as contenttypes
-from django.core.management.sql import emit_post_migrate_signal, emit_pre_migrate_signal
 from django.db.migrations.migration import Migration
 from django.db.migrations.state import ModelState, ProjectState, StateApps
 from django.db.models.signals import post_migrate, pre_migrate
 from django.dispatch import Signal
 from django.utils.module_loading import module_has_submodule
+
+from railway_release.engines.identity import Identity
 
 _PERMISSIONS = "django.contrib.auth.management"
 
@@ -64,12 +65,12 @@ def are_listening(signal: Signal) -> bool:
     return any(signal.has_listeners(config) for config in apps.get_app_configs())
 
 
-def before(alias: str, state_apps: StateApps, plan: list[Migration]) -> None:
+def before(identity: Identity, alias: str, state_apps: StateApps, plan: list[Migration]) -> None:
     """Send pre_migrate; raises RuntimeError if a receiver changes the plan, which is everybody's."""
     forget_content_types(state_apps)
     steps = [(_copied(migration), False) for migration in plan]
     shown = list(steps)
-    emit_pre_migrate_signal(1, False, alias, stdout=sys.stdout, apps=state_apps, plan=shown)
+    _send(pre_migrate, "pre_migrate", identity, using=alias, apps=state_apps, plan=shown)
     same = shown == steps and all(a.operations == b.operations for a, (b, _) in zip(plan, steps, strict=True))
     if not same:
         raise RuntimeError("A pre_migrate receiver changes the plan; migrate with --engine stock.")
@@ -81,11 +82,19 @@ def _copied(migration: Migration) -> Migration:
     return copied
 
 
-def after(alias: str, state_apps: StateApps, plan: list[Migration]) -> None:
+def after(identity: Identity, alias: str, state_apps: StateApps, plan: list[Migration]) -> None:
     """Send post_migrate."""
     forget_content_types(state_apps)
     steps = [(migration, False) for migration in plan]
-    emit_post_migrate_signal(1, False, alias, stdout=sys.stdout, apps=state_apps, plan=steps)
+    _send(post_migrate, "post_migrate", identity, using=alias, apps=state_apps, plan=steps)
+
+
+def _send(signal: Signal, name: str, identity: Identity, **named: Any) -> None:
+    """As Django's emit_pre_migrate_signal and emit_post_migrate_signal do it."""
+    for config in apps.get_app_configs():
+        if config.models_module is not None:
+            more = {"app_config": config, "verbosity": 1, "interactive": False, "stdout": sys.stdout}
+            identity.send(signal, name, config, **more, **named)
 
 
 def forget_content_types(*registries: Apps) -> None:

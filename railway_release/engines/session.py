@@ -35,25 +35,30 @@ class Session:
         self._state: object = None
 
     @contextlib.contextmanager
-    def used_by(self, program: Program, hand: Hand) -> Iterator[None]:
-        """A schema's migrations run while entered; the connection is closed if it is not as it was."""
-        self._begin(program)
+    def used_by(self, program: Program, hand: Hand, *, listening: bool) -> Iterator[None]:
+        """A schema's migrations run while entered; the connection is closed if it is not as it was.
+
+        `listening` is whether receivers of the project's own are called, too.
+        """
+        watched = program.may_leave_traces or listening
+        self._begin(watched=watched)
         yield
-        unclear = program.hides_its_traces or (program.runs_code and not hand.only_rows)
-        changed = unclear or (program.may_leave_traces and self._read() != self._state)
+        unclear = program.hides_its_traces or ((program.runs_code or listening) and not hand.only_rows)
+        changed = unclear or (watched and self._read() != self._state)
         if changed or self._schemas >= _SCHEMAS:
             tenant_connection().close()
 
-    def _begin(self, program: Program) -> None:
+    def _begin(self, *, watched: bool) -> None:
         connection = tenant_connection()
         connection.ensure_connection()
         if connection.connection is not self._connection:
             self._connection, self._schemas, self._state = connection.connection, 0, None
         self._schemas += 1
-        if program.may_leave_traces and self._state is None:
+        if watched and self._state is None:
             self._state = self._read()
 
     def _read(self) -> object:
+        tenant_connection().ensure_connection()
         with tenant_connection().connection.cursor() as cursor:
             cursor.execute(_STATE)
             return cursor.fetchone()

@@ -1,5 +1,5 @@
-"""The SQL that the engine writes itself: records, content types, permissions. Always for the schema that
-comes first on the search path."""
+"""The SQL that the engine writes itself: transactions, records, content types, permissions. Content types and
+permissions are those of the schema that comes first on the search path."""
 
 from __future__ import annotations
 
@@ -12,7 +12,25 @@ from django.utils.text import camel_case_to_spaces
 from railway_release.engines.compile import Rename
 from railway_release.migrations.outcome import Key
 from railway_release.migrations.rows import DEFAULT_ACTIONS, Rows
+from railway_release.postgres.lock import CLASS_ID, OBJECT_ID
+from railway_release.postgres.records import MARK
 from railway_release.postgres.session import literal, quote
+
+# Whoever changes what is everybody's waits for its turn as long as that takes; the holder is one of our own.
+ALONE = f"SET LOCAL lock_timeout = 0; SELECT pg_advisory_xact_lock({CLASS_ID}, {OBJECT_ID + 2})"
+TRY_ALONE = f"SELECT pg_try_advisory_lock({CLASS_ID}, {OBJECT_ID + 2})"
+NO_LONGER_ALONE = f"SELECT pg_advisory_unlock({CLASS_ID}, {OBJECT_ID + 2})"
+# A value that ends with the transaction.
+MARK_TRANSACTION = "SET LOCAL railway_release.transaction = 'begun'"
+SAME_TRANSACTION = """
+DO $same$ BEGIN
+    IF current_setting('railway_release.transaction', true) IS DISTINCT FROM 'begun' THEN
+        RAISE EXCEPTION 'the migration has ended its transaction itself, so it is not recorded'
+            USING ERRCODE = 'invalid_transaction_state';
+    END IF;
+END $same$"""
+# What a session may set for all of its transactions to come.
+OWN_DEFAULTS = "RESET default_transaction_isolation; RESET default_transaction_read_only"
 
 _CONTENT_TYPES = """
 INSERT INTO django_content_type (app_label, model)
@@ -51,6 +69,12 @@ def forget(schema: str, keys: Iterable[Key]) -> str:
     rows = ", ".join(f"({literal(app)}, {literal(name)})" for app, name in keys)
     table = f"{quote(schema)}.django_migrations"
     return f"DELETE FROM {table} WHERE (app, name) IN ({rows})"  # noqa: S608 - quoted above
+
+
+def unmark(schema: str) -> str:
+    """All that belongs to the migrations that are recorded is done."""
+    table = f"{quote(schema)}.django_migrations"
+    return f"DELETE FROM {table} WHERE app = {literal(MARK)}"  # noqa: S608 - quoted above
 
 
 def complete_content_types(rows: Rows) -> str:

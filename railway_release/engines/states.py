@@ -10,10 +10,11 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 
 from django.db.migrations import operations
+from django.db.migrations.migration import Migration
 from django.db.migrations.operations.base import Operation
 from django.db.migrations.state import ProjectState
 
-from railway_release.migrations.disk import forward
+from railway_release.migrations.disk import advanced, forward
 from railway_release.migrations.rendering import ModelKey, Rendering, closure, referred, referrers
 
 # Operations that talk to the database only through the schema editor or Django's introspection.
@@ -45,6 +46,13 @@ class States:
         if not is_plain(operation) and type(operation) is not operations.RunPython:
             self.rendering.forget()
         return before, self._seen_by(operation, app)
+
+    def pass_whole(self, migration: Migration) -> ProjectState:
+        """Everything as it is before a migration that applies itself; it is copied before it is used."""
+        before = self.rendering.whole(self.now)
+        self.now = advanced(migration, self.now)
+        self.rendering.forget()
+        return before
 
     def _seen_by(self, operation: Operation, app: str) -> ProjectState:
         models = self.now.models

@@ -81,14 +81,14 @@ class Graph(MigrationLoader):
         begun = (key for key, squash in self.replacements.items() if self._recorded & set(squash.replaces))
         return frozenset(begun) - self.held
 
-    def plan(self, targets: Iterable[Key]) -> Iterator[Migration]:
+    def plan(self, targets: Iterable[Key]) -> Iterator[Key]:
         """The migrations still to apply to reach the targets, in order; never one to unapply."""
         seen = set(self._applied)
         for target in targets:
             for key in self.graph.forwards_plan(target):
                 if key not in seen:
                     seen.add(key)
-                    yield self.graph.nodes[key]
+                    yield key
 
     def records_of(self, key: Key) -> tuple[Key, ...]:
         """What is recorded of a migration: a squashed one counts only beside all that it replaces."""
@@ -96,49 +96,60 @@ class Graph(MigrationLoader):
 
     def in_order(self) -> list[Key]:
         """Every migration of the graph, each after those that it depends on."""
-        return [(migration.app_label, migration.name) for migration in self._all()]
+        return list(
+            dict.fromkeys(key for leaf in self.graph.leaf_nodes() for key in self.graph.forwards_plan(leaf))
+        )
 
     @cached_property
     def state(self) -> ProjectState:
         """The models as they are in a schema with exactly these records; not rendered, not to be changed."""
-        applied = {self.graph.nodes[key] for key in self._applied if key in self.graph.nodes}
-        return self._state_after(migration for migration in self._all() if migration in applied)
+        return self._state_after(key for key in self.in_order() if key in self._applied)
 
     @cached_property
     def last_state(self) -> ProjectState:
         """The models once everything is applied; not rendered, not to be changed."""
-        return self._state_after(self._all())
+        return self._state_after(self.in_order())
 
     def changed_models(self) -> list[str]:
         """The apps whose models have changes that no migration holds."""
         detector = MigrationAutodetector(self.last_state, ProjectState.from_apps(apps))
         return sorted(detector.changes(graph=self.graph))
 
-    def _state_after(self, migrations: Iterable[Migration]) -> ProjectState:
+    def _state_after(self, keys: Iterable[Key]) -> ProjectState:
         state = ProjectState(real_apps=self.unmigrated_apps)
-        for migration in migrations:
-            for operation in migration.operations:
-                forward(operation, migration.app_label, state)
+        for key in keys:
+            state = advanced(self.graph.nodes[key], state)
         return state
 
-    def _all(self) -> Iterator[Migration]:
-        seen = set()
-        for leaf in self.graph.leaf_nodes():
-            for key in self.graph.forwards_plan(leaf):
-                if key not in seen:
-                    seen.add(key)
-                    yield self.graph.nodes[key]
+
+def applies_itself(migration: Migration) -> bool:
+    """Whether its class overrides what Django calls to apply it, so that its operations do not say all."""
+    calls = (("apply", Migration.apply), ("mutate_state", Migration.mutate_state))
+    return any(getattr(getattr(migration, name), "__func__", None) is not own for name, own in calls)
+
+
+def advanced(migration: Migration, state: ProjectState) -> ProjectState:
+    """The state after a migration, which may be the given one, changed."""
+    if applies_itself(migration):
+        _part_from_migrations(state)
+        return migration.mutate_state(state, preserve=False)
+    for operation in migration.operations:
+        forward(operation, migration.app_label, state)
+    return state
 
 
 def forward(operation: Operation, app: str, state: ProjectState) -> None:
-    """Let the operation change the state, and nothing else.
-
-    Django's renaming of a field changes the fields that refer to it in place, and these belong to the
-    migrations, from which other states are to be made.
-    """
+    """Let the operation change the state, and nothing else."""
     if isinstance(operation, RenameField):
-        for model in state.models.values():
-            model.fields |= {
-                name: field.clone() for name, field in model.fields.items() if field.remote_field
-            }
+        _part_from_migrations(state)
     operation.state_forwards(app, state)
+
+
+def _part_from_migrations(state: ProjectState) -> None:
+    """Copy the fields that refer to others.
+
+    Django's renaming of a field changes them in place, and they belong to the migrations, from which other
+    states are to be made.
+    """
+    for model in state.models.values():
+        model.fields |= {name: field.clone() for name, field in model.fields.items() if field.remote_field}

@@ -8,18 +8,22 @@ from django.db.migrations import RunPython, RunSQL, SeparateDatabaseAndState
 from django.db.migrations.migration import Migration
 from django.db.migrations.operations.base import Operation
 
+from railway_release.migrations.disk import applies_itself
+
 _DJANGO = ("django.db.migrations.operations.", "django.contrib.postgres.operations")
 
 
 def opaque(migration: Migration) -> list[str]:
-    """Their names, in order."""
-    return [type(one).__name__ for one in _flat(migration.operations) if _is_opaque(one)]
+    """Their names, in order; ``apply`` is what the migration's own class does."""
+    own = ["apply"] if applies_itself(migration) else []
+    return [*own, *(type(one).__name__ for one in flat(migration.operations) if _is_opaque(one))]
 
 
-def _flat(operations: Iterable[Operation]) -> Iterator[Operation]:
+def flat(operations: Iterable[Operation]) -> Iterator[Operation]:
+    """The operations that touch the database, those inside of SeparateDatabaseAndState in its place."""
     for one in operations:
         if isinstance(one, SeparateDatabaseAndState):
-            yield from _flat(one.database_operations)
+            yield from flat(one.database_operations)
         else:
             yield one
 

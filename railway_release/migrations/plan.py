@@ -24,9 +24,15 @@ class Cohort:
 
     applied: frozenset[Key]
     steps: tuple[Key, ...]  # in the order in which they will be applied
+    squashes: tuple[Key, ...] = ()  # of the steps, those that are to be recorded only
     inconsistency: str = ""  # why nothing can be applied
     target: tuple[str, ...] = ()  # what Django's migrate is to be given: app label, migration name
     foundations: frozenset[str] = frozenset()  # the apps of the steps and of all that they depend on
+
+    @property
+    def to_apply(self) -> tuple[Key, ...]:
+        """The steps that run."""
+        return tuple(step for step in self.steps if step not in self.squashes)
 
     @property
     def pending_apps(self) -> frozenset[str]:
@@ -42,6 +48,7 @@ class SchemaPlan:
     cohort: Cohort
     ahead: frozenset[str]  # apps whose records are newer than the code
     complete: bool = False  # content types and permissions are to be seen to in any case
+    unfinished: tuple[Key, ...] = ()  # recorded by a run that ended before their receivers were called
 
     @property
     def pending(self) -> bool:
@@ -51,7 +58,7 @@ class SchemaPlan:
     @property
     def due(self) -> bool:
         """Whether there is anything to do."""
-        return self.pending or self.complete
+        return self.pending or self.complete or bool(self.unfinished)
 
     def within(self, config: Config) -> bool:
         """Whether the command is about this schema."""
@@ -72,9 +79,17 @@ class Plan:
         """All, the shared schema first."""
         return (self.shared, *self.tenants)
 
-    def completing(self, schemas: Collection[str]) -> Plan:
-        """The plan with the content types and permissions of these schemas to be seen to."""
-        shared, *tenants = (replace(one, complete=one.schema.name in schemas) for one in self.schemas)
+    def completing(self, schemas: Collection[str], unfinished: History) -> Plan:
+        """The plan with what earlier runs have not done: content types and permissions in these schemas, and
+        whatever follows the migrations that are `unfinished`."""
+        shared, *tenants = (
+            replace(
+                one,
+                complete=one.schema.name in schemas or one.schema.name in unfinished,
+                unfinished=unfinished.get(one.schema.name, ()),
+            )
+            for one in self.schemas
+        )
         return replace(self, shared=shared, tenants=tuple(tenants))
 
     @property
@@ -158,14 +173,15 @@ class Planner:
         except NodeNotFoundError as cause:
             # Part of a squash is recorded, and the files of the other part are gone.
             self._graphs[applied] = self._graph
-            return Cohort(applied, (), str(cause))
+            return Cohort(applied, (), inconsistency=str(cause))
         if inconsistency := graph.inconsistency():
-            return Cohort(applied, (), inconsistency)
+            return Cohort(applied, (), inconsistency=inconsistency)
         targets = self._targets(graph)
-        steps = [(migration.app_label, migration.name) for migration in graph.plan(targets)]
+        steps = list(graph.plan(targets))
         foundations = frozenset(app for step in steps for app, _ in graph.graph.forwards_plan(step))
         if not self._app:
-            return Cohort(applied, (*steps, *graph.unrecorded_squashes()), foundations=foundations)
+            squashes = tuple(graph.unrecorded_squashes())
+            return Cohort(applied, (*steps, *squashes), squashes, foundations=foundations)
         target = targets[0] if self._migration else (self._app,)
         return Cohort(applied, tuple(steps), target=target, foundations=foundations)
 

@@ -6,7 +6,7 @@ read.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -16,6 +16,20 @@ from railway_release.postgres.sweep import Sweep
 Record = tuple[str, str]  # app label and migration name
 T = TypeVar("T")
 
+# Beside the last record of a run, a schema is marked until what follows has been done: content types,
+# permissions and receivers. No app has this label, so that Django passes over it.
+MARK = "railway_release"
+
+
+def mark(records: int) -> Record:
+    """What is recorded beside the last of so many records."""
+    return MARK, f"unfinished {records:06}"
+
+
+def is_mark(record: Record) -> bool:
+    """Whether it is no migration's record."""
+    return record[0] == MARK
+
 
 @dataclass(frozen=True)
 class Records:
@@ -24,17 +38,29 @@ class Records:
     histories: dict[str, tuple[Record, ...]]  # in the order in which they were made
     unreadable: dict[str, str]  # schema to the reason
     fresh: frozenset[str]  # with a record of the last hour
+    unfinished: Mapping[str, tuple[Record, ...]]  # what a run has recorded and not seen to its end
 
 
 def records(sweep: Sweep, schemas: Collection[str]) -> Records:
     """The migration records of each schema; schemas without django_migrations have none."""
     unreadable: dict[str, str] = {}
     recorded = sorted(schemas_with_records(sweep.connection) & set(schemas))
-    summaries = list(sweep.ask(recorded, _with(_RECORDS, _FRESH), unreadable))
-    digests = {schema: digest for schema, digest, _ in summaries}
+    summaries = list(sweep.ask(recorded, _with(_RECORDS, f"{_FRESH}, {_MARKED}"), unreadable))
+    digests = {schema: digest for schema, digest, _, _ in summaries}
     read = _one_of_each(sweep, digests, _with(_RECORDS, _HISTORY), _history, unreadable)
     histories = {schema: read.get(schema, ()) for schema in schemas if schema not in unreadable}
-    return Records(histories, unreadable, frozenset(schema for schema, _, fresh in summaries if fresh))
+    return Records(
+        histories,
+        unreadable,
+        frozenset(schema for schema, _, fresh, _ in summaries if fresh),
+        {schema: _last(histories.get(schema, ()), name) for schema, _, _, name in summaries if name},
+    )
+
+
+def _last(history: tuple[Record, ...], name: str) -> tuple[Record, ...]:
+    """The records that a mark of this name speaks of; one at least, or nothing would be finished."""
+    number = name.rpartition(" ")[2]
+    return history[-max(1, int(number)) :] if number.isdecimal() else history
 
 
 @dataclass(frozen=True)
@@ -103,11 +129,15 @@ def _history(rows: list[list[str]] | None) -> tuple[Record, ...]:
 
 
 _RECORDS = """
-(SELECT {literal}, coalesce(md5(string_agg(app || '.' || name, ',' ORDER BY id)), ''), {more}
+(SELECT {literal},
+    coalesce(md5(string_agg(app || '.' || name, ',' ORDER BY id)
+        FILTER (WHERE app <> 'railway_release')), ''),
+    {more}
  FROM {schema}.django_migrations)
 """
+_MARKED = "max(name) FILTER (WHERE app = 'railway_release')"
 _FRESH = "coalesce(max(applied) > now() - interval '1 hour', false)"
-_HISTORY = "array_agg(ARRAY[app::text, name::text] ORDER BY id)"
+_HISTORY = "array_agg(ARRAY[app::text, name::text] ORDER BY id) FILTER (WHERE app <> 'railway_release')"
 
 # Sums of hashes, with ids in them, need neither sorting nor joining.
 _TYPES = (

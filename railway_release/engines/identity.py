@@ -1,0 +1,106 @@
+"""Which schema, tenant and role Django's connection works as; it comes from the plan.
+
+The project's own code (RunPython, operations, receivers) may change it, and all that follows would then go
+into another tenant's schema. So it is put back after each piece of it; what cannot be put back fails the
+migration.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+from django.dispatch import Signal
+
+from railway_release.postgres.session import quote
+from railway_release.topology import Schema, tenant_connection
+
+_IDLE, _IN_TRANSACTION, _FAILED = 0, 2, 3  # libpq's PGTransactionStatusType
+
+
+class LeftBehind(Exception):
+    """The project's code has left the connection as it cannot be put back."""
+
+
+class Identity:
+    """Django's connection to the tenants' database, at work in one schema."""
+
+    def __init__(self, connection: Any, schema: Schema) -> None:
+        self._connection = connection
+        self.schema = schema
+
+    @property
+    def role(self) -> str:
+        """The statements that give the session its own role back, whatever has taken its place."""
+        role = self._connection.settings_dict["OPTIONS"].get("assume_role")
+        return f"SET SESSION AUTHORIZATION DEFAULT; {f'SET ROLE {quote(role)}' if role else 'RESET ROLE'}"
+
+    def take_on(self) -> None:
+        """Let the connection work in the schema; django-tenants tells the server with the next statement."""
+        self._connection.set_schema(self.schema.name, tenant_type=self.schema.type)
+
+    @contextlib.contextmanager
+    def kept(self, whose: str) -> Iterator[None]:
+        """Code of the project runs while entered; `whose` names it. Raises LeftBehind."""
+        before = _Transaction.of(self._connection)
+        yield
+        self._put_back(whose, before)
+
+    def send(self, signal: Signal, name: str, sender: Any, **named: Any) -> bool:
+        """Send a signal; returns whether anybody listened. Raises LeftBehind.
+
+        Where several receivers have run, a change of schema may have misled those that came later.
+        """
+        before = _Transaction.of(self._connection)
+        answers = signal.send(sender, **named)
+        whose = f"a receiver of {name}"
+        if len(answers) > 1 and self._connection.schema_name != self.schema.name:
+            raise LeftBehind(
+                f"{whose} left the connection in the schema {self._connection.schema_name}, "
+                "so that others may have worked there"
+            )
+        if answers:
+            self._put_back(whose, before)
+        return bool(answers)
+
+    def _put_back(self, whose: str, before: _Transaction) -> None:
+        if tenant_connection() is not self._connection:
+            raise LeftBehind(f"{whose} replaced Django's connection")
+        if wrong := before.difference(_Transaction.of(self._connection)):
+            raise LeftBehind(f"{whose} {wrong}")
+        self._connection.ensure_connection()
+        self.take_on()
+
+
+@dataclass(frozen=True)
+class _Transaction:
+    """What Django, the driver and the server think of the transaction in hand."""
+
+    in_block: bool
+    savepoints: int
+    autocommit: tuple[bool, bool]  # Django's, the driver's
+    status: int
+
+    @classmethod
+    def of(cls, connection: Any) -> _Transaction:
+        raw = connection.connection
+        return cls(
+            connection.in_atomic_block,
+            len(connection.savepoint_ids),
+            (connection.autocommit, bool(raw.autocommit)) if raw else (True, True),
+            raw.info.transaction_status if raw else _IDLE,
+        )
+
+    def difference(self, after: _Transaction) -> str:
+        """What user code has done to it, in words; nothing if it is as it was."""
+        # Django begins a transaction with its first statement.
+        begun = replace(after, status=_IDLE) if self.in_block and after.status == _IN_TRANSACTION else after
+        if self in (after, begun):
+            return ""
+        if self.in_block and not (after.in_block and after.status in (_IN_TRANSACTION, _FAILED)):
+            return "ended the migration's transaction, so what came before may be applied without its record"
+        if after.status == _FAILED:
+            return "left the transaction failed, with its error ignored"
+        return "left a transaction, or a savepoint, open"

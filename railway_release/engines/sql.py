@@ -1,0 +1,57 @@
+"""What the text of a migration's own SQL tells beforehand: whom it concerns, what it does to the session."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from django.contrib.postgres.operations import CreateExtension
+from django.db.migrations.operations.base import Operation
+from django_tenants.utils import get_public_schema_name
+
+_HIDDEN_SETTING = re.compile(r"\bset_config\b|\bset\s+(?:session\s+)?[\w\"]+\s*\.", re.IGNORECASE)
+_CONSTANT = re.compile(r"'(?:[^']|'')*'|(\$\w*\$).*?\1|--[^\n]*", re.DOTALL)
+_TRANSACTION = re.compile(
+    r"\b(?:COMMIT|ROLLBACK|ABORT|PREPARE\s+TRANSACTION)\b|(?:^|;)\s*END\s*(?:;|$|WORK\b|TRANSACTION\b)",
+    re.IGNORECASE,
+)
+# Objects that belong to the database or to the whole server, and privileges on what others share.
+_EVERYBODYS = re.compile(
+    r"\b(?:CREATE|ALTER|DROP|COMMENT\s+ON|SECURITY\s+LABEL)\s+(?:\w+\s+){0,4}?"
+    r"(?:EXTENSION|ROLE|USER|GROUP|DATABASE|SCHEMA|EVENT\s+TRIGGER|PUBLICATION|SUBSCRIPTION|LANGUAGE|SERVER"
+    r"|FOREIGN\s+DATA\s+WRAPPER|TABLESPACE|CAST|ACCESS\s+METHOD)\b"
+    r"|\b(?:GRANT|REVOKE|REASSIGN|DROP\s+OWNED|ALTER\s+DEFAULT\s+PRIVILEGES)\b",
+    re.IGNORECASE,
+)
+_CHANGES = re.compile(r"\b(?:CREATE|ALTER|DROP|COMMENT|TRUNCATE|REINDEX|CLUSTER|REFRESH)\b", re.IGNORECASE)
+
+
+def of(operation: Operation) -> str:
+    """The SQL that an operation holds, whatever form it has; nothing if it holds none."""
+    return str(getattr(operation, "sql", ""))
+
+
+def sets_something_hidden(text: str) -> bool:
+    """Whether it may give a value to a setting with a dot in its name, which is in no catalog."""
+    return bool(_HIDDEN_SETTING.search(text))
+
+
+def ends_transaction(text: str) -> bool:
+    """Whether it may end the transaction that it runs in."""
+    return bool(_TRANSACTION.search(_CONSTANT.sub("''", text)))
+
+
+def reaches_out(operation: Operation) -> bool:
+    """Whether it changes objects of the shared schema, of the database or of the server.
+
+    Sessions that do so side by side fail with "tuple concurrently updated".
+    """
+    text = of(operation)
+    return isinstance(operation, CreateExtension) or bool(
+        _EVERYBODYS.search(text) or (_CHANGES.search(text) and _shared_name().search(text))
+    )
+
+
+def _shared_name() -> re.Pattern[str]:
+    name: Any = re.escape(get_public_schema_name())
+    return re.compile(rf'(?<![\w"])(?:"{name}"|{name})\s*\.', re.IGNORECASE)
