@@ -79,13 +79,15 @@ def pending_of(plan: Plan, config: Config) -> tuple[Pending, ...]:
 
 def _conclusions(command: str, survey: Survey, config: Config) -> dict[Exit, str]:
     shared = survey.plan.shared.schema.name
-    pending = [one.schema.name for one in survey.plan.pending if one.within(config)]
+    waiting = [one for one in survey.plan.schemas if (one.pending or one.unfinished) and one.within(config)]
+    pending = [one.schema.name for one in waiting]
     errors = [f.schema for f in survey.findings if f.severity == "error"]
     if config.start:
         pending, errors = ([name for name in names if name == shared] for names in (pending, errors))
     causes = {}
     if pending and command in ("plan", "check", "release"):
-        causes[Exit.PENDING] = f"Migrations are pending in {count(len(pending), 'schema')}."
+        verb = "not finished" if any(one.unfinished for one in waiting) else "pending"
+        causes[Exit.PENDING] = f"Migrations are {verb} in {count(len(pending), 'schema')}."
     if errors and command in ("verify", "check"):
         causes[Exit.VERIFICATION] = errors_in_words(len(errors))
     return causes

@@ -125,12 +125,12 @@ def _read(target: Target, planner: Planner, sweep: Sweep, wanted: _Wanted) -> Su
     recorded = _records(sweep, [schema.name for schema in there.schemas], wanted.earlier)
     read_at = time.monotonic()
     _check_shared_records(there.shared.name, recorded.unreadable)
-    plan = planner.plan(there.without(recorded.unreadable), recorded.histories)
+    plan = planner.plan(there.without(recorded.unreadable), recorded.histories).finishing(recorded.unfinished)
     known = wanted.earlier.contents if wanted.earlier else NOTHING_KNOWN
     held = contents.read(sweep, plan, planner, known) if wanted.rows else NOTHING_KNOWN
     findings = verify(sweep, levels(plan, planner, target.config), held, wanted.depth)
     shared = there.shared.name
-    plan = plan.completing(_incomplete(plan, held, findings, target.config), recorded.unfinished)
+    plan = plan.completing(_incomplete(plan, held, findings, target.config))
     ours = (f for f in findings if target.config.includes(f.schema, shared=f.schema == shared))
     return Survey(plan, recorded, tuple(ours), read_at, held)
 
@@ -140,7 +140,8 @@ def _read_records(target: Target, planner: Planner, sweep: Sweep) -> tuple[Plan,
     _check_shared_schema(there, sweep.connection)
     _check_names(target.config, there)
     found = records(sweep, [schema.name for schema in there.schemas])
-    return planner.draft(there.without(found.unreadable), found.histories), found
+    plan = planner.draft(there.without(found.unreadable), found.histories)
+    return plan.finishing(found.unfinished), found
 
 
 def _records(sweep: Sweep, schemas: Sequence[str], earlier: Survey | None) -> Records:

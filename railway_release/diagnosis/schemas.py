@@ -24,6 +24,7 @@ _COMMANDS = {
     findings.UNREADABLE: "grant the role what it lacks, or end the session that locks django_migrations",
     findings.MISTYPED: "correct the tenant's type, or TENANT_TYPES",
     findings.INCOMPLETE: SCRIPT,
+    findings.UNFINISHED: SCRIPT,
 }
 
 

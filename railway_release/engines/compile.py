@@ -21,6 +21,7 @@ from django.db.migrations.migration import Migration
 from django.db.migrations.operations.base import Operation
 from django.db.migrations.state import ProjectState, StateApps
 from django.db.models.signals import post_migrate, pre_migrate
+from django_tenants.utils import get_public_schema_name
 
 from railway_release.engines import receivers, sql
 from railway_release.engines.states import States, is_plain
@@ -67,7 +68,7 @@ class Action:
     @property
     def reaches_out(self) -> bool:
         """Whether it changes what does not belong to one schema alone, as far as its SQL tells."""
-        return sql.reaches_out(self.operation)
+        return sql.reaches_out(self.operation, get_public_schema_name())
 
 
 @dataclass(frozen=True)

@@ -15,12 +15,12 @@ from multiprocessing.context import ForkProcess
 from typing import Any
 
 from railway_release.engines.guard import OwnGuard
-from railway_release.engines.turn import NOT_ATOMIC, Turns
+from railway_release.engines.turn import NOT_ATOMIC, UNFINISHED, Turns
 from railway_release.engines.worker import Task, Worker
 from railway_release.log import get_logger
-from railway_release.migrations.outcome import Key, Outcome, dotted
+from railway_release.migrations.outcome import Outcome, dotted
 from railway_release.postgres.failures import describe
-from railway_release.postgres.records import records
+from railway_release.postgres.records import Records, records
 from railway_release.postgres.session import Connection, fetch
 from railway_release.postgres.sweep import Sweep
 from railway_release.preflight.looks import Looks
@@ -169,17 +169,21 @@ class Crew:
     def _of_records(self, task: Task, member: Member) -> Outcome:
         name, steps = task.plan.schema.name, task.plan.cohort.steps
 
-        def read(connection: Connection) -> set[Key]:
+        def read(connection: Connection) -> Records:
             _end_sessions(connection, member.sessions)
-            return set(records(Sweep(connection), [name]).histories.get(name, ()))
+            return records(Sweep(connection), [name])
 
         try:
-            recorded = self._looks.look(read, most=_PATIENCE_SECONDS)
+            found = self._looks.look(read, most=_PATIENCE_SECONDS)
         except Exception as error:  # noqa: BLE001 - whatever it is, the other workers are healthy
             text = f"{_how(member)}, and its records could not be read: {describe(error)}"
             return Outcome(name, "failed", message=text, hint="Run again.", attempts=1)
+        recorded = set(found.histories.get(name, ()))
         done = tuple(step for step in steps if step in recorded)
         cut = next((step for step in task.program.steps if not recorded.issuperset(step.records)), None)
+        if name in found.unfinished:
+            text = f"{_how(member)}, with every migration recorded and what follows the last one not done"
+            return Outcome(name, "failed", done, message=text, hint=UNFINISHED, attempts=1)
         if cut is None:
             text = f"{_how(member)}, but every migration is recorded"
             get_logger().warning("worker.lost", message=f"{name}: {text}", schema=name)

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import re
-from typing import Any
 
-from django.contrib.postgres.operations import CreateExtension
 from django.db.migrations.operations.base import Operation
-from django_tenants.utils import get_public_schema_name
 
 _HIDDEN_SETTING = re.compile(r"\bset_config\b|\bset\s+(?:session\s+)?[\w\"]+\s*\.", re.IGNORECASE)
 _CONSTANT = re.compile(r"'(?:[^']|'')*'|(\$\w*\$).*?\1|--[^\n]*", re.DOTALL)
@@ -41,17 +38,18 @@ def ends_transaction(text: str) -> bool:
     return bool(_TRANSACTION.search(_CONSTANT.sub("''", text)))
 
 
-def reaches_out(operation: Operation) -> bool:
-    """Whether it changes objects of the shared schema, of the database or of the server.
+def reaches_out(operation: Operation, shared: str) -> bool:
+    """Whether it changes objects of the `shared` schema, of the database or of the server.
 
     Sessions that do so side by side fail with "tuple concurrently updated".
     """
-    text = of(operation)
-    return isinstance(operation, CreateExtension) or bool(
-        _EVERYBODYS.search(text) or (_CHANGES.search(text) and _shared_name().search(text))
-    )
+    text, name = of(operation), re.escape(shared)
+    names_shared = re.search(rf'(?<![\w"])(?:"{name}"|{name})\s*\.', text, re.IGNORECASE)
+    changes_shared = bool(names_shared and _CHANGES.search(text))
+    return changes_shared or bool(_EVERYBODYS.search(text)) or _creates_extension(operation)
 
 
-def _shared_name() -> re.Pattern[str]:
-    name: Any = re.escape(get_public_schema_name())
-    return re.compile(rf'(?<![\w"])(?:"{name}"|{name})\s*\.', re.IGNORECASE)
+def _creates_extension(operation: Operation) -> bool:
+    """Its module may be missing where a project has nothing to do with it."""
+    kinds = ((kind.__module__, kind.__name__) for kind in type(operation).__mro__)
+    return ("django.contrib.postgres.operations", "CreateExtension") in kinds

@@ -34,6 +34,7 @@ NOT_ATOMIC = (
     "This migration is not atomic, so it may be half applied (an interrupted CREATE INDEX CONCURRENTLY "
     "leaves an INVALID index); it is never retried by itself. Undo its part by hand, then run again."
 )
+UNFINISHED = "Run again: that completes content types and permissions, and calls the receivers."
 
 
 class Stopped(BaseException):

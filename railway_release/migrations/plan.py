@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 
 from django.db.migrations.exceptions import AmbiguityError, NodeNotFoundError
@@ -79,17 +79,18 @@ class Plan:
         """All, the shared schema first."""
         return (self.shared, *self.tenants)
 
-    def completing(self, schemas: Collection[str], unfinished: History) -> Plan:
-        """The plan with what earlier runs have not done: content types and permissions in these schemas, and
-        whatever follows the migrations that are `unfinished`."""
-        shared, *tenants = (
-            replace(
-                one,
-                complete=one.schema.name in schemas or one.schema.name in unfinished,
-                unfinished=unfinished.get(one.schema.name, ()),
-            )
-            for one in self.schemas
+    def finishing(self, unfinished: History) -> Plan:
+        """The plan with what earlier runs have recorded, and not seen to its end."""
+        return self._each(lambda one: replace(one, unfinished=unfinished.get(one.schema.name, ())))
+
+    def completing(self, schemas: Collection[str]) -> Plan:
+        """The plan with the content types and permissions of these schemas to be seen to."""
+        return self._each(
+            lambda one: replace(one, complete=one.schema.name in schemas or bool(one.unfinished))
         )
+
+    def _each(self, change: Callable[[SchemaPlan], SchemaPlan]) -> Plan:
+        shared, *tenants = map(change, self.schemas)
         return replace(self, shared=shared, tenants=tuple(tenants))
 
     @property

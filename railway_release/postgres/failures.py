@@ -66,8 +66,20 @@ def is_transient(error: BaseException) -> bool:
     """Whether the same statement may succeed a moment later, on a clean connection."""
     code = sqlstate(error)
     if code:
-        return code in _TRANSIENT or code.startswith(_CONNECTION_CLASS)
+        return code in _TRANSIENT or code.startswith(_CONNECTION_CLASS) or _is_collision(error, code)
     return any(_is_connection_loss(link) for link in causes(error)) and not is_refusal(error)
+
+
+def _is_collision(error: BaseException, code: str) -> bool:
+    """Whether two sessions have changed the same object at the same time, such as a shared function.
+
+    The server tells it by an internal error, whose text is never translated, or by a key of its catalog.
+    """
+    if code == "XX000":
+        return "tuple concurrently" in _text(error)
+    return code == "23505" and any(
+        getattr(getattr(link, "diag", None), "schema_name", None) == "pg_catalog" for link in causes(error)
+    )
 
 
 def is_refusal(error: BaseException) -> bool:

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Literal, cast
 
 from railway_release.config import Config
+from railway_release.migrations.outcome import in_words
 from railway_release.migrations.plan import Plan, SchemaPlan
 from railway_release.postgres import catalog
 from railway_release.postgres.sweep import Sweep
@@ -93,6 +94,9 @@ def _of_topology(plan: Plan) -> Iterator[Finding]:
                 "django_migrations",
                 found=one.cohort.inconsistency,
             )
+        if one.unfinished:
+            what = in_words(one.unfinished)
+            yield Finding(findings.UNFINISHED, "error", one.schema.name, "django_migrations", found=what)
         for app in sorted(one.ahead):
             yield Finding(findings.AHEAD, "warning", one.schema.name, app, app)
 

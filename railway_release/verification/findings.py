@@ -18,6 +18,7 @@ INCONSISTENT = "records.inconsistent"
 UNREADABLE = "records.unreadable"
 MISTYPED = "tenant.mistyped"
 INCOMPLETE = "rows.missing"
+UNFINISHED = "migrations.unfinished"
 
 COLUMN_MISSING = "column.missing"
 COLUMN_TYPE = "column.type"
@@ -69,6 +70,8 @@ HINTS = {
     MISTYPED: "Its type is not in TENANT_TYPES, so nobody knows its apps; correct the row or the setting.",
     INCOMPLETE: "Content types or permissions of migrated models are missing, so permission checks fail: "
     "a run ended before Django's post_migrate. A release adds them.",
+    UNFINISHED: "A run ended after the last record and before what follows it: content types, permissions, "
+    "receivers of post_migrate and schema_migrated. A release does that.",
     COLUMN_MISSING: "A migration that adds the column is recorded; every query of the model fails. "
     "`repair` adds it, if nobody has to invent values.",
     COLUMN_TYPE: "The column has another type, length or precision than the models of its migrations.",

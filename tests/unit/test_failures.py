@@ -86,3 +86,23 @@ def test_the_detail_is_left_out_unless_asked_for():
 
 def test_an_error_without_a_text_is_told_by_its_name():
     assert describe(ValueError()) == "ValueError"
+
+
+class Diagnosed(Coded):
+    """An error with the schema of the object that it is about."""
+
+    def __init__(self, sqlstate: str, schema: str) -> None:
+        super().__init__(sqlstate)
+        self.diag = type("Diagnostics", (), {"schema_name": schema, "message_primary": "message"})()
+
+
+class Internal(Coded):
+    def __str__(self) -> str:
+        return "tuple concurrently updated"
+
+
+def test_sessions_that_change_the_same_object_of_the_catalog_collide_and_that_may_pass():
+    assert is_transient(Internal("XX000"))
+    assert is_transient(Diagnosed("23505", "pg_catalog"))
+    assert not is_transient(Coded("XX000"))
+    assert not is_transient(Diagnosed("23505", "athena"))
