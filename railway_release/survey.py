@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TypeVar
@@ -14,14 +14,13 @@ from railway_release.config import Config
 from railway_release.errors import PreflightError, SharedSchemaMissing, UnknownName
 from railway_release.machine import cores
 from railway_release.migrations.plan import History, Plan, Planner
-from railway_release.postgres import catalog
 from railway_release.postgres.failures import is_transient, sqlstate
 from railway_release.postgres.records import Records, records
 from railway_release.postgres.session import Connection, clip, quote
 from railway_release.postgres.sweep import Sweep
 from railway_release.preflight.target import Target
 from railway_release.verification import contents
-from railway_release.verification.compare import Depth, verify
+from railway_release.verification.compare import Depth, present, verify
 from railway_release.verification.contents import NOTHING_KNOWN, Contents
 from railway_release.verification.findings import INCOMPLETE, Finding
 from railway_release.verification.levels import levels
@@ -101,11 +100,17 @@ def reading(target: Target, read: Callable[[Sweep], T]) -> T:
 def _read_once(target: Target, connection: Connection, read: Callable[[Sweep], T]) -> T:
     numbers = itertools.count(1)
     # A pooler may let more connections wait for one that is free, and that is the first.
-    most = 1 if target.looks.server.pooled else min(target.config.jobs or cores(), _MOST_CONNECTIONS)
+    server = target.looks.server
+    most = 1 if server.pooled else min(target.config.jobs or cores(), _MOST_CONNECTIONS)
+    django = topology.tenant_connection()
+    own = django.connection
     try:
-        return read(Sweep(connection, lambda: target.looks.another(next(numbers)), most))
+        another = lambda: target.looks.another(next(numbers))  # noqa: E731
+        return read(Sweep(connection, another, most, server.lock_slots))
     finally:
-        topology.tenant_connection().close()
+        # What was open before belongs to whoever migrates.
+        if django.connection is not own:
+            django.close()
 
 
 @dataclass(frozen=True)
@@ -119,16 +124,18 @@ class _Wanted:
 
 def _read(target: Target, planner: Planner, sweep: Sweep, wanted: _Wanted) -> Survey:
     connection = sweep.connection
-    there = topology.read(connection)
-    _check_shared_schema(there, connection)
+    there = topology.read(connection, lending=not target.looks.server.pooled)
+    _check_shared_schema(there)
     _check_names(target.config, there)
-    recorded = _records(sweep, [schema.name for schema in there.schemas], wanted.earlier)
+    recorded = _records(sweep, there, wanted.earlier)
     read_at = time.monotonic()
     _check_shared_records(there.shared.name, recorded.unreadable)
     plan = planner.plan(there.without(recorded.unreadable), recorded.histories).finishing(recorded.unfinished)
     known = wanted.earlier.contents if wanted.earlier else NOTHING_KNOWN
-    held = contents.read(sweep, plan, planner, known) if wanted.rows else NOTHING_KNOWN
-    findings = verify(sweep, levels(plan, planner, target.config), held, wanted.depth)
+    expected = levels(plan, planner, target.config)
+    tables = present(sweep, expected)
+    held = contents.read(sweep, plan, planner, known, tables) if wanted.rows else NOTHING_KNOWN
+    findings = verify(sweep, expected, held, wanted.depth, tables)
     shared = there.shared.name
     plan = plan.completing(_incomplete(plan, held, findings, target.config))
     ours = (f for f in findings if target.config.includes(f.schema, shared=f.schema == shared))
@@ -136,18 +143,19 @@ def _read(target: Target, planner: Planner, sweep: Sweep, wanted: _Wanted) -> Su
 
 
 def _read_records(target: Target, planner: Planner, sweep: Sweep) -> tuple[Plan, Records]:
-    there = topology.read(sweep.connection)
-    _check_shared_schema(there, sweep.connection)
+    there = topology.read(sweep.connection, lending=not target.looks.server.pooled)
+    _check_shared_schema(there)
     _check_names(target.config, there)
-    found = records(sweep, [schema.name for schema in there.schemas])
+    found = records(sweep, [schema.name for schema in there.schemas], there.with_records)
     plan = planner.draft(there.without(found.unreadable), found.histories)
     return plan.finishing(found.unfinished), found
 
 
-def _records(sweep: Sweep, schemas: Sequence[str], earlier: Survey | None) -> Records:
+def _records(sweep: Sweep, there: topology.Topology, earlier: Survey | None) -> Records:
     """Where nothing was to do, we have not written since, and only those that came meanwhile are read."""
     known = earlier.records if earlier and earlier.leaves_nothing_to_do else Records({}, {}, frozenset(), {})
-    new = records(sweep, [name for name in schemas if name not in known.histories])
+    schemas = [schema.name for schema in there.schemas]
+    new = records(sweep, [name for name in schemas if name not in known.histories], there.with_records)
     taken_over = {name: known.histories[name] for name in schemas if name in known.histories}
     return Records(taken_over | new.histories, new.unreadable, known.fresh | new.fresh, new.unfinished)
 
@@ -160,9 +168,9 @@ def _incomplete(plan: Plan, held: Contents, findings: Iterable[Finding], config:
     return unknown | {f.schema for f in findings if f.id == INCOMPLETE and f.severity != "accepted"}
 
 
-def _check_shared_schema(there: topology.Topology, connection: Connection) -> None:
+def _check_shared_schema(there: topology.Topology) -> None:
     name = there.shared.name
-    if name not in catalog.schema_names(connection):
+    if name not in there.in_database:
         raise SharedSchemaMissing(
             f"The shared schema {name!r} (PUBLIC_SCHEMA_NAME) does not exist.",
             f'Create it: CREATE SCHEMA "{name}";',

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import contextlib
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -24,6 +25,9 @@ from railway_release.postgres.failures import sqlstate
 from railway_release.postgres.session import Connection, clip
 
 Role = Literal["shared", "tenant", "template"]
+
+# django-tenants' own setting: whether it sets the path once, or with every statement.
+SETS_ONCE = "TENANT_LIMIT_SET_CALLS"
 
 _UNDEFINED_TABLE, _UNDEFINED_COLUMN = "42P01", "42703"
 
@@ -56,6 +60,7 @@ class Topology:
     without_row: tuple[str, ...]  # migration records, no row
     unfit: tuple[Unfit, ...]
     in_database: frozenset[str]  # all schemas that there are, whosever they are
+    with_records: frozenset[str]  # of these, those that hold a django_migrations table
     known: bool  # False while the tenants table lacks what its model needs: the shared schema comes first
 
     @property
@@ -90,17 +95,18 @@ def search_path() -> tuple[str, ...]:
     return (get_public_schema_name(), *getattr(settings, "PG_EXTRA_SEARCH_PATHS", ()))
 
 
-def read(connection: Connection) -> Topology:
-    """The topology now."""
-    rows = _tenant_rows()
-    present = catalog.schema_names(connection)
+def read(connection: Connection, *, lending: bool = False) -> Topology:
+    """The topology now; with `lending`, Django asks for the tenants on this connection, too."""
+    rows = _tenant_rows(connection if lending else None)
+    present = catalog.schemas(connection)
     shared = get_public_schema_name()
     # PostgreSQL has cut longer names, and finds the schema by the longer name, too.
     tenants = [Schema(clip(name), "tenant", type) for name, type in rows or () if name != shared]
     names = {shared, *(schema.name for schema in tenants)}
     # A template first: tenants created from it meanwhile are then born current.
     everyone = [*(one for one in _templates() if one.name not in names), *tenants]
-    strangers = catalog.schemas_with_records(connection) - names - {schema.name for schema in everyone}
+    with_records = frozenset(name for name, recorded in present.items() if recorded)
+    strangers = with_records - names - {schema.name for schema in everyone}
     return Topology(
         shared=Schema(shared, "shared"),
         tenants=tuple(one for one in everyone if one.name in present and _is_typed(one)),
@@ -111,12 +117,13 @@ def read(connection: Connection) -> Topology:
             for one in tenants
             if one.name in present and not _is_typed(one)
         ),
-        in_database=present,
+        in_database=frozenset(present),
+        with_records=with_records,
         known=rows is not None,
     )
 
 
-def _tenant_rows() -> list[tuple[str, str | None]] | None:
+def _tenant_rows(lent: Connection | None) -> list[tuple[str, str | None]] | None:
     """Name and type of each tenant; None if the shared schema has to be migrated before they can be read.
 
     Reads what migrate_schemas reads: the default manager, in TENANT_MIGRATION_ORDER.
@@ -124,15 +131,43 @@ def _tenant_rows() -> list[tuple[str, str | None]] | None:
     connection = tenant_connection()
     connection.set_schema_to_public()
     try:
-        with transaction.atomic(using=connection.alias):
+        with _undone(connection) if lent is None else _borrowing(connection, lent):
             rows = _tenant_query(connection.alias)
-            # Undone, so that search_path does not stay behind on a pooled server connection.
-            transaction.set_rollback(True, using=connection.alias)
     except ProgrammingError as error:
         if sqlstate(error) in (_UNDEFINED_TABLE, _UNDEFINED_COLUMN):
             return None
         raise
     return [(row[0], row[1] if row[1:] else None) for row in rows]
+
+
+@contextlib.contextmanager
+def _undone(connection: Any) -> Iterator[None]:
+    """On Django's own connection; search_path must not stay behind on a pooled server connection."""
+    with transaction.atomic(using=connection.alias):
+        yield
+        transaction.set_rollback(True, using=connection.alias)
+
+
+@contextlib.contextmanager
+def _borrowing(connection: Any, lent: Connection) -> Iterator[None]:
+    """Django asks on a connection that is open already, and on which the path is set."""
+    missing = object()
+    limit = getattr(settings, SETS_ONCE, missing)
+    own = {
+        name: getattr(connection, name) for name in ("connection", "autocommit", "search_path_set_schemas")
+    }
+    setattr(settings, SETS_ONCE, True)
+    connection.connection, connection.autocommit = lent, True
+    connection.search_path_set_schemas = list(search_path())
+    try:
+        yield
+    finally:
+        for name, value in own.items():
+            setattr(connection, name, value)
+        if limit is missing:
+            delattr(settings, SETS_ONCE)
+        else:
+            setattr(settings, SETS_ONCE, limit)
 
 
 def _tenant_query(alias: str) -> list[tuple[Any, ...]]:

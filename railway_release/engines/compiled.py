@@ -25,11 +25,10 @@ from railway_release.migrations.plan import Cohort, Planner, SchemaPlan
 from railway_release.postgres.failures import describe
 from railway_release.postgres.session import fetch
 from railway_release.preflight.looks import Looks
-from railway_release.topology import tenant_connection
+from railway_release.topology import SETS_ONCE, tenant_connection
 
 _MOST_MODELS = 4000  # rendered and kept in memory at once; each takes some 25 kB
 
-_LIMIT = "TENANT_LIMIT_SET_CALLS"  # django-tenants' own setting
 _FREE = """
 SELECT current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int
     - (SELECT count(*) FROM pg_catalog.pg_stat_activity WHERE backend_type = 'client backend')
@@ -134,14 +133,14 @@ def _taking_over(turns: Turns) -> Iterator[None]:
     receivers.register()
     tenant_connection().set_schema_to_public()  # where every schema's turn begins, also in the workers
     missing = object()
-    previous = getattr(settings, _LIMIT, missing)
+    previous = getattr(settings, SETS_ONCE, missing)
     # The path is set with each migration; django-tenants would send it with every single statement.
-    setattr(settings, _LIMIT, True)
+    setattr(settings, SETS_ONCE, True)
     try:
         with receivers.without_djangos_own(), bounded_waits(turns.terms):
             yield
     finally:
         if previous is missing:
-            delattr(settings, _LIMIT)
+            delattr(settings, SETS_ONCE)
         else:
-            setattr(settings, _LIMIT, previous)
+            setattr(settings, SETS_ONCE, previous)

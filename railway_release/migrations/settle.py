@@ -54,8 +54,8 @@ def settled(
     Sleeps until `patience.apart` seconds have passed since `seen_at`, a time.monotonic().
     """
     time.sleep(max(0.0, seen_at + patience.apart - time.monotonic()))
-    busy = catalog.busy_schemas(connection, names, patience.application)
-    now = records(Sweep(connection), names).histories
+    busy, with_records = catalog.states(connection, names, patience.application)
+    now = records(Sweep(connection), names, with_records).histories
     return frozenset(name for name in names if name not in busy and now.get(name) == seen.get(name)), now
 
 

@@ -11,14 +11,14 @@ from collections.abc import Collection
 from railway_release.postgres.session import Connection, fetch
 
 
+def schemas(connection: Connection) -> dict[str, bool]:
+    """Every schema that is not the system's, and whether it holds a django_migrations table."""
+    return {name: bool(with_records) for name, with_records in fetch(connection, _SCHEMAS)}
+
+
 def schema_names(connection: Connection) -> frozenset[str]:
     """Every schema of the database that is not the system's."""
-    rows = fetch(
-        connection,
-        "SELECT nspname FROM pg_catalog.pg_namespace"
-        " WHERE nspname NOT LIKE 'pg\\_%' AND nspname <> 'information_schema'",
-    )
-    return frozenset(name for (name,) in rows)
+    return frozenset(schemas(connection))
 
 
 def schemas_with_records(connection: Connection) -> frozenset[str]:
@@ -53,10 +53,32 @@ def busy_schemas(connection: Connection, schemas: Collection[str], application: 
     return dict(fetch(connection, _BUSY, (sorted(schemas), application)))
 
 
+def states(
+    connection: Connection, schemas: Collection[str], application: str
+) -> tuple[dict[str, str], frozenset[str]]:
+    """What busy_schemas and schemas_with_records say of these schemas, at once."""
+    statement = f"{_STATES} ({_BUSY}) AS busy (name, who) USING (name)"
+    rows = fetch(connection, statement, (sorted(schemas), sorted(schemas), application))
+    return {name: who for name, _, who in rows if who}, frozenset(name for name, held, _ in rows if held)
+
+
 # Ordinary and partitioned tables, views, materialized views and foreign tables all answer queries.
 _WITH_RECORDS = """
 SELECT n.nspname FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 WHERE c.relname = 'django_migrations' AND c.relkind IN ('r', 'p', 'v', 'm', 'f')
+"""
+_SCHEMAS = """
+SELECT n.nspname, EXISTS (
+    SELECT FROM pg_catalog.pg_class c WHERE c.relnamespace = n.oid
+    AND c.relname = 'django_migrations' AND c.relkind IN ('r', 'p', 'v', 'm', 'f'))
+FROM pg_catalog.pg_namespace n WHERE n.nspname NOT LIKE 'pg\\_%' AND n.nspname <> 'information_schema'
+"""
+_STATES = """
+SELECT name, EXISTS (
+    SELECT FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+    WHERE n.nspname = name AND c.relname = 'django_migrations'
+    AND c.relkind IN ('r', 'p', 'v', 'm', 'f')), who
+FROM unnest(%s::name[]) AS one (name) LEFT JOIN
 """
 # A sum of hashes needs no sorting, which is half of the time.
 _TABLE_GROUPS = """

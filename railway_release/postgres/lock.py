@@ -25,6 +25,17 @@ _WRITERS = OBJECT_ID + 1
 MARK_AS_WRITER = f"SELECT pg_advisory_lock_shared({CLASS_ID}, {_WRITERS})"
 _POLL_SECONDS = 0.5
 
+# Where the sessions of earlier releases still write, the lock is given back. A server-wide
+# idle_session_timeout must not end the release.
+_ACQUIRE = f"""
+SELECT CASE
+    WHEN set_config('idle_session_timeout', '0', false) IS NULL THEN false
+    WHEN NOT pg_try_advisory_lock({CLASS_ID}, {OBJECT_ID}) THEN false
+    WHEN pg_try_advisory_lock({CLASS_ID}, {_WRITERS}) THEN pg_advisory_unlock({CLASS_ID}, {_WRITERS})
+    ELSE NOT pg_advisory_unlock({CLASS_ID}, {OBJECT_ID})
+END
+"""
+
 _HOLDER = """
 SELECT a.application_name, a.pid, to_char(a.backend_start AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS "UTC"')
 FROM pg_catalog.pg_locks l JOIN pg_catalog.pg_stat_activity a ON a.pid = l.pid
@@ -42,10 +53,8 @@ def acquire(connection: Connection, deadline: float) -> None:
     CONCURRENTLY waits for snapshots: the two would wait for each other.
     Raises LockHeld after `deadline`, a time.monotonic().
     """
-    # A server-wide idle_session_timeout must not end the release.
-    connection.cursor().execute("SET idle_session_timeout = 0")
     told = False
-    while not (_try(connection, OBJECT_ID) and _nobody_writes(connection)):
+    while not fetch(connection, _ACQUIRE)[0][0]:
         holder = _holder(connection)
         if time.monotonic() >= deadline:
             raise LockHeld(
@@ -56,20 +65,6 @@ def acquire(connection: Connection, deadline: float) -> None:
             get_logger().info("lock.awaited", message=f"waiting for another release: {holder}")
             told = True
         time.sleep(_POLL_SECONDS)
-
-
-def _try(connection: Connection, object_id: int) -> bool:
-    ((granted,),) = fetch(connection, "SELECT pg_try_advisory_lock(%s, %s)", (CLASS_ID, object_id))
-    return bool(granted)
-
-
-def _nobody_writes(connection: Connection) -> bool:
-    """Whether the sessions of earlier releases have ended; if not, the lock is given back."""
-    if not _try(connection, _WRITERS):
-        fetch(connection, "SELECT pg_advisory_unlock(%s, %s)", (CLASS_ID, OBJECT_ID))
-        return False
-    fetch(connection, "SELECT pg_advisory_unlock(%s, %s)", (CLASS_ID, _WRITERS))
-    return True
 
 
 def _holder(connection: Connection) -> str:

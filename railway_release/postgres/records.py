@@ -1,20 +1,24 @@
 """Records: which migrations each schema has, and which content types and permissions.
 
-What many schemas have in common crosses the wire once: the server makes digests, and one schema of each is
-read.
+What many schemas have in common crosses the wire once for each batch, or once at all: the server groups
+them, or makes digests, and one schema of each is read.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, TypeVar
 
-from railway_release.postgres.catalog import schemas_with_records, tables
+from railway_release.postgres.catalog import schemas_with_records
 from railway_release.postgres.sweep import Sweep
 
 Record = tuple[str, str]  # app label and migration name
 T = TypeVar("T")
+
+# The tables, and their indexes.
+_LOCKS_OF_RECORDS, _LOCKS_OF_CONTENTS = 2, 8
 
 # Beside the last record of a run, a schema is marked until what follows has been done: content types,
 # permissions and receivers. No app has this label, so that Django passes over it.
@@ -41,20 +45,25 @@ class Records:
     unfinished: Mapping[str, tuple[Record, ...]]  # what a run has recorded and not seen to its end
 
 
-def records(sweep: Sweep, schemas: Collection[str]) -> Records:
+def records(sweep: Sweep, schemas: Collection[str], with_records: Collection[str] | None = None) -> Records:
     """The migration records of each schema; schemas without django_migrations have none."""
+    if with_records is None:
+        with_records = schemas_with_records(sweep.connection)
     unreadable: dict[str, str] = {}
-    recorded = sorted(schemas_with_records(sweep.connection) & set(schemas))
-    summaries = list(sweep.ask(recorded, _with(_RECORDS, f"{_FRESH}, {_MARKED}"), unreadable))
-    digests = {schema: digest for schema, digest, _, _ in summaries}
-    read = _one_of_each(sweep, digests, _with(_RECORDS, _HISTORY), _history, unreadable)
+    read: dict[str, tuple[Record, ...]] = {}
+    known: dict[str, tuple[Record, ...]] = {}
+    fresh: set[str] = set()
+    marks: dict[str, str] = {}
+    asked = sorted(set(with_records) & set(schemas))
+    for members, of_late, marked, text in sweep.ask(
+        asked, _RECORDS, unreadable, _ALIKE, locks=_LOCKS_OF_RECORDS
+    ):
+        read |= dict.fromkeys(members, known.setdefault(text, _history(text)))
+        fresh |= {name for name, is_fresh in zip(members, of_late, strict=True) if is_fresh}
+        marks |= {name: mark for name, mark in zip(members, marked, strict=True) if mark}
     histories = {schema: read.get(schema, ()) for schema in schemas if schema not in unreadable}
-    return Records(
-        histories,
-        unreadable,
-        frozenset(schema for schema, _, fresh, _ in summaries if fresh),
-        {schema: _last(histories.get(schema, ()), name) for schema, _, _, name in summaries if name},
-    )
+    unfinished = {name: _last(histories.get(name, ()), mark) for name, mark in marks.items()}
+    return Records(histories, unreadable, frozenset(fresh), unfinished)
 
 
 def _last(history: tuple[Record, ...], name: str) -> tuple[Record, ...]:
@@ -71,43 +80,33 @@ class ContentRows:
     with_permissions: bool
 
 
-def content_rows(sweep: Sweep, schemas: Collection[str]) -> dict[str, ContentRows]:
+def content_rows(
+    sweep: Sweep, schemas: Collection[str], there: Mapping[str, Collection[str]]
+) -> dict[str, ContentRows]:
     """The content types and permissions of each schema; equal ones are one shared object.
 
-    Schemas without their tables, or in which they cannot be read, are left out.
+    `there` has the tables of each schema. Schemas without these, or in which they cannot be read, are left
+    out.
     """
-    there = tables(sweep.connection, ("django_content_type", "auth_permission"))
-    with_types = sorted(schema for schema in schemas if "django_content_type" in there.get(schema, ()))
-    with_both = [schema for schema in with_types if "auth_permission" in there[schema]]
-    with_types_alone = sorted(set(with_types) - set(with_both))
-    return {
-        **_content_rows(sweep, with_types_alone, with_permissions=False),
-        **_content_rows(sweep, with_both, with_permissions=True),
-    }
-
-
-def _content_rows(sweep: Sweep, schemas: list[str], *, with_permissions: bool) -> dict[str, ContentRows]:
-    select, names = _TYPES_AND_PERMISSIONS if with_permissions else _TYPES
+    asked = sorted(schema for schema in schemas if "django_content_type" in there.get(schema, ()))
+    with_permissions = {schema: "auth_permission" in there[schema] for schema in asked}
     known: dict[ContentRows, ContentRows] = {}
 
-    def rows(found: list[str]) -> ContentRows:
-        one = ContentRows(frozenset(found), with_permissions)
+    def select(schema: str, *, names: bool) -> str:
+        text, of_names = _TYPES_AND_PERMISSIONS if with_permissions[schema] else _TYPES
+        return text.replace("{more}", of_names if names else "NULL::text[]")
+
+    def rows(schema: str, found: list[str]) -> ContentRows:
+        one = ContentRows(frozenset(found), with_permissions[schema])
         return known.setdefault(one, one)  # the digests of equal ones differ with the ids
 
-    digests = {schema: digest for schema, digest, _ in sweep.ask(schemas, _with(select, "NULL"), {})}
-    return _one_of_each(sweep, digests, _with(select, names), rows, {})
-
-
-def _with(select: str, more: str) -> str:
-    return select.replace("{more}", more)
+    asking = sweep.ask(asked, partial(select, names=False), {}, locks=_LOCKS_OF_CONTENTS)
+    digests = {schema: (digest, with_permissions[schema]) for schema, digest, _ in asking}
+    return _one_of_each(sweep, digests, partial(select, names=True), rows)
 
 
 def _one_of_each(
-    sweep: Sweep,
-    digests: dict[str, Any],
-    select: str,
-    make: Callable[[Any], T],
-    unreadable: dict[str, str],
+    sweep: Sweep, digests: dict[str, Any], select: Callable[[str], str], make: Callable[[str, Any], T]
 ) -> dict[str, T]:
     """What each schema holds, read from one of those with the same digest.
 
@@ -116,28 +115,32 @@ def _one_of_each(
     found: dict[Any, T] = {}
     digests = dict(digests)
     while unread := {digest: schema for schema, digest in digests.items() if digest not in found}:
-        for schema in unread.values():
+        kinds = {schema: kind for (_, kind), schema in unread.items()}
+        for schema in kinds:
             del digests[schema]
-        for schema, digest, content in sweep.ask(sorted(unread.values()), select, unreadable):
-            digests[schema] = digest
-            found[digest] = make(content)
+        for schema, digest, content in sweep.ask(sorted(kinds), select, {}, locks=_LOCKS_OF_CONTENTS):
+            digests[schema] = digest, kinds[schema]
+            found[digests[schema]] = make(schema, content)
     return {schema: found[digest] for schema, digest in digests.items()}
 
 
-def _history(rows: list[list[str]] | None) -> tuple[Record, ...]:
-    return tuple((app, name) for app, name in rows or ())
+def _history(text: str) -> tuple[Record, ...]:
+    """From app and name of each record, apart by two characters that no name has."""
+    pairs = (record.partition("\x1f") for record in text.split("\x1e") if record)
+    return tuple((app, name) for app, _, name in pairs)
 
 
 _RECORDS = """
-(SELECT {literal},
-    coalesce(md5(string_agg(app || '.' || name, ',' ORDER BY id)
-        FILTER (WHERE app <> 'railway_release')), ''),
-    {more}
+(SELECT {literal}, coalesce(max(applied) > now() - interval '1 hour', false),
+    max(name) FILTER (WHERE app = 'railway_release'),
+    coalesce(string_agg(app || E'\\x1f' || name, E'\\x1e' ORDER BY id)
+        FILTER (WHERE app <> 'railway_release'), '')
  FROM {schema}.django_migrations)
 """
-_MARKED = "max(name) FILTER (WHERE app = 'railway_release')"
-_FRESH = "coalesce(max(applied) > now() - interval '1 hour', false)"
-_HISTORY = "array_agg(ARRAY[app::text, name::text] ORDER BY id) FILTER (WHERE app <> 'railway_release')"
+_ALIKE = """
+SELECT array_agg(schema), array_agg(fresh), array_agg(mark), history
+FROM ({rows}) AS one (schema, fresh, mark, history) GROUP BY history
+"""
 
 # Sums of hashes, with ids in them, need neither sorting nor joining.
 _TYPES = (

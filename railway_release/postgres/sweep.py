@@ -13,11 +13,14 @@ from railway_release.postgres.failures import describe, sqlstate
 from railway_release.postgres.session import Connection, fetch, literal, quote
 
 Rows = list[tuple[Any, ...]]
+Select = str | Callable[[str], str]  # the same for all schemas, or for each
 Read = Callable[[Connection, Sequence[str]], Rows]
 
-# One statement locks each table and index that it reads, and all sessions share the server's lock slots, of
-# which there are 64 for each connection that it allows.
-_BATCH = 50
+# One statement locks each table and index that it reads, and all sessions share the server's lock slots. This
+# much of them is taken, by all connections together; and longer statements than this gain nothing.
+_SHARE_OF_SLOTS = 3
+_MOST_IN_A_BATCH = 200
+_UNKNOWN_SLOTS = 6400  # PostgreSQL's defaults
 # Without a privilege, with another table or view of that name, or behind a lock: that schema's trouble alone.
 _UNREADABLE = {"42501", "42703", "42804", "42883", "55000", "55P03"}
 
@@ -30,24 +33,40 @@ class Sweep:
     """
 
     def __init__(
-        self, connection: Connection, another: Callable[[], Connection] | None = None, most: int = 1
+        self,
+        connection: Connection,
+        another: Callable[[], Connection] | None = None,
+        most: int = 1,
+        lock_slots: int = _UNKNOWN_SLOTS,
     ) -> None:
         self.connection = connection
         self._connections = [connection]
         self._another = another
         self._most = most
+        self._locks = lock_slots // _SHARE_OF_SLOTS // most  # for each connection
         self._stopped = Event()
 
     def ask(
-        self, schemas: Sequence[str], select: str, unreadable: dict[str, str]
+        self,
+        schemas: Sequence[str],
+        select: Select,
+        unreadable: dict[str, str],
+        around: str = "{rows}",
+        locks: int = 40,
     ) -> Iterator[tuple[Any, ...]]:
-        """The rows of `select`, in which {schema} and {literal} stand for a name, from each schema.
+        """The rows that `select` asks of each schema; in its text, {schema} and {literal} stand for the name.
 
-        A schema in which it cannot be asked goes to `unreadable`, with the reason.
+        `around` asks of the {rows} of each batch, and `locks` is what one schema takes. A schema in which it
+        cannot be asked goes to `unreadable`, with the reason.
         """
-        batches = deque(schemas[start : start + _BATCH] for start in range(0, len(schemas), _BATCH))
+
+        def read(connection: Connection, batch: Sequence[str]) -> Rows:
+            return self._read(connection, batch, select, unreadable, around)
+
+        size = max(1, min(self._locks // locks, _MOST_IN_A_BATCH))
+        batches = deque(schemas[start : start + size] for start in range(0, len(schemas), size))
         self._open(len(batches))
-        for rows in self._in_parallel(batches, lambda one, batch: self._read(one, batch, select, unreadable)):
+        for rows in self._in_parallel(batches, read):
             yield from rows
 
     def divide(self, schemas: Sequence[str], read: Read) -> Iterator[Rows]:
@@ -99,16 +118,26 @@ class Sweep:
                     connection.cancel()
 
     def _read(
-        self, connection: Connection, schemas: Sequence[str], select: str, unreadable: dict[str, str]
+        self,
+        connection: Connection,
+        schemas: Sequence[str],
+        select: Select,
+        unreadable: dict[str, str],
+        around: str,
     ) -> Rows:
         """What can be read, so that one schema's trouble stays its own."""
-        parts = (select.format(literal=literal(name), schema=quote(name)) for name in schemas)
+        parts = (
+            (select if isinstance(select, str) else select(name)).format(
+                literal=literal(name), schema=quote(name)
+            )
+            for name in schemas
+        )
         try:
-            return fetch(connection, " UNION ALL ".join(parts))
+            return fetch(connection, around.replace("{rows}", " UNION ALL ".join(parts)))
         except Exception as error:
             if sqlstate(error) not in _UNREADABLE or self._stopped.is_set():
                 raise
             if len(schemas) == 1:
                 unreadable[schemas[0]] = describe(error)
                 return []
-        return [row for name in schemas for row in self._read(connection, [name], select, unreadable)]
+        return [row for name in schemas for row in self._read(connection, [name], select, unreadable, around)]

@@ -46,6 +46,8 @@ def connect(target: Target) -> None:
     wait()
     log.take_over_stdlib(target.config.log_level)
     database.apply(target.choice, settings.DATABASES, target.application)
+    if not target.looks.server.pooled:
+        database.begin_in_time_zone(connections[target.alias])
     _check_project(target.alias)
     _check_hook(target.config.backup_hook)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from importlib import import_module
@@ -89,6 +90,17 @@ def apply(choice: Choice, databases: dict[str, Any], application: str) -> None:
     entry["OPTIONS"] = options | {"application_name": application}
     databases[choice.alias].update(entry)
     redact.learn_named({"DATABASES": databases})
+
+
+def begin_in_time_zone(wrapper: BaseDatabaseWrapper) -> None:
+    """Have Django's connections begin with its time zone; it would send a statement of its own for that."""
+    options = wrapper.settings_dict["OPTIONS"]
+    # What libpq would take from elsewhere is not to be put aside. Poolers know no such options.
+    if "service" not in options and not {"PGOPTIONS", "PGSERVICE"} & os.environ.keys():
+        zone = f"-c TimeZone={wrapper.timezone_name}"
+        wrapper.settings_dict["OPTIONS"] = options | {
+            "options": f"{options.get('options', '')} {zone}".strip()
+        }
 
 
 def connector(choice: Choice, application: str) -> Connect:

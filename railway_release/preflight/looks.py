@@ -25,6 +25,7 @@ class Server:
 
     pooled: bool  # whether a connection pooler stands in between
     version: int  # as server_version_num
+    lock_slots: int  # that all sessions share
 
 
 class Looks:
@@ -34,7 +35,7 @@ class Looks:
         self._connect = connect
         self._patience = patience
         self._open: list[Connection] = []
-        self.server = Server(pooled=False, version=0)  # until the first connection is there
+        self.server = Server(pooled=False, version=0, lock_slots=0)  # until the first connection is there
 
     def begin(self, wait: Callable[[Connect], Connection]) -> None:
         """Open the first connection as `wait` does it."""
@@ -98,12 +99,14 @@ def prepare(connection: Connection) -> Server:
     )
     names = literal(", ".join(map(quote, path)))
     statement = _PREPARE.format(pid=connection.info.backend_pid, path=names)
-    ((pid, version, _),) = fetch(connection, statement)
-    return Server(pooled=pid != connection.info.backend_pid, version=version)
+    ((pid, version, slots, _),) = fetch(connection, statement)
+    return Server(pooled=pid != connection.info.backend_pid, version=version, lock_slots=slots)
 
 
 _PREPARE = f"""
 SELECT pg_backend_pid(), current_setting('server_version_num')::int,
+    current_setting('max_locks_per_transaction')::int
+        * (current_setting('max_connections')::int + current_setting('max_prepared_transactions')::int),
     CASE WHEN pg_backend_pid() = {{pid}} THEN concat(
         set_config('default_transaction_read_only', 'on', false),
         set_config('lock_timeout', '{_READ_LOCK_TIMEOUT}', false),

@@ -13,7 +13,7 @@ from railway_release.migrations.plan import Plan, SchemaPlan
 from railway_release.postgres import catalog
 from railway_release.postgres.sweep import Sweep
 from railway_release.verification import findings, structure
-from railway_release.verification.contents import Contents
+from railway_release.verification.contents import TABLES, Contents
 from railway_release.verification.expected import Table
 from railway_release.verification.findings import Finding, Severity
 from railway_release.verification.levels import Levels
@@ -21,11 +21,21 @@ from railway_release.verification.levels import Levels
 Depth = Literal["tables", "columns", "everything"]
 
 
-def verify(sweep: Sweep, levels: Levels, contents: Contents, depth: Depth) -> tuple[Finding, ...]:
+Present = dict[str, frozenset[str]]  # of the tables that are asked for, those that each schema has
+
+
+def present(sweep: Sweep, levels: Levels) -> Present:
+    """Which of all tables that are expected anywhere, or are to be read, each schema has."""
+    names = {table.name for tables in set(levels.tables.values()) for table in tables}
+    return catalog.tables(sweep.connection, {*names, *TABLES})
+
+
+def verify(
+    sweep: Sweep, levels: Levels, contents: Contents, depth: Depth, present: Present
+) -> tuple[Finding, ...]:
     """All findings; `depth` says what of a table is looked at beside that it is there."""
     plan = levels.plan
     everything = {table for tables in set(levels.tables.values()) for table in tables}
-    present = catalog.tables(sweep.connection, {table.name for table in everything})
     columns = catalog.columns(sweep.connection, {table.column for table in everything if table.column})
     found = [*_missing_tables(levels, present), *_missing_columns(levels, present, columns)]
     found += [*_missing_rows(contents), *_of_topology(plan)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from railway_release.migrations.plan import Plan, Planner
@@ -24,10 +24,14 @@ class Contents:
     complete: Mapping[str, Rows]  # all that was expected in the tables that there are
 
 
+# Where they are.
+TABLES = ("django_content_type", "auth_permission")
 NOTHING_KNOWN = Contents({}, {})
 
 
-def read(sweep: Sweep, plan: Plan, planner: Planner, earlier: Contents) -> Contents:
+def read(
+    sweep: Sweep, plan: Plan, planner: Planner, earlier: Contents, there: Mapping[str, Collection[str]]
+) -> Contents:
     """What was complete is taken to be so still; only those of which more is expected are read again.
 
     It is the dearest read of all: in each schema, the server opens two tables and their indexes. What a
@@ -36,7 +40,7 @@ def read(sweep: Sweep, plan: Plan, planner: Planner, earlier: Contents) -> Conte
     fit = [one for one in plan.schemas if not one.cohort.inconsistency and not one.ahead]
     wanted = {one.schema.name: planner.rows_of(one.cohort) for one in fit}
     complete = {name: rows for name, rows in wanted.items() if earlier.complete.get(name) == rows}
-    actual = content_rows(sweep, wanted.keys() - complete.keys())
+    actual = content_rows(sweep, wanted.keys() - complete.keys(), there)
     absent = _absent({name: (rows, actual[name]) for name, rows in wanted.items() if name in actual})
     complete |= {name: wanted[name] for name in actual if name not in absent}
     return Contents(absent, complete)

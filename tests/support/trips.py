@@ -13,6 +13,11 @@ _ASKS = re.compile(r"(\AQ.{4}|\n;\n)\s*SELECT\b", re.DOTALL)
 _MIGRATES = re.compile(r"application_name\0railway-release \w+\0")
 
 
+_TERMINATE = b"X\0\0\0\4"
+# What the watch sends once a second from a thread of its own, for which nobody waits either.
+_WATCHES = "pg_blocking_pids"
+
+
 class Wire:
     """One connection. What the client sends begins a round trip if the server was heard since the last."""
 
@@ -21,7 +26,9 @@ class Wire:
         self._answered = True
 
     def sent(self, data: bytes) -> None:
-        """The client has sent something."""
+        """The client has sent something. Nobody waits for an answer to a good-bye."""
+        if data == _TERMINATE:
+            return
         if self._answered:
             self.trips.append(bytearray())
         self._answered = False
@@ -74,6 +81,11 @@ class CountingProxy(Proxy):
     def all(self) -> int:
         """The round trips of all connections together."""
         return sum(len(wire.trips) for wire in self._wires)
+
+    @property
+    def waited_for(self) -> list[str]:
+        """The trips of all connections, but for those of the watch."""
+        return [text for wire in self._wires for text in wire.texts if _WATCHES not in text]
 
     @property
     def migrating(self) -> int:

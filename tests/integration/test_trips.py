@@ -1,0 +1,55 @@
+"""How often a release waits for the server, beside once for each migration and tenant."""
+
+import pytest
+
+from tests.support.release import Project, Run
+from tests.support.trips import CountingProxy, counting_proxy
+
+from .test_engine import change, more_tenants
+
+_IN_ALL = 30
+_A_TENANT = 2
+
+
+def asked(project: Project, *words: str, **environ: str) -> tuple[Run, CountingProxy]:
+    """A run, and what it has sent."""
+    with counting_proxy(project.database.url) as proxy:
+        run = project.run(*words, "--no-collectstatic", DATABASE_URL=proxy.url, **environ)
+    return run, proxy
+
+
+def beside(proxy: CountingProxy) -> list[str]:
+    """What is not of a schema's turn: looks, the lock, and how each session begins."""
+    return [trip for trip in proxy.waited_for if "BEGIN" not in trip]
+
+
+def test_a_release_waits_thirty_times_beside_its_schemas_however_many_there_are(current: Project):
+    """Shared schema and tenants are migrated, by one process; nothing is asked for each tenant."""
+    change(current, "migrations.RunSQL('SELECT 1')")
+    of_three = beside(asked(current)[1])
+    more_tenants(current, 5)
+    current.migration("buildings", "0008_step", "0007_step", "migrations.RunSQL('SELECT 1')")
+    of_eight = beside(asked(current)[1])
+
+    # A session's state is read after SQL of the user's own: one of the two for each tenant.
+    assert len(of_three) - 3 <= _IN_ALL, of_three
+    assert len(of_eight) - 8 == len(of_three) - 3
+
+
+@pytest.mark.parametrize("jobs", ["1", "2"])
+def test_a_whole_release_waits_once_for_each_migration_and_twice_for_each_schema(past: Project, jobs: str):
+    """Two releases behind, with a data migration, by one worker or two."""
+    run, proxy = asked(past, RELEASE_JOBS=jobs)
+
+    schemas = [one for one in run.report["schemas"] if one["state"] == "migrated"]
+    migrations = sum(len(one["applied"]) for one in schemas)
+    sessions = 5 * int(jobs) if jobs != "1" else 0  # each worker has its own
+    assert run.code == 0, run.text
+    assert len(proxy.waited_for) <= _IN_ALL + migrations + _A_TENANT * len(schemas) + sessions
+
+
+def test_a_release_with_nothing_to_do_waits_twenty_times(current: Project):
+    """Its second look is all that it takes to know that nothing came meanwhile."""
+    run, proxy = asked(current)
+
+    assert (run.code, len(proxy.waited_for) <= 20) == (0, True), proxy.waited_for
