@@ -24,6 +24,7 @@ from railway_release.topology import tenant_connection
 _UNRECORDED = "a run was cut off before the migration was recorded, or it was made by hand."
 _HINTS = {
     LOCK_NOT_AVAILABLE: "Another session held the table's lock all the time: end it, or raise --retry-for.",
+    "53100": "The server's disk is full: give its volume more space, then run again.",
     "42P07": f"The table is there already: {_UNRECORDED}",
     "42701": f"The column is there already: {_UNRECORDED}",
     "42501": "The role of the release lacks a privilege; compare it with the owner of the schema's tables.",

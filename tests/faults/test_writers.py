@@ -1,0 +1,71 @@
+"""The application at work while its tables are altered."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import psycopg
+import pytest
+
+from tests.support.release import Database
+
+INSERT = "INSERT INTO {}.buildings_building (name, address, slug) VALUES ('n', 'a', '')"
+CHANGES = (
+    "migrations.AddField('building', 'floors', models.IntegerField(null=True)), "
+    "migrations.AlterField('building', 'name', models.CharField(max_length=200)), "
+    "migrations.AddIndex('building', models.Index(fields=['name'], name='by_name'))"
+)
+
+
+class Writers:
+    """Sessions of the application that insert all the time; none waits longer than this for a lock."""
+
+    def __init__(self, database: Database, schemas: tuple[str, ...], longest: str) -> None:
+        self.errors: list[str] = []
+        self.rows = 0
+        self._ended = threading.Event()
+        self._threads = [
+            threading.Thread(target=self._write, args=(database, schema, longest)) for schema in schemas
+        ]
+
+    @contextmanager
+    def at_work(self) -> Iterator[None]:
+        """They write while this is entered."""
+        for thread in self._threads:
+            thread.start()
+        try:
+            yield
+        finally:
+            self._ended.set()
+            for thread in self._threads:
+                thread.join()
+
+    def _write(self, database: Database, schema: str, longest: str) -> None:
+        with psycopg.connect(database.url, autocommit=True) as connection:
+            connection.execute(f"SET lock_timeout = '{longest}'")
+            while not self._ended.is_set():
+                try:
+                    connection.execute(INSERT.format(schema))
+                    self.rows += 1
+                except psycopg.Error as error:
+                    self.errors.append(str(error))
+
+
+@pytest.mark.parametrize("jobs", ["1", "2"])
+def test_writers_never_wait_longer_than_the_lock_timeout_though_a_table_is_held(
+    current, begin, session, jobs
+):
+    current.migration("buildings", "0007_changes", "0006_fill_slugs", CHANGES)
+    holder = session(current.database)
+    holder.run("BEGIN; SELECT count(*) FROM kypseli.buildings_building;")
+    schemas = ("athena", "kypseli", "kypseli", "piraeus")
+    writers = Writers(current.database, schemas, longest="5s")
+    with writers.at_work():
+        release = begin(current, RELEASE_JOBS=jobs, RELEASE_LOCK_TIMEOUT="1.2")
+        release.reach("schema.retried", seconds=60, schema="kypseli")
+        holder.close()
+        run = release.finish(seconds=90)
+
+    assert (run.code, writers.errors) == (0, []), run.text
+    assert writers.rows > 100
+    assert all(current.database.applied(schema, "buildings")[-1] == "0007_changes" for schema in schemas)
