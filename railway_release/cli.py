@@ -74,7 +74,7 @@ def _guarded(flags: dict[str, Any], report: Report, output: log.Output, interrup
         _fail(error, report)
     except Interrupted as signal:
         report.fail(Exit(signal.exit_code), f"Stopped by {signal}. No atomic migration was left half done.")
-    except Exception as error:  # noqa: BLE001 - whatever it is, the report must say so
+    except BaseException as error:  # noqa: BLE001 - SystemExit, too: the project's code is no judge of success
         if is_transient(error):
             _fail(lost(error), report)
             return

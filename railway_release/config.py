@@ -169,6 +169,14 @@ class Config:
         metavar="SECONDS",
         commands=MIGRATING,
     )
+    grace: float = option(
+        8.0,
+        "after Ctrl-C or SIGTERM: how long a migration may go on in Python before it is ended and rolled "
+        "back; one that is not atomic is waited for",
+        seconds,
+        metavar="SECONDS",
+        commands=MIGRATING,
+    )
     settle: float = option(
         3.0,
         "how far apart two equal reads of a schema must lie before it counts as finished by its creator",

@@ -15,6 +15,8 @@ import sys
 import threading
 import time
 import traceback
+import uuid
+from functools import partial
 from typing import Any, TextIO
 
 import structlog
@@ -31,6 +33,7 @@ _DETAIL = re.compile(
     r"\n?\bDETAIL: .*?(?=\n(?:HINT|CONTEXT|LINE \d|Traceback|The above|During|  File)|\Z)", re.DOTALL
 )
 _CONSOLES = {"<stdout>", "<stderr>", "/dev/stdout", "/dev/stderr", "/proc/self/fd/1", "/proc/self/fd/2"}
+_LONGEST = 100_000  # characters of one text or line
 LEVELS = ("debug", "info", "warning", "error")
 
 
@@ -59,6 +62,10 @@ class Screen:
         return "\r\033[K" if self._status else ""
 
 
+# Where the process's own output leads while it is captured, and what ends the reading of what is.
+_ways_out: list[TextIO] = []
+
+
 class Capture:
     """While entered, whatever anybody writes to stdout or stderr becomes log lines at debug level.
 
@@ -68,6 +75,8 @@ class Capture:
 
     def __enter__(self) -> Capture:
         self.stdout, self.stderr = (_opened(os.dup(descriptor)) for descriptor in (1, 2))
+        _ways_out[:] = [self.stdout, self.stderr]
+        self._end = uuid.uuid4().hex
         reading, writing = os.pipe()
         for descriptor in (1, 2):
             os.dup2(writing, descriptor)
@@ -75,16 +84,50 @@ class Capture:
         for stream in (sys.stdout, sys.stderr):
             if isinstance(stream, io.TextIOWrapper):
                 stream.reconfigure(line_buffering=True)
-        self._reader = threading.Thread(target=_log_lines, args=(reading,), name="captured", daemon=True)
+        self._reader = threading.Thread(
+            target=_log_lines, args=(reading, self._end), name="captured", daemon=True
+        )
         self._reader.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        for descriptor, stream, real in ((1, sys.stdout, self.stdout), (2, sys.stderr, self.stderr)):
+        for stream in (sys.stdout, sys.stderr):
             stream.flush()
+        # The end of the pipe may never come: a process that lives on holds it open.
+        with contextlib.suppress(OSError):
+            os.write(1, f"\n{self._end}\n".encode())
+        for descriptor, real in ((1, self.stdout), (2, self.stderr)):
             os.dup2(real.fileno(), descriptor)
-        # A child process that lives on would hold the pipe open for ever.
         self._reader.join(timeout=2.0)
+
+
+def leave_the_screen_to_the_parent() -> None:
+    """In a forked process: whoever reads the release's output waits until nobody can write there any more."""
+    for way in _ways_out:
+        os.dup2(1, way.fileno())
+
+
+def plain(value: Any, depth: int = 10) -> Any:
+    """The value as JSON has it, made of the standard types alone, so that no code of its class runs later."""
+    try:
+        return _plain(value, depth)
+    except Exception:  # noqa: BLE001 - a class of the user's whose own text raises
+        return f"<{type(value).__name__}>"
+
+
+def _plain(value: Any, depth: int) -> Any:
+    if value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, int):
+        return int.__pos__(value)
+    if isinstance(value, float):
+        return float.__pos__(value)
+    if isinstance(value, dict) and depth:
+        return {str(_plain(key, 0)): plain(item, depth - 1) for key, item in dict.items(value)}
+    if isinstance(value, list | tuple | set | frozenset) and depth:
+        return [plain(item, depth - 1) for item in value]
+    # By str's own method: its heirs may have others.
+    return str.__str__(value if isinstance(value, str) else str(value))[:_LONGEST]
 
 
 def get_logger() -> Any:
@@ -110,7 +153,7 @@ class Output:
         clean = _redacted if show_values else _redacted_without_detail
         render = _to_json if as_json else _to_line(terminal and not os.environ.get("NO_COLOR"))
         structlog.configure(
-            processors=[structlog.contextvars.merge_contextvars, _complete, clean, render],
+            processors=[structlog.contextvars.merge_contextvars, _complete, _made_plain, clean, render],
             wrapper_class=structlog.make_filtering_bound_logger(_number(level)),
             logger_factory=lambda *_: _Printer(self.screen),
             cache_logger_on_first_use=False,
@@ -152,6 +195,13 @@ class _Bridge(logging.Handler):
     """Hands the records of the standard library on, under their logger's name."""
 
     def emit(self, record: logging.LogRecord) -> None:
+        """What cannot be put into words is the standard library's to report, and no error of the caller's."""
+        try:
+            self._hand_on(record)
+        except Exception:  # noqa: BLE001 - as in the standard library's own handlers
+            self.handleError(record)
+
+    def _hand_on(self, record: logging.LogRecord) -> None:
         message = record.getMessage()
         if record.exc_info and record.exc_info[1]:
             message = f"{message}\n{plain_traceback(record.exc_info[1])}"
@@ -169,10 +219,14 @@ def _opened(descriptor: int) -> TextIO:
     return open(descriptor, "w", encoding="utf-8", errors="backslashreplace")
 
 
-def _log_lines(descriptor: int) -> None:
+def _log_lines(descriptor: int, end: str) -> None:
     with open(descriptor, encoding="utf-8", errors="replace") as lines:
-        for line in filter(str.strip, lines):
-            get_logger().debug("output.captured", message=line.rstrip())
+        # What comes without a line break may be endless.
+        for line in iter(partial(lines.readline, _LONGEST), ""):
+            if line.rstrip() == end:
+                break
+            if line.strip():
+                get_logger().debug("output.captured", message=line.rstrip())
 
 
 def _writes_to_console(handler: logging.Handler) -> bool:
@@ -191,6 +245,10 @@ def _complete(_: WrappedLogger, method: str, event: EventDict) -> EventDict:
     event["timestamp"] = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime()) + "Z"
     event.setdefault("message", event["event"])
     return event
+
+
+def _made_plain(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
+    return {key: plain(value) for key, value in event.items()}
 
 
 def _redacted(_: WrappedLogger, __: str, event: EventDict) -> EventDict:

@@ -11,7 +11,7 @@ from urllib.parse import quote, unquote, urlsplit
 HIDDEN = "***"
 
 _SECRET_NAME = re.compile(r"SECRET|CREDENTIAL|PASSPHRASE|(PASS|PASSWORD|PASSWD|TOKENS?|KEYS?)$", re.I)
-_URL_PASSWORD = re.compile(r"(?P<before>[a-z][a-z0-9+.-]*://[^\s:/@]*:)[^\s@]+(?P<after>@)", re.I)
+_URL_PASSWORD = re.compile(r"(?P<before>[a-z][a-z0-9+.-]{0,30}://[^\s:/@]*:)[^\s@]+(?P<after>@)", re.I)
 # Where there is no password, the name is the token: https://TOKEN@host, and Sentry's DSNs.
 _URL_TOKEN = re.compile(r"(?P<before>https?://)[^\s:/@]+(?P<after>@)", re.I)
 _DSN_PASSWORD = re.compile(r"(?P<before>\bpassword\s*=\s*)(?P<value>'(?:[^'\\]|\\.)*'|[^\s'\"]+)", re.I)

@@ -51,7 +51,7 @@ class Applier:
         program, connection = self._program, tenant_connection()
         identity = Identity(connection, plan.schema)
         run = SchemaRun(connection, identity, self._turns, recorded, unfinished=len(plan.unfinished))
-        session = self._session.used_by(program, self._turns.hand, listening=_is_listened_to(program))
+        session = self._session.used_by(program, self._turns.hand, listening=is_listened_to(program))
         # As under `migrate`, no language is active.
         with translation.override(None), session, run.wrapped():
             self._send(schema_pre_migration, "schema_pre_migration", plan.schema)
@@ -110,7 +110,8 @@ class Applier:
             cursor.execute(statement)
 
 
-def _is_listened_to(program: Program) -> bool:
+def is_listened_to(program: Program) -> bool:
+    """Whether the project's own receivers are called around its migrations."""
     first = program.first_apps is not None or schema_pre_migration.has_listeners(run_migrations)
     return first or _is_followed(program)
 

@@ -10,8 +10,10 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.backends.postgresql.psycopg_any import is_psycopg3
 from django.db.backends.signals import connection_created
 
 from railway_release.engines.engine import Terms
@@ -22,6 +24,13 @@ _NOTICE_OUR_END = """
 DO $$ BEGIN PERFORM set_config('client_connection_check_interval', '500', false);
 EXCEPTION WHEN OTHERS THEN NULL; END $$
 """
+
+_pids: WeakKeyDictionary[Any, int] = WeakKeyDictionary()
+
+
+def server_pid(connection: BaseDatabaseWrapper) -> int:
+    """Of a session with these terms, as the server knows it: a pooler tells libpq another."""
+    return _pids[connection.connection]
 
 
 def timeouts(terms: Terms) -> str:
@@ -39,7 +48,13 @@ def bounded_waits(terms: Terms) -> Iterator[None]:
     def bound(connection: BaseDatabaseWrapper, **_: Any) -> None:
         if connection.alias == terms.alias:
             with connection.connection.cursor() as cursor:
-                cursor.execute(f"{timeouts(terms)}; {_NOTICE_OUR_END}; {MARK_AS_WRITER}")
+                cursor.execute(
+                    f"{timeouts(terms)}; {_NOTICE_OUR_END}; {MARK_AS_WRITER}, pg_catalog.pg_backend_pid()"
+                )
+                # psycopg 3 shows the first of the results, and here it is the last that answers.
+                while is_psycopg3 and cursor.nextset():
+                    pass
+                _pids[connection.connection] = cursor.fetchone()[1]
 
     connection_created.connect(bound)
     try:

@@ -22,7 +22,13 @@ def turns_of(target: Target, guard: OwnGuard) -> Turns:
     """What all turns of this process have in common."""
     config = target.config
     terms = Terms(
-        target.alias, config.lock_timeout, config.statement_timeout, config.retry_for, config.show_values
+        target.alias,
+        target.application,
+        config.lock_timeout,
+        config.statement_timeout,
+        config.retry_for,
+        config.grace,
+        config.show_values,
     )
     return Turns(terms, target.patience.budget, guard, Hand())
 
@@ -41,7 +47,7 @@ def chosen_engine(target: Target, planner: Planner, plan: Plan, guard: OwnGuard)
     # Its command takes its base class from the settings when it is imported.
     from railway_release.engines.stock import StockEngine  # noqa: PLC0415
 
-    return StockEngine(turns, guard)
+    return StockEngine(turns, guard, target.looks)
 
 
 def _why_stock(target: Target, planner: Planner, plan: Plan) -> str:

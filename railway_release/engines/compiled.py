@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import contextlib
-import sys
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 
 from django.conf import settings
-from django.db import connections
 
 from railway_release.engines import receivers
-from railway_release.engines.apply import Applier
+from railway_release.engines.apply import Applier, is_listened_to
 from railway_release.engines.bounds import bounded_waits
 from railway_release.engines.compile import Program, compiled
-from railway_release.engines.crew import Crew
+from railway_release.engines.crew import CAN_FORK, Crew
 from railway_release.engines.guard import OwnGuard
 from railway_release.engines.session import Session
 from railway_release.engines.turn import Turns
-from railway_release.engines.worker import Task
 from railway_release.log import get_logger
 from railway_release.machine import cores
 from railway_release.migrations.outcome import Outcome
@@ -35,6 +33,14 @@ SELECT current_setting('max_connections')::int - current_setting('superuser_rese
 """
 
 
+@dataclass(frozen=True)
+class Task:
+    """A schema, and the program of its cohort."""
+
+    plan: SchemaPlan
+    program: Program
+
+
 class CompiledEngine:
     """See engine.Engine."""
 
@@ -46,7 +52,7 @@ class CompiledEngine:
         self._jobs_asked_for = jobs
 
     def migrate(self, plans: Sequence[SchemaPlan], enough: Callable[[], bool]) -> Iterator[Outcome]:
-        """In this process for one schema or one job, else in forked workers."""
+        """In forked workers; in this process if one is enough and none of the user's code runs."""
         self._guard.check()
         with _taking_over(self._turns):
             jobs = self._jobs(len(plans))
@@ -54,21 +60,26 @@ class CompiledEngine:
             for wave in self._waves(plans):
                 if isinstance(wave, Outcome):
                     yield wave
-                elif jobs == 1:
-                    yield from self._here(wave, session, enough)
                 else:
-                    connections.close_all()
-                    yield from Crew(jobs, wave, self._turns, self._guard, self._looks).outcomes(enough)
+                    yield from self._wave(wave, jobs, session, enough)
                 self._guard.check()
                 if enough():
                     return
 
-    def _here(self, tasks: Sequence[Task], session: Session, enough: Callable[[], bool]) -> Iterator[Outcome]:
-        for task in tasks:
-            self._guard.check()
-            if enough():
-                return
-            yield Applier(task.program, self._turns, session).take(task.plan)
+    def _wave(
+        self, tasks: Sequence[Task], jobs: int, session: Session, enough: Callable[[], bool]
+    ) -> Iterator[Outcome]:
+        def take(number: int, turns: Turns) -> Outcome:
+            task = tasks[number]
+            return Applier(task.program, turns, session).take(task.plan)
+
+        plans = [task.plan for task in tasks]
+        crew = Crew(plans, take, self._turns, self._guard, self._looks, jobs=jobs)
+        # The project's own code may do anything to its process, which must not be this one.
+        if jobs > 1 or any(task.program.runs_code or is_listened_to(task.program) for task in tasks):
+            yield from crew.outcomes(enough)
+        else:
+            yield from crew.here(enough)
 
     def _waves(self, plans: Sequence[SchemaPlan]) -> Iterator[list[Task] | Outcome]:
         """As many cohorts at a time as fit into memory, in the order of the plans; what cannot be compiled
@@ -92,13 +103,13 @@ class CompiledEngine:
     def _compile(self, cohort: Cohort) -> Program | str:
         try:
             return compiled(self._planner.graph_of(cohort), cohort)
-        except Exception as error:  # noqa: BLE001 - the user's migrations may raise anything
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - the user's migrations may raise anything
             return f"the migrations cannot be prepared: {type(error).__name__}: {describe(error)}"
 
     def _jobs(self, schemas: int) -> int:
         if schemas <= 1 or self._jobs_asked_for == 1:
             return 1
-        if sys.platform != "linux":
+        if not CAN_FORK:
             get_logger().info("workers.none", message="one process migrates: only Linux can fork safely")
             return 1
         try:

@@ -1,93 +1,74 @@
-"""Crew: the worker processes of one wave, seen from their parent."""
+"""Crew: the worker processes of one wave, seen from their parent.
+
+Whatever a worker does, what the parent says is true, and said in time: a worker may leave, hang, be killed,
+send what is no message, or start processes that outlive it. ProcessPoolExecutor could not carry that: with
+one dead process all its futures break, results are unpickled in the parent, and nothing can be said to a
+task that runs (stop, and cancel the statement in hand). pebble replaces dead processes and ends single tasks,
+but shares the other two, ends what is not atomic like anything else, and forks with threads of its own.
+"""
 
 from __future__ import annotations
 
-import contextlib
 import gc
-import multiprocessing
+import math
+import sys
 import time
-import warnings
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from multiprocessing.connection import Connection as Pipe
-from multiprocessing.connection import wait
-from multiprocessing.context import ForkProcess
 from typing import Any
 
+from django.db import connections
+
+from railway_release.engines import lost
+from railway_release.engines.channel import Message, readable
 from railway_release.engines.guard import OwnGuard
-from railway_release.engines.turn import NOT_ATOMIC, UNFINISHED, Turns
-from railway_release.engines.worker import Task, Worker
+from railway_release.engines.lost import Loss
+from railway_release.engines.member import Member
+from railway_release.engines.turn import Turns
+from railway_release.engines.worker import Take
 from railway_release.log import get_logger
 from railway_release.migrations.outcome import Outcome, dotted
-from railway_release.postgres.failures import describe
-from railway_release.postgres.records import Records, records
-from railway_release.postgres.session import Connection, fetch
-from railway_release.postgres.sweep import Sweep
+from railway_release.migrations.plan import SchemaPlan
 from railway_release.preflight.looks import Looks
+
+CAN_FORK = sys.platform == "linux"  # elsewhere, the system's own libraries may not survive it
 
 # One in hand and one at the ready, so that nobody waits for the parent.
 _TASKS_AHEAD = 2
 _LOOK_EVERY_SECONDS = 0.1
-_MOST_IDLE_DEATHS = 3
-# How long a look at what became of a schema is tried again, while other workers go on.
-_PATIENCE_SECONDS = 10.0
-
-
-class Member:
-    """One worker process."""
-
-    def __init__(self, tasks: Sequence[Task], turns: Turns, others: Sequence[Member]) -> None:
-        context = multiprocessing.get_context("fork")
-        self.pipe, theirs = context.Pipe()
-        self.tasks: deque[int] = deque()  # given and not answered, oldest first
-        self.sessions: set[int] = set()  # process ids on the server
-        inherited = [self.pipe, *(other.pipe for other in others)]
-        self.process: ForkProcess = context.Process(target=_work, args=(theirs, inherited, tasks, turns))
-        with warnings.catch_warnings():
-            # Python warns of forking with threads, whose locks the child might wait for. The child uses
-            # nothing of the two that there are: the watch's connection, and the screen.
-            warnings.simplefilter("ignore", DeprecationWarning)
-            self.process.start()
-        theirs.close()
-
-    def send(self, message: object) -> None:
-        """To the worker, if it is still there; its end is noticed elsewhere."""
-        with contextlib.suppress(OSError):
-            self.pipe.send(message)
-
-    def dismiss(self) -> None:
-        """Let it go, and make sure that it does."""
-        self.send(None)
-        self.process.join(timeout=5)
-        if self.process.is_alive():
-            self.process.kill()
-            self.process.join()
-        self.pipe.close()
-
-
-def _work(pipe: Pipe, inherited: list[Pipe], tasks: Sequence[Task], turns: Turns) -> None:
-    # Held open here, they would hide the parent's end from the others.
-    for one in inherited:
-        one.close()
-    Worker(pipe, tasks, turns).run()
+_SAY_STOP_EVERY_SECONDS = 1.0
 
 
 class Crew:
-    """Shares out the tasks, takes in the outcomes."""
+    """Shares out the plans, takes in the outcomes."""
 
-    def __init__(self, jobs: int, tasks: Sequence[Task], turns: Turns, guard: OwnGuard, looks: Looks) -> None:
-        self._jobs = min(jobs, len(tasks))
-        self._tasks = tasks
+    def __init__(  # noqa: PLR0913 - what the work is, and what it is done with
+        self,
+        plans: Sequence[SchemaPlan],
+        take: Take,
+        turns: Turns,
+        guard: OwnGuard,
+        looks: Looks,
+        *,
+        jobs: int = 1,
+    ) -> None:
+        self._jobs = min(jobs, len(plans))
+        self._plans = plans
+        self._take = take
         self._turns = turns
         self._guard = guard
         self._looks = looks
-        self._waiting = deque(range(len(tasks)))
+        self._waiting = deque(range(len(plans)))
         self._members: list[Member] = []
         self._told = ""
-        self._idle_deaths = 0
+        self._say_stop_at = 0.0
 
     def outcomes(self, enough: Callable[[], bool]) -> Iterator[Outcome]:
         """As the schemas end. Signals wait meanwhile: the workers are told, and finish first."""
+        if not CAN_FORK:
+            yield from self.here(enough)
+            return
+        connections.close_all()  # or they would be used on both sides of the fork
         with self._guard.interrupts.shield():
             gc.freeze()  # the workers' collectors would touch, and so copy, what is shared
             try:
@@ -97,22 +78,68 @@ class Crew:
                     self._share_out()
                     yield from self._take_in(enough)
             finally:
-                for member in self._members:
-                    member.dismiss()
+                self._dismiss()
                 gc.unfreeze()
 
+    def here(self, enough: Callable[[], bool]) -> Iterator[Outcome]:
+        """In this process, one after the other."""
+        for number in range(len(self._plans)):
+            self._guard.check()
+            if enough():
+                return
+            yield self._take(number, self._turns)
+
     def _hire(self) -> None:
+        """As many as there should be, or can be."""
         while len(self._members) < self._jobs:
-            self._members.append(Member(self._tasks, self._turns, self._members))
+            lock = self._guard.watch.fileno()
+            try:
+                self._members.append(Member(self._take, self._turns, self._members, lock))
+            except OSError:
+                if not self._members:
+                    raise
+                self._jobs = len(self._members)
 
     def _heed(self, enough: Callable[[], bool]) -> None:
-        """Tell the workers, once, that there is a reason to stop."""
+        """Tell the workers that there is a reason to stop, and see to it that they do."""
         order = "stop" if self._guard.stopping else "drain" if enough() else ""
         if order and self._told not in (order, "stop"):
             self._told = order
             self._waiting.clear()
             for member in self._members:
-                member.send(order)
+                member.channel.send(order)
+                member.deadline = self._deadline()
+        if self._told == "stop":
+            self._insist()
+
+    def _deadline(self) -> float:
+        return time.monotonic() + self._turns.terms.grace if self._told == "stop" else math.inf
+
+    def _insist(self) -> None:
+        """A statement that was not cancelled, or the next one, is cancelled now; Python is given its time."""
+        if say_it := time.monotonic() >= self._say_stop_at:
+            self._say_stop_at = time.monotonic() + _SAY_STOP_EVERY_SECONDS
+        for member in self._members:
+            if member.tasks and time.monotonic() >= member.deadline:
+                self._end(member)
+            elif member.tasks and say_it:
+                member.channel.send("stop")
+
+    def _end(self, member: Member) -> None:
+        """Only what is atomic: the server rolls it back. All that it has said by then has to be known."""
+        if not member.freeze() or readable([member.channel], 0):
+            return
+        schema = self._plans[member.tasks[0]].schema.name
+        grace = f"{self._turns.terms.grace:g} s (--grace)"
+        if member.holding:
+            text = (
+                f"{schema}: {dotted(member.holding)} is not atomic, so it is waited for, also after {grace}"
+            )
+            member.thaw()
+        else:
+            text = f"{schema}: the migration in hand went on for {grace}; it is ended and rolled back"
+            member.end()
+        get_logger().warning("schema.insisted", message=text, schema=schema)
 
     def _share_out(self) -> None:
         for ahead in range(1, _TASKS_AHEAD + 1):
@@ -120,96 +147,89 @@ class Crew:
                 if self._waiting and len(member.tasks) < ahead:
                     number = self._waiting.popleft()
                     member.tasks.append(number)
-                    member.send((number, self._turns.budget.left))
+                    member.channel.send("take", number=number, budget=self._turns.budget.left)
 
     def _take_in(self, enough: Callable[[], bool]) -> Iterator[Outcome]:
-        ready = wait([member.pipe for member in self._members], _LOOK_EVERY_SECONDS)
-        for member in [one for one in self._members if one.pipe in ready]:
+        ready = readable([member.channel for member in self._members], _LOOK_EVERY_SECONDS)
+        for member in list(self._members):
             try:
-                for outcome in self._answered(member, *member.pipe.recv()):
+                messages = member.channel.receive() if member.channel in ready else _alive(member)
+            except (EOFError, OSError, ValueError) as end:
+                yield from self._lost(member, end)
+                continue
+            for message in messages:
+                for outcome in self._answered(member, message):
                     yield outcome
                     # By now it is counted. A worker waits for this after a failure, which may be the last.
                     self._heed(enough)
                     if outcome.state == "failed":
-                        member.send("go on")
-            except (EOFError, OSError):
-                yield from self._lost(member)
+                        member.channel.send("go on")
 
-    def _answered(self, member: Member, kind: str, *content: Any) -> Iterator[Outcome]:
+    def _answered(self, member: Member, message: Message) -> Iterator[Outcome]:
+        kind, content = message
         if kind == "ended":
-            number, outcome, spent = content
-            member.tasks.remove(number)
-            self._turns.budget.spend(spent)
-            yield outcome
+            member.tasks.remove(content["number"])
+            member.holding = None
+            self._turns.budget.spend(content["spent"])
+            yield _outcome(content["outcome"])
         elif kind == "returned":
-            member.tasks.remove(content[0])
+            member.tasks.remove(content["number"])
         elif kind == "connected":
-            member.sessions.add(content[0])
+            self._connected(member, **content)
+        elif kind == "holding":
+            member.holding = content["step"] and (content["step"][0], content["step"][1])
+            member.deadline = self._deadline()
         elif kind == "blocked":
-            self._guard.blocked(content[0])
+            self._guard.blocked(content["schema"])
         elif kind == "logged":
-            method, event = content
-            getattr(get_logger(), method)(event.pop("event"), **event)
+            event = content["event"]
+            getattr(get_logger(), content["method"])(event.pop("event"), **event)
 
-    def _lost(self, member: Member) -> Iterator[Outcome]:
+    def _connected(self, member: Member, thread: int, pid: int) -> None:
+        """A thread has one session at a time; and a process id that is used again was somebody's before."""
+        for one in self._members:
+            one.sessions = {key: value for key, value in one.sessions.items() if value != pid}
+        member.sessions[thread] = pid
+
+    def _lost(self, member: Member, end: Exception) -> Iterator[Outcome]:
         """A worker died: its schema's records say how far it came; another one goes on with the rest."""
         self._members.remove(member)
-        member.process.join()
+        member.bury()
+        how = "a worker process sent what is no message" if isinstance(end, ValueError) else member.how()
         in_hand = [member.tasks.popleft()] if member.tasks else []
         if not self._told:
             self._waiting.extendleft(reversed(member.tasks))
-        self._idle_deaths += not in_hand
-        if self._idle_deaths > _MOST_IDLE_DEATHS:
-            raise RuntimeError(f"Worker processes end before their first schema ({_how(member)}).")
         for number in in_hand:
-            yield self._of_records(self._tasks[number], member)
+            sessions = frozenset(member.sessions.values())
+            loss = Loss(self._plans[number], how, member.ended_by_us, member.holding, sessions)
+            yield lost.outcome(loss, self._turns.terms, self._looks)
         if self._waiting:
             self._hire()
 
-    def _of_records(self, task: Task, member: Member) -> Outcome:
-        name, steps = task.plan.schema.name, task.plan.cohort.steps
-
-        def read(connection: Connection) -> Records:
-            _end_sessions(connection, member.sessions)
-            return records(Sweep(connection), [name])
-
-        try:
-            found = self._looks.look(read, most=_PATIENCE_SECONDS)
-        except Exception as error:  # noqa: BLE001 - whatever it is, the other workers are healthy
-            text = f"{_how(member)}, and its records could not be read: {describe(error)}"
-            return Outcome(name, "failed", message=text, hint="Run again.", attempts=1)
-        recorded = set(found.histories.get(name, ()))
-        done = tuple(step for step in steps if step in recorded)
-        cut = next((step for step in task.program.steps if not recorded.issuperset(step.records)), None)
-        if name in found.unfinished:
-            text = f"{_how(member)}, with every migration recorded and what follows the last one not done"
-            return Outcome(name, "failed", done, message=text, hint=UNFINISHED, attempts=1)
-        if cut is None:
-            text = f"{_how(member)}, but every migration is recorded"
-            get_logger().warning("worker.lost", message=f"{name}: {text}", schema=name)
-            return Outcome(name, "migrated", done, attempts=1, message=text)
-        return Outcome(
-            name,
-            "failed",
-            done,
-            failed_at=dotted(cut.key),
-            message=f"{_how(member)}; {len(done)} of {len(steps)} migrations are recorded",
-            hint="Nothing is half done; run again." if cut.atomic else NOT_ATOMIC,
-            attempts=1,
-        )
+    def _dismiss(self) -> None:
+        """Let them go, and see that they do. What is still in hand, after an error here, is the last."""
+        for member in self._members:
+            if member.tasks:
+                member.channel.send("stop")
+            member.channel.send("leave")
+        patience = self._turns.terms.grace
+        until = time.monotonic() + patience
+        for member in self._members:
+            if not member.dismiss(until):
+                text = (
+                    f"the worker process {member.process.pid} was ended {patience:g} s after its last one: "
+                    "a thread or a process that a migration had started was at work there still"
+                )
+                get_logger().warning("worker.lingered", message=text)
 
 
-def _end_sessions(connection: Any, pids: set[int]) -> None:
-    """What a worker had sent may still be running; nothing can be said before that has ended."""
-    for pid in pids:
-        fetch(connection, "SELECT pg_terminate_backend(%s)", (pid,))
-    alive = "SELECT count(*) FROM pg_stat_activity WHERE pid = ANY(%s)"
-    deadline = time.monotonic() + 10
-    while fetch(connection, alive, (list(pids),))[0][0] and time.monotonic() < deadline:
-        time.sleep(0.05)
+def _alive(member: Member) -> list[Message]:
+    """Others may hold a dead worker's end open: what it had forked."""
+    if not member.process.is_alive():
+        raise EOFError
+    return []
 
 
-def _how(member: Member) -> str:
-    code = member.process.exitcode or 0
-    how = f"was killed by signal {-code}" if code < 0 else f"ended with code {code}"
-    return f"the worker process {member.process.pid} {how}"
+def _outcome(content: dict[str, Any]) -> Outcome:
+    applied = tuple((app, name) for app, name in content["applied"])
+    return Outcome(**{**content, "applied": applied, "repairs": tuple(content["repairs"])})

@@ -15,9 +15,11 @@ class Terms:
     """What every migration runs under; seconds."""
 
     alias: str
+    application: str  # application_name of the sessions that migrate
     lock_timeout: float
     statement_timeout: float
     retry_for: float
+    grace: float  # how long what is in hand may go on after a signal
     show_values: bool
 
 

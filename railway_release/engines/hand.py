@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
 from railway_release.migrations.outcome import Key
 
@@ -12,9 +13,13 @@ _TAKES_CONTENTS = re.compile(
 
 
 class Hand:
-    """Told by an engine where it is; whoever reports or interrupts asks here."""
+    """Told by an engine where it is; whoever reports or interrupts asks here.
 
-    def __init__(self) -> None:
+    `tell` hears of each migration that is not atomic before it begins, and of nothing when it has ended.
+    """
+
+    def __init__(self, tell: Callable[[Key | None], None] = lambda _: None) -> None:
+        self._tell = tell
         self.take_up()
 
     def take_up(self) -> None:
@@ -40,6 +45,8 @@ class Hand:
 
     def begin(self, step: Key, *, atomic: bool) -> None:
         """A migration is about to begin; nothing of it has been sent yet."""
+        if not atomic:
+            self._tell(step)
         # In this order: a migration that is not atomic must never look tearable.
         self._atomic = atomic
         self._step = step
@@ -49,6 +56,8 @@ class Hand:
         """Migrations and their records are committed."""
         self.done += recorded
         self._step = None
+        if not self._atomic:
+            self._tell(None)
 
     def send(self, *statements: str) -> None:
         """These are about to go to the server; which one fails can be told if it is alone."""

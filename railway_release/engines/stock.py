@@ -14,6 +14,7 @@ from django_tenants.migration_executors.base import run_migrations
 from railway_release.engines import statements
 from railway_release.engines.bounds import bounded_waits
 from railway_release.engines.command import Command, install
+from railway_release.engines.crew import Crew
 from railway_release.engines.guard import OwnGuard
 from railway_release.engines.guarding import guarded
 from railway_release.engines.identity import Identity
@@ -21,42 +22,45 @@ from railway_release.engines.turn import Turns
 from railway_release.migrations.outcome import Key, Outcome
 from railway_release.migrations.plan import SchemaPlan
 from railway_release.postgres.records import mark
+from railway_release.preflight.looks import Looks
 from railway_release.topology import tenant_connection
 
 
 class StockEngine:
     """See engine.Engine."""
 
-    def __init__(self, turns: Turns, guard: OwnGuard) -> None:
+    def __init__(self, turns: Turns, guard: OwnGuard, looks: Looks) -> None:
         self._turns = turns
         self._guard = guard
+        self._looks = looks
 
     def migrate(self, plans: Sequence[SchemaPlan], enough: Callable[[], bool]) -> Iterator[Outcome]:
-        """One schema after the other, in this process."""
+        """One schema after the other, in a process of their own."""
+
+        def take(number: int, turns: Turns) -> Outcome:
+            return turns.take(plans[number], partial(_migrate, plans[number], turns))
+
+        self._guard.check()
         with bounded_waits(self._turns.terms):
-            for plan in plans:
-                self._guard.check()
-                if enough():
-                    return
-                yield self._turns.take(plan, partial(self._migrate, plan))
+            yield from Crew(plans, take, self._turns, self._guard, self._looks).outcomes(enough)
         self._guard.check()
 
-    def _migrate(self, plan: SchemaPlan) -> None:
-        alias = self._turns.terms.alias
-        with tenant_connection().execute_wrapper(self._count), install(_Run(plan, self._turns)):
-            run_migrations(
-                (),
-                _options(alias, plan.cohort.target),
-                "release",
-                plan.schema.name,
-                tenant_type=plan.schema.type,
-            )
-        if plan.due:
-            _execute(statements.unmark(plan.schema.name))
 
-    def _count(self, execute: Callable[..., Any], sql: str, *rest: Any) -> Any:
-        self._turns.hand.send(str(sql))
+def _migrate(plan: SchemaPlan, turns: Turns) -> None:
+    def count(execute: Callable[..., Any], sql: str, *rest: Any) -> Any:
+        turns.hand.send(str(sql))
         return execute(sql, *rest)
+
+    with tenant_connection().execute_wrapper(count), install(_Run(plan, turns)):
+        run_migrations(
+            (),
+            _options(turns.terms.alias, plan.cohort.target),
+            "release",
+            plan.schema.name,
+            tenant_type=plan.schema.type,
+        )
+    if plan.due:
+        _execute(statements.unmark(plan.schema.name))
 
 
 class _Run:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import textwrap
 import time
@@ -9,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from django.db import connections
+from django.db.backends.base.base import BaseDatabaseWrapper
 
 from railway_release.engines.engine import Terms
 from railway_release.engines.guard import Guard
@@ -19,7 +21,6 @@ from railway_release.migrations.outcome import Key, Outcome, dotted
 from railway_release.migrations.plan import SchemaPlan
 from railway_release.postgres.failures import LOCK_NOT_AVAILABLE, describe, is_transient, sqlstate
 from railway_release.postgres.retry import Budget, retrying
-from railway_release.topology import tenant_connection
 
 _UNRECORDED = "a run was cut off before the migration was recorded, or it was made by hand."
 _HINTS = {
@@ -58,8 +59,23 @@ class Turns:
 
 def forget_connection(alias: str) -> None:
     """Close Django's connection for good: after an error it may believe itself still in a transaction."""
-    tenant_connection().close()
+    with contextlib.suppress(Exception):  # what is broken need not be closed
+        connections[alias].close()
     del connections[alias]
+
+
+def forget_others_if_broken(alias: str) -> None:
+    """A migration may have used other databases, and lost a connection or left a transaction open there."""
+    for other in connections.all(initialized_only=True):
+        if other.alias != alias and other.connection is not None and not _is_sound(other):
+            forget_connection(other.alias)
+
+
+def _is_sound(connection: BaseDatabaseWrapper) -> bool:
+    try:
+        return not connection.in_atomic_block and bool(connection.is_usable())
+    except Exception:  # noqa: BLE001 - any backend's, in any state
+        return False
 
 
 def _shown(statement: str, show_values: bool) -> str:
@@ -113,6 +129,7 @@ class _Turn:
             forget_connection(self._turns.terms.alias)
             raise
         finally:
+            forget_others_if_broken(self._turns.terms.alias)
             self._done += (step for step in self._hand.done if step not in self._done)
             self._statements += self._hand.statements
             self._receivers += self._hand.receivers

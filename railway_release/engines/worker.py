@@ -1,18 +1,24 @@
 """Worker: a forked process that migrates the schemas it is given, and reports to its parent.
 
-Everything that is the same for all schemas was made before the fork and is shared. Messages are pickled
-tuples on a pipe; the end of the pipe is the end of the parent.
+Everything that is the same for all schemas was made before the fork and is shared. The user's code runs here
+and not in the parent, so that whatever it does to its process, the parent can still say what became of whom.
+
+What the parent says: `take` a schema; `stop`, and cancel what is in hand if that tears nothing; `drain`, so
+begin no other schema; `go on` after a failure was counted; `leave`. What the worker says: `connected`;
+`holding` a migration that is not atomic; `blocked`; `logged`; and of each schema `ended` or `returned`. The
+end of the channel is the end of the parent.
 """
 
 from __future__ import annotations
 
 import contextlib
+import os
 import queue
 import signal
+import sys
 import threading
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
-from multiprocessing.connection import Connection as Pipe
+from collections.abc import Callable, Iterator
+from dataclasses import fields, replace
 from types import FrameType
 from typing import Any
 
@@ -21,96 +27,113 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.signals import connection_created
 from structlog.typing import EventDict, WrappedLogger
 
-from railway_release.engines.apply import Applier
-from railway_release.engines.compile import Program
+from railway_release import log
+from railway_release.engines.bounds import server_pid
+from railway_release.engines.channel import Channel
 from railway_release.engines.hand import Hand
-from railway_release.engines.session import Session
 from railway_release.engines.turn import Stopped, Turns
-from railway_release.migrations.plan import SchemaPlan
+from railway_release.migrations.outcome import Key, Outcome
 from railway_release.postgres.retry import Budget
+from railway_release.redact import redact
 
-
-@dataclass(frozen=True)
-class Task:
-    """A schema, and the program of its cohort."""
-
-    plan: SchemaPlan
-    program: Program
+# One schema's turn: its number, which both sides know it by, and the terms of this process.
+Take = Callable[[int, Turns], Outcome]
 
 
 class Worker:
-    """Lives in the child process; `tasks` are known to both sides by their number."""
+    """Lives in the child process; `inherited` are the descriptors that belong to the parent."""
 
-    def __init__(self, pipe: Pipe, tasks: Sequence[Task], turns: Turns) -> None:
-        self._pipe = pipe
-        self._sending = threading.Lock()
-        self._tasks = tasks
-        self._guard = _WorkerGuard(self.send)
-        self._turns = replace(turns, guard=self._guard, hand=Hand())
-        self._session = Session()
+    def __init__(self, channel: Channel, take: Take, turns: Turns, inherited: tuple[int, ...]) -> None:
+        self._channel = channel
+        self._take_turn = take
+        self._guard = _WorkerGuard(channel)
+        self._turns = replace(turns, guard=self._guard, hand=Hand(self._hold))
+        self._inherited = inherited
         self._queue: queue.SimpleQueue[tuple[int, float] | None] = queue.SimpleQueue()
         self._draining = False
         self._may_go_on = threading.Event()
+        self._in_child = False
 
     def run(self) -> None:
         """Until the parent has no more tasks, or is no more."""
         _leave_signals_to_the_parent()
         structlog.configure(processors=[self._forward])
         connection_created.connect(self._connected)
+        os.register_at_fork(after_in_child=self._part)
         threading.Thread(target=self._listen, name="tasks", daemon=True).start()
         while (given := self._queue.get()) is not None:
             number, budget = given
             if self._draining or self._guard.stopping:
-                self.send("returned", number)
+                self._channel.send("returned", number=number)
             else:
                 self._take(number, Budget(budget))
 
-    def send(self, *message: Any) -> None:
-        """To the parent, if there is one."""
-        with self._sending, contextlib.suppress(OSError):
-            self._pipe.send(message)
-
     def _take(self, number: int, budget: Budget) -> None:
-        task, given = self._tasks[number], budget.left
-        turns = replace(self._turns, budget=budget)
-        applier = Applier(task.program, turns, self._session)
+        given = budget.left
         self._may_go_on.clear()
-        outcome = applier.take(task.plan)
-        self.send("ended", number, outcome, given - budget.left)
+        outcome = self._take_turn(number, replace(self._turns, budget=budget))
+        if self._in_child:
+            _leave()
+        self._channel.send("ended", number=number, outcome=_as_text(outcome), spent=given - budget.left)
         if outcome.state == "failed":
             self._may_go_on.wait()
 
     def _listen(self) -> None:
-        try:
-            while (message := self._pipe.recv()) is not None:
-                if message == "stop":
-                    self._guard.stop(cancelling=True)
-                elif message == "drain":
-                    self._draining = True
-                elif message == "go on":
-                    self._may_go_on.set()
-                else:
-                    self._queue.put(message)
-        except (EOFError, OSError):
+        for kind, content in self._channel.messages():
+            if kind == "stop":
+                self._guard.stop(cancelling=True)
+            elif kind == "drain":
+                self._draining = True
+            elif kind == "go on":
+                self._may_go_on.set()
+            elif kind == "take":
+                self._queue.put((content["number"], content["budget"]))
+            elif kind == "leave":
+                break
+        else:
             # The parent is gone, and with it whoever would have told the user: no next migration.
             self._guard.stop(cancelling=False)
         self._may_go_on.set()
         self._queue.put(None)
 
+    def _hold(self, step: Key | None) -> None:
+        self._channel.send("holding", step=step)
+
     def _connected(self, connection: BaseDatabaseWrapper, **_: Any) -> None:
-        self._guard.connection = connection.connection
-        self.send("connected", connection.connection.info.backend_pid)
+        """Only the tenants' database is our business; and of a migration's own threads only what to end."""
+        if connection.alias != self._turns.terms.alias or self._in_child:
+            return
+        thread = threading.current_thread()
+        if thread is threading.main_thread():
+            self._guard.connection = connection.connection
+        self._channel.send("connected", thread=thread.ident, pid=server_pid(connection))
 
     def _forward(self, _: WrappedLogger, method: str, event: EventDict) -> EventDict:
-        self.send("logged", method, dict(event))
+        self._channel.send("logged", method=method, event=redact(log.plain(dict(event))))
         raise structlog.DropEvent
+
+    def _part(self) -> None:
+        """A migration has forked, and this is its child, where what belongs to the worker must not be used.
+
+        It may talk to nobody in the worker's name, and if it returns to us, it is to end: see _take. What it
+        opens itself is its own.
+        """
+        if self._in_child:
+            return
+        self._in_child = True
+        self._channel.unlock()
+        nothing = os.open(os.devnull, os.O_RDWR)
+        for descriptor in (*self._inherited, self._channel.fileno(), *self._guard.descriptors()):
+            with contextlib.suppress(OSError):  # closed meanwhile
+                os.dup2(nothing, descriptor)
+        self._guard.part()
 
 
 class _WorkerGuard:
     """See guard.Guard."""
 
-    def __init__(self, send: Callable[..., None]) -> None:
-        self._send = send
+    def __init__(self, channel: Channel) -> None:
+        self._channel = channel
         self._lock = threading.Lock()
         self._tearable: Callable[[], bool] = lambda: False
         self.stopping = False
@@ -123,6 +146,16 @@ class _WorkerGuard:
             if cancelling and self.connection is not None and self._tearable():
                 with contextlib.suppress(Exception):  # it may have ended by itself meanwhile
                     self.connection.cancel()
+
+    def part(self) -> None:
+        """In a forked child: nothing is to be begun or tried again."""
+        self._lock = threading.Lock()
+        self.stopping = True
+
+    def descriptors(self) -> Iterator[int]:
+        """Of the session, if it is open."""
+        with contextlib.suppress(Exception):
+            yield self.connection.fileno()
 
     @contextlib.contextmanager
     def beginning(self) -> Iterator[None]:
@@ -143,7 +176,20 @@ class _WorkerGuard:
                 self._tearable = lambda: False
 
     def blocked(self, schema: str) -> None:
-        self._send("blocked", schema)
+        self._channel.send("blocked", schema=schema)
+
+
+def _as_text(outcome: Outcome) -> dict[str, Any]:
+    """An error may give values of its own classes as its text or SQLSTATE."""
+    return {one.name: log.plain(getattr(outcome, one.name)) for one in fields(outcome)}
+
+
+def _leave() -> None:
+    """A process that a migration has forked, and let return, must not go on as a second worker."""
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(Exception):
+            stream.flush()
+    os._exit(1)
 
 
 def _leave_signals_to_the_parent() -> None:

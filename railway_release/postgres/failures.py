@@ -6,9 +6,11 @@ SQLSTATEs: https://www.postgresql.org/docs/current/errcodes-appendix.html
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 LOCK_NOT_AVAILABLE = "55P03"
 QUERY_CANCELED = "57014"
+INSUFFICIENT_PRIVILEGE = "42501"
 
 _TRANSIENT = {
     "40001",  # serialization_failure
@@ -51,15 +53,17 @@ _UNRESOLVED = (
 def causes(error: BaseException) -> Iterator[BaseException]:
     """The error and what it was raised from, outermost first."""
     link: BaseException | None = error
-    while link is not None:
+    seen = set[int]()  # two errors may be raised from each other
+    while link is not None and id(link) not in seen:
         yield link
+        seen.add(id(link))
         link = link.__cause__
 
 
 def sqlstate(error: BaseException) -> str:
     """The SQLSTATE of the driver's error in the chain, or nothing."""
     codes = (getattr(link, "sqlstate", None) or getattr(link, "pgcode", None) for link in causes(error))
-    return next((code for code in codes if code), "")
+    return next((code for code in codes if code and type(code) is str), "")
 
 
 def is_transient(error: BaseException) -> bool:
@@ -97,10 +101,11 @@ def is_unresolved_host(error: BaseException) -> bool:
 def describe(error: BaseException, show_values: bool = False) -> str:
     """The error in one text; the DETAIL, which quotes rows, only on request."""
     for link in causes(error):
-        diagnostics = getattr(link, "diag", None)
-        if diagnostics is not None and diagnostics.message_primary:
+        diagnostics: Any = getattr(link, "diag", None)
+        # The user's own errors may have something else of that name.
+        if type(primary := getattr(diagnostics, "message_primary", None)) is str:
             detail = diagnostics.message_detail if show_values else None
-            return "\n".join(part for part in (diagnostics.message_primary, detail) if part)
+            return "\n".join(part for part in (primary, detail) if part)
     text = _text(error) or type(error).__name__
     return text if show_values else text.partition("\nDETAIL:")[0]
 

@@ -76,6 +76,13 @@ class Watch:
             self._lost = True
         return not self._lost
 
+    def fileno(self) -> int:
+        """The socket of the lock's connection; -1 if that is closed."""
+        try:
+            return self._connection.fileno()
+        except Exception:  # noqa: BLE001 - each driver has its own
+            return -1
+
     def take_blockers(self) -> str:
         """Who blocked our migrations of late, in words; asking forgets it."""
         seen, self._blockers = self._blockers, ""

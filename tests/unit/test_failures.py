@@ -2,7 +2,14 @@
 
 import pytest
 
-from railway_release.postgres.failures import causes, describe, is_refusal, is_transient, is_unresolved_host
+from railway_release.postgres.failures import (
+    causes,
+    describe,
+    is_refusal,
+    is_transient,
+    is_unresolved_host,
+    sqlstate,
+)
 
 
 class OperationalError(Exception):
@@ -106,3 +113,25 @@ def test_sessions_that_change_the_same_object_of_the_catalog_collide_and_that_ma
     assert is_transient(Diagnosed("23505", "pg_catalog"))
     assert not is_transient(Coded("XX000"))
     assert not is_transient(Diagnosed("23505", "athena"))
+
+
+class Strange(Exception):
+    """One of the user's own, with attributes that are called as the drivers' are."""
+
+    sqlstate = ("57P01",)
+    diag = object()
+
+
+def test_an_error_of_the_users_own_is_taken_by_its_text_alone():
+    """Whatever it carries under the names that the drivers use."""
+    error = Strange("its text")
+
+    assert (describe(error), sqlstate(error), is_transient(error)) == ("its text", "", False)
+
+
+def test_two_errors_that_were_raised_from_each_other_come_to_an_end():
+    """A chain may be a circle."""
+    first, second = OperationalError("first"), OperationalError("second")
+    first.__cause__, second.__cause__ = second, first
+
+    assert list(causes(first)) == [first, second]

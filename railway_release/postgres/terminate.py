@@ -1,0 +1,59 @@
+"""Ending sessions on the server whose process is gone, if they are provably ours.
+
+A process id alone proves nothing: the server uses it again, for other databases and other people. So it has
+to be one that a process of ours has named, in this database, under the name of this very release. (When it
+began would prove as much, but is not shown to every role.)
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Collection, Iterator
+
+from railway_release.log import get_logger
+from railway_release.postgres.failures import INSUFFICIENT_PRIVILEGE, describe, sqlstate
+from railway_release.postgres.session import Connection, fetch
+
+_ALIVE = """
+SELECT pid FROM pg_catalog.pg_stat_activity
+WHERE pid = ANY(%s) AND application_name = %s AND datname = current_database()
+"""
+_END = f"SELECT pg_catalog.pg_terminate_backend(pid) FROM ({_ALIVE}) AS ours"  # noqa: S608 - a constant
+
+
+def end_sessions(
+    connection: Connection, application: str, pids: Collection[int], seconds: float
+) -> list[int]:
+    """What they had been sent may still be running; returns those that have not ended in time."""
+    if not pids:
+        return []
+    with _as_login_role(connection):
+        _terminate(connection, application, pids)
+    deadline = time.monotonic() + seconds
+    while alive := fetch(connection, _ALIVE, (list(pids), application)):
+        if time.monotonic() > deadline:
+            break
+        time.sleep(0.05)
+    return [int(pid) for (pid,) in alive]
+
+
+@contextlib.contextmanager
+def _as_login_role(connection: Connection) -> Iterator[None]:
+    """The sessions are its own, which another role need not be allowed to end."""
+    ((role,),) = fetch(connection, "SELECT current_setting('role')")
+    fetch(connection, "SELECT set_config('role', 'none', false)")
+    yield
+    fetch(connection, "SELECT set_config('role', %s, false)", (role,))
+
+
+def _terminate(connection: Connection, application: str, pids: Collection[int]) -> None:
+    try:
+        fetch(connection, _END, (list(pids), application))
+    except Exception as error:
+        if sqlstate(error) != INSUFFICIENT_PRIVILEGE:
+            raise
+        text = (
+            f"a lost worker's session may not be ended by this role, so it is waited for: {describe(error)}"
+        )
+        get_logger().warning("worker.session_awaited", message=text)
