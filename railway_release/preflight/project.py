@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import contextlib
 import importlib
 import re
@@ -18,18 +17,27 @@ from django.conf import settings
 from railway_release.errors import ProjectNotFound, ReleaseError, SettingsFailed
 from railway_release.log import plain_traceback
 from railway_release.postgres.failures import describe
+from railway_release.preflight import manage
+from railway_release.preflight.manage import VARIABLE, Manage
 
-VARIABLE = "DJANGO_SETTINGS_MODULE"
 _INTERPRETER = re.compile(r"<frozen |/importlib/__init__\.py")
+_AS_CHECK_SAYS = (
+    "`python manage.py check` should show the same; variables of the service may be missing here."
+)
+_NOT_FOUND = (
+    "If `python manage.py check` finds it, set PYTHONPATH to the folder that holds it: manage.py is read, "
+    "not run, and seems to extend sys.path in a way that is not understood. Otherwise install it."
+)
 
 
 @dataclass(frozen=True)
 class Project:
-    """The settings module, and the folder to put on the import path."""
+    """The settings module, the folder to put on the import path, and the manage.py that may add others."""
 
     settings_module: str
     folder: Path
     why: str
+    manage: Manage | None = None
 
 
 def find(flag: str, environ: Mapping[str, str], places: Sequence[Path]) -> Project:
@@ -37,15 +45,17 @@ def find(flag: str, environ: Mapping[str, str], places: Sequence[Path]) -> Proje
 
     Looks in `places` and one level below. Raises ProjectNotFound, naming what was looked at.
     """
-    files = _manage_files(places)
-    candidates = [(path, module) for path, module in files if module]
+    files = _manage_files(places, environ)
+    candidates = [one for one in files if one.settings]
     if named := flag or environ.get(VARIABLE, ""):
-        folders = [path.parent for path, module in candidates if module == named or len(candidates) == 1]
-        return Project(named, folders[0] if folders else Path.cwd(), "--settings" if flag else VARIABLE)
+        found = candidates or files
+        own = next((one for one in found if one.settings == named or len(found) == 1), None)
+        folder = own.path.parent if own else Path.cwd()
+        return Project(named, folder, "--settings" if flag else VARIABLE, own)
     if len(candidates) != 1:
         raise _not_found(files, places)
-    ((path, module),) = candidates
-    return Project(module, path.parent, str(path))
+    (only,) = candidates
+    return Project(only.settings, only.path.parent, str(only.path), only)
 
 
 def load_settings(project: Project, environ: MutableMapping[str, str]) -> Any:
@@ -54,6 +64,9 @@ def load_settings(project: Project, environ: MutableMapping[str, str]) -> Any:
     for folder in (str(project.folder), str(Path.cwd())):
         if folder not in sys.path:
             sys.path.insert(0, folder)
+    if project.manage:
+        sys.path[:0] = [folder for folder in project.manage.before if folder not in sys.path]
+        sys.path.extend(folder for folder in project.manage.after if folder not in sys.path)
     with blaming_the_project(f"The settings module {project.settings_module} could not be loaded"):
         _ = settings.INSTALLED_APPS  # the first access imports the module
     return settings
@@ -74,10 +87,8 @@ def blaming_the_project(what: str) -> Iterator[None]:
         raise
     except (Exception, SystemExit) as cause:
         place = _place(cause)
-        raise SettingsFailed(
-            f"{what}: {type(cause).__name__}: {describe(cause)}{place}",
-            "`python manage.py check` should show the same; variables of the service may be missing here.",
-        ) from cause
+        hint = _NOT_FOUND if isinstance(cause, ModuleNotFoundError) else _AS_CHECK_SAYS
+        raise SettingsFailed(f"{what}: {type(cause).__name__}: {describe(cause)}{place}", hint) from cause
 
 
 def import_callable(path: str) -> Callable[..., Any]:
@@ -92,41 +103,25 @@ def import_callable(path: str) -> Callable[..., Any]:
     return found  # type: ignore[no-any-return]  # anything callable will do
 
 
-def _manage_files(places: Sequence[Path]) -> list[tuple[Path, str]]:
-    """Each manage.py with the settings that it names; those in the places themselves outrank those below."""
+def _manage_files(places: Sequence[Path], environ: Mapping[str, str]) -> list[Manage]:
+    """What each manage.py says; those in the places themselves outrank those below."""
     below = [folder for place in places for folder in sorted(place.glob("*/"))]
-    seen: dict[Path, str] = {}
+    seen: dict[Path, Manage] = {}
     for folders in (places, below):
         paths = [(folder / "manage.py").resolve() for folder in folders]
-        seen |= {path: _default_settings(path) for path in paths if path.is_file()}
-        if any(seen.values()):
+        seen |= {path: manage.read(path, environ) for path in paths if path.is_file()}
+        if any(one.settings for one in seen.values()):
             break
-    return list(seen.items())
+    return list(seen.values())
 
 
-def _default_settings(manage: Path) -> str:
-    """What manage.py passes to os.environ.setdefault("DJANGO_SETTINGS_MODULE", …)."""
-    try:
-        tree = ast.parse(manage.read_text(encoding="utf-8"))
-    except (OSError, SyntaxError, ValueError):
-        return ""
-    for node in ast.walk(tree):
-        match node:
-            case ast.Call(
-                func=ast.Attribute(attr="setdefault"),
-                args=[ast.Constant(value="DJANGO_SETTINGS_MODULE"), ast.Constant(value=str(module))],
-            ):
-                return module
-    return ""
-
-
-def _not_found(files: list[tuple[Path, str]], places: Sequence[Path]) -> ProjectNotFound:
+def _not_found(files: Sequence[Manage], places: Sequence[Path]) -> ProjectNotFound:
     hint = f"Set {VARIABLE}, pass --settings MODULE, or run from the folder of manage.py."
-    if any(module for _, module in files):
-        listed = ", ".join(f"{path} ({module})" for path, module in files if module)
+    if any(one.settings for one in files):
+        listed = ", ".join(f"{one.path} ({one.settings})" for one in files if one.settings)
         return ProjectNotFound(f"Several Django projects were found: {listed}.", hint)
     looked = " and ".join(dict.fromkeys(str(folder) for folder in places))
-    silent = "".join(f" {path} names no settings." for path, _ in files)
+    silent = "".join(f" {one.path} names no settings." for one in files)
     return ProjectNotFound(
         f"No Django project was found: {VARIABLE} is not set, and in {looked}, or one level below, "
         f"no manage.py sets it.{silent}",

@@ -162,6 +162,35 @@ def test_manage_py_is_read_and_not_run(past: Project):
     assert (run.code, trace.exists()) == (9, False), run.text
 
 
+def moved_into_src(project: Project, statement: str) -> None:
+    """The project's packages lie in src/, beside a manage.py with this statement."""
+    source = project.folder / "src"
+    source.mkdir()
+    for path in list(project.folder.iterdir()):
+        if path.is_dir() and path != source:
+            path.rename(source / path.name)
+    head, _, rest = (project.folder / "manage.py").read_text().partition("import sys\n")
+    project.write("manage.py", f"{head}import sys\n{statement}\n{rest}")
+
+
+@pytest.mark.parametrize(
+    "environ", [{}, {"DJANGO_SETTINGS_MODULE": "config.settings"}], ids=["found", "named"]
+)
+def test_a_folder_that_manage_py_puts_on_the_import_path_is_searched(past: Project, environ: dict[str, str]):
+    moved_into_src(past, "sys.path.insert(0, os.path.join(os.path.dirname(__file__), 'src'))")
+
+    assert past.run("plan", **environ).code == 9
+    assert past.run("plan", cwd=past.folder.parent, **environ).code == 9
+
+
+def test_where_the_import_path_is_extended_in_an_unknown_way_pythonpath_is_named_and_helps(past: Project):
+    moved_into_src(past, "sys.path.insert(0, *[os.path.abspath('src')])")
+
+    run = past.run("plan")
+    assert (run.code, run.report["error"], "set PYTHONPATH" in failure(run)) == (2, "settings.failed", True)
+    assert past.run("plan", PYTHONPATH=str(past.folder / "src")).code == 9
+
+
 @pytest.mark.parametrize(
     "source", ["def broken(:\n", NO_MANAGE_PY, ""], ids=["syntax error", "no settings", "empty"]
 )
