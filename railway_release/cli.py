@@ -26,6 +26,7 @@ from railway_release.preflight.target import load as load_target
 from railway_release.railway import platform
 from railway_release.redact import redact
 from railway_release.report import Report, can_be_written
+from railway_release.visible import visible
 
 _COMMANDS = {
     "release": "migrate the shared schema, then every tenant schema (the default)",
@@ -171,7 +172,7 @@ class _Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Print usage and message, exit with 2."""
-        super().error(redact(message))
+        super().error(visible(redact(message)))
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -26,6 +26,7 @@ from railway_release.options import (
     text,
 )
 from railway_release.postgres.session import clip
+from railway_release.visible import visible
 
 _CHECK = frozenset({"check"})
 _IN_DEPTH = frozenset({"verify", "check"})
@@ -322,7 +323,9 @@ class Config:
         if self.tenants_only if shared else self.shared_only:
             return False
         chosen, excluded = ([clip(name) for name in names] for names in (self.schema, self.exclude))
-        return schema not in excluded and (not chosen or schema in chosen)
+        # A terminal shows some names with escapes, and so they may be typed.
+        spellings = {schema, visible(schema)}
+        return spellings.isdisjoint(excluded) and not (chosen and spellings.isdisjoint(chosen))
 
     def tables_expected_in(self, kind: str) -> tuple[str, ...]:
         """The user's own list for ``"shared"`` or ``"tenant"`` schemas."""

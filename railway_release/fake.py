@@ -28,6 +28,7 @@ from railway_release.report import Report
 from railway_release.survey import Survey, look, reading
 from railway_release.topology import tenant_connection
 from railway_release.verification.levels import levels
+from railway_release.visible import visible
 from railway_release.words import count
 
 Judged = list[tuple[SchemaPlan, str]]  # each schema, and why its record stays as it is
@@ -66,7 +67,8 @@ class _Fake:
         survey = look(self.target, self.planner)
         self.report.shared_schema = survey.plan.shared.schema.name
         judged = reading(self.target, lambda sweep: list(self._judged(survey, sweep)))
-        strange = {clip(name) for name in self.target.config.schema} - {one.schema.name for one, _ in judged}
+        known = {spelling for one, _ in judged for spelling in (one.schema.name, visible(one.schema.name))}
+        strange = {clip(name) for name in self.target.config.schema} - known
         self.report.outcomes = (
             *(_outcome(one.schema.name, why) for one, why in judged if why),
             *(Outcome(name, "refused", message=_STRANGE) for name in sorted(strange)),

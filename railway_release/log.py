@@ -24,6 +24,7 @@ from structlog.typing import EventDict, WrappedLogger
 
 from railway_release.railway import Platform
 from railway_release.redact import redact
+from railway_release.visible import json_for_terminals, laid_out, visible
 
 # Railway's levels; see https://docs.railway.com/guides/logs#structured-logs
 _LEVELS = {"warning": "warn", "critical": "error", "exception": "error"}
@@ -35,6 +36,17 @@ _DETAIL = re.compile(
 _CONSOLES = {"<stdout>", "<stderr>", "/dev/stdout", "/dev/stderr", "/proc/self/fd/1", "/proc/self/fd/2"}
 _LONGEST = 100_000  # characters of one text or line
 LEVELS = ("debug", "info", "warning", "error")
+# Their text is several lines on purpose; everywhere else a line break came with somebody's data.
+_LAID_OUT = {
+    "cause.found",
+    "error.explained",
+    "log.forwarded",
+    "plan.answered",
+    "release.crashed",
+    "release.failed",
+    "remedy.proposed",
+    "remedy.refused",
+}
 
 
 class Screen:
@@ -54,8 +66,8 @@ class Screen:
     def status(self, text: str) -> None:
         """Replace the status line; empty text takes it away."""
         with self._guard, _ignoring_a_reader_that_is_gone():
-            self.stream.write(self._clear() + text)
-            self._status = text
+            self.stream.write(self._clear() + visible(text))
+            self._status = visible(text)
             self.stream.flush()
 
     def _clear(self) -> str:
@@ -141,7 +153,7 @@ class Output:
     def __init__(self, stream: TextIO, platform: Platform, run_id: str) -> None:
         self.screen = Screen(stream)
         self.platform = platform
-        structlog.contextvars.bind_contextvars(run_id=run_id, **platform.log_fields())
+        self._fields = {"run_id": run_id, **platform.log_fields()}
 
     def start(self, format: str, level: str, *, show_values: bool = False) -> None:
         """Send everything of at least `level` as "json" or "console" lines; "auto" decides by the stream.
@@ -153,12 +165,23 @@ class Output:
         clean = _redacted if show_values else _redacted_without_detail
         render = _to_json if as_json else _to_line(terminal and not os.environ.get("NO_COLOR"))
         structlog.configure(
-            processors=[structlog.contextvars.merge_contextvars, _complete, _made_plain, clean, render],
+            processors=[
+                structlog.contextvars.merge_contextvars,
+                self._identify,
+                _complete,
+                _made_plain,
+                clean,
+                render,
+            ],
             wrapper_class=structlog.make_filtering_bound_logger(_number(level)),
             logger_factory=lambda *_: _Printer(self.screen),
             cache_logger_on_first_use=False,
         )
         take_over_stdlib(level)
+
+    def _identify(self, _: WrappedLogger, __: str, event: EventDict) -> EventDict:
+        """Not left to context variables, which threads do not inherit."""
+        return {**self._fields, **event}
 
 
 def take_over_stdlib(level: str) -> None:
@@ -262,7 +285,8 @@ def _redacted_without_detail(logger: WrappedLogger, method: str, event: EventDic
 
 def _to_json(logger: WrappedLogger, method: str, event: EventDict) -> str:
     first = {key: event.pop(key) for key in ("message", "level", "event")}
-    return str(structlog.processors.JSONRenderer(ensure_ascii=False)(logger, method, {**first, **event}))
+    dumps = structlog.processors.JSONRenderer(ensure_ascii=False)
+    return json_for_terminals(str(dumps(logger, method, {**first, **event})))
 
 
 def _to_line(colors: bool) -> Any:
@@ -271,7 +295,9 @@ def _to_line(colors: bool) -> Any:
     def render(_: WrappedLogger, __: str, event: EventDict) -> str:
         level, clock = event["level"], event["timestamp"][11:19]
         word = "" if level == "info" else f"{level}: "
-        line = f"{clock}  {word}{event['message']}"
+        text = str(event["message"])
+        shown = laid_out(text, " " * len(f"{clock}  ")) if event["event"] in _LAID_OUT else visible(text)
+        line = f"{clock}  {word}{shown}"
         return f"{marks[level]}{line}\033[0m" if level in marks else line
 
     return render

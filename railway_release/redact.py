@@ -10,11 +10,26 @@ from urllib.parse import quote, unquote, urlsplit
 
 HIDDEN = "***"
 
-_SECRET_NAME = re.compile(r"SECRET|CREDENTIAL|PASSPHRASE|(PASS|PASSWORD|PASSWD|TOKENS?|KEYS?)$", re.I)
+_SECRET_NAME = re.compile(
+    r"SECRET|CREDENTIAL|PASSPHRASE|(PASS|PASSWORD|PASSWD|TOKENS?|KEYS?|BEARER|DSN)$|(^|_)PATS?$", re.I
+)
+# Names of which some hold a secret, and others where one is used.
+_DOUBTFUL_NAME = re.compile(r"PRIVATE|API_?KEY|AUTH(ORIZATION)?$", re.I)
+_PLACE = re.compile(
+    r"_(BUCKET|CLASS|DIR|DOMAIN|FIELD|FUNCTION|HEADER|HOST|HOSTNAME|LOCATION|MODEL|NAME|NETWORK|PATH|PORT|ROOT"
+    r"|SERVER|STORAGE)$",
+    re.I,
+)
+# A switch, or the path of a model, a class or a function: hidden, it would be missing everywhere.
+_HARMLESS = re.compile(
+    r"enabled|disabled|required|optional|default|[a-z_][a-z0-9_]{0,39}(\.[A-Za-z_]\w{0,39})+"
+)
 _URL_PASSWORD = re.compile(r"(?P<before>[a-z][a-z0-9+.-]{0,30}://[^\s:/@]*:)[^\s@]+(?P<after>@)", re.I)
 # Where there is no password, the name is the token: https://TOKEN@host, and Sentry's DSNs.
 _URL_TOKEN = re.compile(r"(?P<before>https?://)[^\s:/@]+(?P<after>@)", re.I)
 _DSN_PASSWORD = re.compile(r"(?P<before>\bpassword\s*=\s*)(?P<value>'(?:[^'\\]|\\.)*'|[^\s'\"]+)", re.I)
+# Before a token ("Bearer …"), or before the password of a pair; what follows is shown by itself, too.
+_SCHEME_OR_USER = re.compile(r"^(?:Basic|Bearer|Token|[\w.@-]+:(?!//))\s*", re.I)
 # Shorter values would be found inside ordinary words, and hiding those would hide the message.
 _SHORTEST = 6
 
@@ -59,14 +74,24 @@ def _secrets_in(value: Any, *, secret: bool) -> Iterable[str]:
     """The secrets in environ, settings or a part of them; everything below a secret name is one."""
     if isinstance(value, Mapping):
         for name, item in value.items():
-            yield from _secrets_in(item, secret=secret or bool(_SECRET_NAME.search(str(name))))
+            yield from _secrets_in(item, secret=secret or _is_secret(str(name), item))
     elif isinstance(value, list | tuple | set):
         for item in value:
             yield from _secrets_in(item, secret=secret)
     elif isinstance(value, bytes):
         yield from _secrets_in(value.decode(errors="replace"), secret=secret)
     elif isinstance(value, str):
-        yield from ([value] if secret else _passwords_in(value))
+        yield from _passwords_in(value)
+        yield from (value, *_SCHEME_OR_USER.split(value, 1)[1:]) if secret else ()
+
+
+def _is_secret(name: str, value: Any) -> bool:
+    """By its name; where that says too little, by what it holds. Below a doubtful name, names say more."""
+    if _SECRET_NAME.search(name):
+        return True
+    values = value if isinstance(value, list | tuple | set) else (value,)
+    harmless = (isinstance(one, Mapping) or _HARMLESS.fullmatch(str(one)) for one in values)
+    return bool(_DOUBTFUL_NAME.search(name)) and not _PLACE.search(name) and not all(harmless)
 
 
 def _passwords_in(text: str) -> Iterable[str]:

@@ -20,6 +20,7 @@ from railway_release.migrations.status import Status
 from railway_release.redact import redact
 from railway_release.repairs.remedy import Prescribed
 from railway_release.verification.findings import Finding
+from railway_release.visible import json_for_terminals
 from railway_release.words import count
 
 
@@ -122,7 +123,7 @@ class Report:
 
     def as_json(self) -> str:
         """One document."""
-        return json.dumps(self.as_dict(), indent=2, ensure_ascii=False)
+        return json_for_terminals(json.dumps(self.as_dict(), indent=2, ensure_ascii=False))
 
     def write(self) -> None:
         """To the file that was asked for, if any; raises OSError."""

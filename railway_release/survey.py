@@ -24,6 +24,7 @@ from railway_release.verification.compare import Depth, present, verify
 from railway_release.verification.contents import NOTHING_KNOWN, Contents
 from railway_release.verification.findings import INCOMPLETE, Finding
 from railway_release.verification.levels import levels
+from railway_release.visible import visible
 from railway_release.words import some
 
 # A tenant that is deleted between two statements takes its table or schema with it.
@@ -187,7 +188,8 @@ def _check_shared_records(name: str, unreadable: Mapping[str, str]) -> None:
 
 def _check_names(config: Config, there: topology.Topology) -> None:
     """Raise UnknownName for a --schema or --exclude that names nothing."""
-    unknown = [name for name in (*config.schema, *config.exclude) if clip(name) not in there.names]
+    known = {*there.names, *map(visible, there.names)}
+    unknown = [name for name in (*config.schema, *config.exclude) if clip(name) not in known]
     if unknown:
         raise UnknownName(
             f"There is no schema {' or '.join(repr(name) for name in unknown)}.",

@@ -5,10 +5,12 @@ from __future__ import annotations
 import shlex
 from collections.abc import Sequence
 
+from railway_release.visible import visible
+
 
 def some(names: Sequence[str], most: int = 5) -> str:
     """``a, b, c and 7 more``."""
-    first = ", ".join(names[:most])
+    first = ", ".join(map(visible, names[:most]))
     return f"{first} and {len(names) - most} more" if len(names) > most else first
 
 
@@ -24,4 +26,4 @@ def schema_flag(name: str) -> str:
 
 def schemas_in_words(names: Sequence[str]) -> str:
     """``athena``, or ``12 schemas (athena, ilion, … and 10 more)``."""
-    return names[0] if len(names) == 1 else f"{len(names)} schemas ({some(names)})"
+    return visible(names[0]) if len(names) == 1 else f"{len(names)} schemas ({some(names)})"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import contextvars
 import os
 import shlex
 import signal
@@ -69,7 +70,7 @@ def call(config: Config, context: BackupContext) -> None:
             raised.append(cause)
 
     # A daemon, since a thread cannot be ended: an overdue hook must not keep the process alive.
-    thread = threading.Thread(target=work, name="backup", daemon=True)
+    thread = threading.Thread(target=contextvars.copy_context().run, args=(work,), name="backup", daemon=True)
     thread.start()
     thread.join(config.backup_timeout)
     if thread.is_alive():
@@ -84,7 +85,8 @@ def call(config: Config, context: BackupContext) -> None:
 def execute(config: Config, connection: Mapping[str, str], interrupts: Interrupts) -> None:
     """Run the command; raises BackupFailed on a non-zero exit or a time-out."""
     with _started(config, {**os.environ, **connection}, interrupts) as process:
-        reader = threading.Thread(target=_log_lines, args=(process.stdout,), daemon=True)
+        lines = (_log_lines, process.stdout)
+        reader = threading.Thread(target=contextvars.copy_context().run, args=lines, daemon=True)
         reader.start()
         try:
             code = process.wait(timeout=config.backup_timeout)

@@ -14,6 +14,7 @@ from railway_release.errors import NotConfirmed
 from railway_release.log import Screen
 from railway_release.preflight.database import Choice
 from railway_release.railway import Platform
+from railway_release.visible import visible
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,7 @@ def confirm(platform: Platform, choice: Choice, folder: Path, yes: bool, screen:
     if yes or not platform.known or not tree.differs_from(platform.commit):
         return
     screen.stream.write(
-        f"Your working tree is not known to be what {platform.environment} runs. "
+        f"Your working tree is not known to be what {visible(platform.environment)} runs. "
         f"Type the environment's name to migrate it all the same: "
     )
     screen.stream.flush()
@@ -62,7 +63,7 @@ def _picture(platform: Platform, choice: Choice, tree: WorkingTree) -> str:
         "your code": state,
         "deployed": platform.commit[:12] or "unknown",
     }
-    return "\n".join(f"  {name:<12} {value}" for name, value in rows.items())
+    return "\n".join(f"  {name:<12} {visible(value)}" for name, value in rows.items())
 
 
 def _git(folder: Path, *words: str) -> str:

@@ -101,6 +101,8 @@ def _remedies(
         to_mend = [one for one in ones if _is_to_be_mended(one, survey)]
         plan = ones[0].plan
         expected, later = expectations.of(plan), expectations.in_the_end(plan)
+        # The driver composes statements on a cursor, which is to be of a schema that django-tenants takes.
+        tenant_connection().set_schema_to_public()
         remedy = prescribe(to_mend, expected, later, filled, tenant_connection())
         yield name, replace(remedy, not_restored=_not_restored(ones, remedy, expectations.levels.planner))
     for name in survey.plan.topology.without_schema:

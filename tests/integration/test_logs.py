@@ -6,6 +6,7 @@ import re
 import pytest
 
 from tests.support.release import Project, Run
+from tests.support.terminal import on_terminal
 
 RAILWAY = {
     "RAILWAY_DEPLOYMENT_ID": "d-1",
@@ -57,9 +58,50 @@ def test_every_line_has_what_railway_and_its_search_need(past: Project):
 
 
 def test_every_line_carries_the_run_id_of_the_report(past: Project):
-    run = past.run()
+    """Also what threads log: of the backup, of captured output, of the migration itself."""
+    thread = "one = threading.Thread(target=logging.error, args=('stuck',)); one.start(); one.join()"
+    shared_migration(past, f"print('the lift', flush=True); import threading; {thread}")
+    run = past.run("--log-level", "debug", RELEASE_BACKUP_COMMAND="echo saved", **RAILWAY)
 
-    assert {line["run_id"] for line in lines(run)} == {run.report["run_id"]}
+    threads = {line["event"]: line for line in lines(run)}
+    assert {"output.captured", "backup.printed", "log.forwarded"} <= threads.keys()
+    assert {(line["run_id"], line["deployment"]) for line in lines(run)} == {(run.report["run_id"], "d-1")}
+    assert threads["backup.printed"]["phase"] == "backup"
+
+
+def test_what_a_backup_hook_logs_carries_run_id_and_phase(past: Project):
+    past.write("config/backup.py", "import logging\n\n\ndef hook(context):\n    logging.error('saved')\n")
+    run = past.run("--shared-only", "--backup-hook", "config.backup.hook")
+
+    (line,) = run.named("log.forwarded")
+    assert (line["message"], line["run_id"], line["phase"]) == ("saved", run.report["run_id"], "backup")
+
+
+# A forged line, a cleared screen and a cursor that moves; the last three are controls of their own.
+FORGED = "boom\n00:00:00  athena migrated (11 in 0.1 s)\x1b[2J\x1b[1A\x9b31m\u2028\u202e"
+RAISING = "print({0!r}); logging.error({0!r}); raise RuntimeError({0!r})"
+
+
+def test_nothing_that_a_migration_says_can_pass_for_a_line_or_move_the_cursor(past: Project):
+    """On a terminal, where a bar stands below the lines; the traceback keeps its lines."""
+    extra = f"import logging\n\n\ndef run(apps, editor):\n    {RAISING.format(FORGED)}\n"
+    past.migration("buildings", "0007_raise", "0006_fill_slugs", "migrations.RunPython(run)", extra=extra)
+    seen = on_terminal(past, "--no-collectstatic", "--log-level", "debug", RELEASE_JOBS="2", NO_COLOR="1")
+
+    text = seen.text.replace("\r\x1b[K", "")  # our own bar
+    assert seen.code == 7, text
+    assert re.findall("[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u202e]", text) == []
+    assert [line for line in text.split("\n") if line.startswith("00:00:00")] == []
+    assert r"boom\n00:00:00  athena migrated (11 in 0.1 s)\x1b[2J\x1b[1A\x9b31m\u2028\u202e" in text
+
+
+def test_the_same_is_valid_json_on_lines_of_its_own(past: Project):
+    shared_migration(past, RAISING.format(FORGED))
+    run = past.run("--shared-only", "--log-level", "debug")
+
+    assert (run.code, run.stderr) == (6, "")
+    assert {type(line) for line in lines(run)} == {dict}
+    assert FORGED in run.event("schema.failed")["message"]
 
 
 def test_two_runs_have_different_ids(current: Project):

@@ -1,5 +1,6 @@
 """Schema names that PostgreSQL and django-tenants take, and that shells, formats and lists trip over."""
 
+import re
 import shlex
 from collections.abc import Callable
 from pathlib import Path
@@ -26,7 +27,17 @@ ODD = (
     "5th",
     "n" * 63,
     "ά" * 31,  # 62 bytes
+    "ά" * 31 + "x",
+    "$HOME",
+    "`id`$(id)",
+    "\x1b[2K\x1b[1Agone",
+    "tab\there",
+    "🏛 👩\u200d🚒",
 )
+
+
+# django-tenants 4 takes none of these for a new tenant, but a tenant may have one all the same.
+FORBIDDEN = ("it's", 'quo"te', "back\\slash", "semi;colon", "new\nline", "\r00:00:00  all is well")
 
 
 @pytest.fixture
@@ -37,26 +48,52 @@ def odd(new_database: Callable[..., Database], template: Callable[..., str], tmp
     return Project(tmp_path / "project", database)
 
 
-def test_odd_schema_names_are_migrated_like_others(odd: Project) -> None:
-    run = odd.run("--no-collectstatic")
+@pytest.mark.parametrize("jobs", ["1", "2"])
+def test_odd_schema_names_pass_through_every_command_as_others_do(odd: Project, jobs: str) -> None:
+    """They are migrated, verified, counted, found unwell, repaired, and their records put right."""
+    names = (*ODD, *FORBIDDEN)
+    copy_tenant(odd.database, "athena", *FORBIDDEN)
+    run = odd.run("--no-collectstatic", "--jobs", jobs)
+    assert (run.code, run.states) == (0, dict.fromkeys(("public", "athena", *names), "migrated")), run.text
+    assert {tuple(odd.database.applied(name, "buildings")[-1:]) for name in names} == {("0006_fill_slugs",)}
 
-    assert run.code == 0, run.text
-    assert run.states == dict.fromkeys(("public", "athena", *ODD), "migrated")
-    assert [odd.database.applied(name, "buildings")[-1] for name in ODD] == ["0006_fill_slugs"] * len(ODD)
+    assert [odd.run("verify").report["findings"], odd.run("check").code] == [[], 0]
+    (cohort,) = [one for one in odd.run("status").report["status"]["cohorts"] if "athena" in one["schemas"]]
+    assert sorted(cohort["schemas"]) == sorted(("athena", *names))
+
+    for name in names:
+        odd.database.sql(f"DROP TABLE {quote(name)}.buildings_buildingmembership")
+    (cause,) = [one for one in odd.run("doctor").report["diagnosis"] if one["id"] == "table.ghost"]
+    assert sorted(cause["schemas"]) == sorted(names)
+    repaired = odd.run("repair", "--apply", "--jobs", jobs)
+    assert {name for name, state in repaired.states.items() if state == "repaired"} == set(names)
+
+    for name in names:
+        odd.database.sql(f"DELETE FROM {quote(name)}.django_migrations WHERE name = '0006_fill_slugs'")
+    flags = [f"--schema={name}" for name in names]
+    faked = odd.run("fake", "buildings", "0006_fill_slugs", "--data-is-done", *flags)
+    assert (faked.code, set(faked.states)) == (0, set(names)), faked.text
+    assert odd.run("check").code == 0
 
 
-def test_odd_schema_names_have_no_findings_when_all_is_well(odd: Project) -> None:
-    run = odd.run("verify")
-
-    assert (run.code, run.report["findings"]) == (0, [])
-
-
-@pytest.mark.parametrize("name", ODD, ids=[name[:10] for name in ODD])
-def test_an_odd_name_can_be_asked_for(odd: Project, name: str) -> None:
-    run = odd.run("plan", f"--schema={name}")
+def test_odd_names_can_be_asked_for(odd: Project) -> None:
+    """As they are, and as a terminal shows them."""
+    names = [name for name in ODD if name != "tab\there"]
+    run = odd.run("plan", *(f"--schema={name}" for name in (*names, r"tab\there")))
 
     assert run.code == 9, run.text
-    assert [group["schemas"] for group in run.report["pending"]] == [[name]]
+    assert sorted(name for group in run.report["pending"] for name in group["schemas"]) == sorted(ODD)
+
+
+@pytest.mark.parametrize("words", [("status", "--schemas"), ("doctor",), ("repair", "--schema=athena")])
+def test_no_name_moves_the_cursor_or_makes_a_line_of_its_own(odd: Project, words: tuple[str, ...]) -> None:
+    copy_tenant(odd.database, "athena", *FORBIDDEN)
+    odd.database.sql('DROP TABLE "new\nline".buildings_building CASCADE')
+    run = odd.run(*words, "--log-format", "console", "--schema", r"new\nline")
+
+    assert r"new\nline" in run.stdout
+    assert [line for line in run.stdout.split("\n") if not re.match(r"\d\d:\d\d:\d\d  |   |$", line)] == []
+    assert re.findall("[\x00-\x09\x0b-\x1f\x7f-\x9f]", run.stdout) == []
 
 
 @pytest.mark.parametrize("name", ["Kypseli", "a,b", " leading space", "%s%(x)s"])
@@ -67,7 +104,7 @@ def test_an_odd_name_can_be_excluded(odd: Project, name: str) -> None:
     assert sorted(group) == sorted({"athena", *ODD} - {name})
 
 
-@pytest.mark.parametrize("names", [ODD[:5], ODD[5:10], ODD[10:]], ids=["first", "second", "third"])
+@pytest.mark.parametrize("names", [ODD[:5], ODD[5:10], ODD[10:15], ODD[15:20]], ids=range(4))
 def test_the_command_to_run_again_works_with_odd_names(odd: Project, names: tuple[str, ...]) -> None:
     for name in names:
         odd.database.sql(f"ALTER TABLE {quote(name)}.buildings_building ADD COLUMN slug text")

@@ -35,13 +35,13 @@ class Database:
 
     def applied(self, schema: str, app: str) -> list[str]:
         """The migrations of an app that are recorded in a schema."""
-        return self.lines(
-            f"SELECT name FROM \"{schema}\".django_migrations WHERE app = '{app}' ORDER BY name"
-        )
+        records = '"' + schema.replace('"', '""') + '".django_migrations'
+        return self.lines(f"SELECT name FROM {records} WHERE app = '{app}' ORDER BY name")
 
     def tables(self, schema: str) -> set[str]:
         """The tables of a schema."""
-        return set(self.lines(f"SELECT tablename FROM pg_tables WHERE schemaname = '{schema}'"))
+        name = schema.replace("'", "''")
+        return set(self.lines(f"SELECT tablename FROM pg_tables WHERE schemaname = '{name}'"))
 
 
 @dataclass(frozen=True)

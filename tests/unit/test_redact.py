@@ -56,3 +56,59 @@ def test_a_value_too_short_to_be_told_from_a_word_is_left(redactor):
     redactor.learn(["the"])
 
     assert redactor("the other") == "the other"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "PROXY_AUTH",
+        "GITHUB_PAT",
+        "STRIPE_APIKEY_LIVE",
+        "MAPS_API_KEY_2",
+        "GATEWAY_BEARER",
+        "HTTP_AUTHORIZATION",
+        "AWS_CREDENTIAL_BLOB",
+        "SENTRY_DSN",
+        "VAPID_PRIVATE",
+        "PRIVATE_PEM",
+        "private_key",
+    ],
+)
+@pytest.mark.parametrize("value", ["wood-lift-77", "Bearer wood-lift-77", "user:wood-lift-77"])
+def test_a_name_of_a_secret_hides_its_value_and_what_a_scheme_or_user_stands_before(redactor, name, value):
+    redactor.learn_named({"OPTIONS": [{name: value}]})
+
+    assert (redactor(value), redactor("wood-lift-77")) == ("***", "***")
+
+
+@pytest.mark.parametrize(
+    "named",
+    [
+        {"PATH": "/usr/local/bin", "PYTHONPATH": "/srv/app", "MEDIA_PATH": "/srv/media"},
+        {"AUTH_USER_MODEL": "accounts.Member", "AUTHENTICATION_BACKENDS": ["accounts.backends.Email"]},
+        {"REST_AUTH": {"USER_DETAILS_SERIALIZER": "accounts.serializers.Details", "REALM": "the house"}},
+        {"DEFAULT_AUTH": "accounts.backends.Email", "CLASSES_AUTH": ["accounts.backends.Email"]},
+        {"SMTP_AUTH": "enabled", "GIT_AUTHOR": "a person"},
+        {"RAILWAY_PRIVATE_DOMAIN": "web.railway.internal", "PRIVATE_MEDIA_LOCATION": "private"},
+        {"API_KEY_CUSTOM_HEADER": "HTTP_X_API_KEY", "PRIVATE_FILE_STORAGE": "accounts.storages.Private"},
+    ],
+    ids=lambda named: next(iter(named)),
+)
+def test_what_only_sounds_like_a_secret_is_shown(redactor, named):
+    redactor.learn_named(named)
+
+    assert redactor(str(named)) == str(named)
+
+
+def test_a_secret_below_a_name_that_tells_little_is_found_by_its_own(redactor):
+    redactor.learn_named(
+        {"JWT_AUTH": {"JWT_SECRET_KEY": "wood-lift-77"}, "http_auth": ("elastic", "iron-lift")}
+    )
+
+    assert redactor("wood-lift-77 iron-lift") == "*** ***"
+
+
+def test_a_secret_that_looks_like_a_path_of_code_is_hidden_where_its_name_says_enough(redactor):
+    redactor.learn_named({"SECRET_KEY": "wood.lift", "SMTP_PASSWORD": "iron.lift"})
+
+    assert redactor("wood.lift iron.lift") == "*** ***"
