@@ -50,26 +50,25 @@ def preflight_to_write(target: Target, report: Report, screen: Screen) -> None:
 def locked(target: Target, report: Report, interrupts: Interrupts) -> Iterator[Watch]:
     """The release lock, on a connection of its own, and a watch over it."""
     with phase(report, "lock"):
-        connection = _with_lock(target)
+        connection, pid = _with_lock(target)
     with contextlib.closing(connection):
         # Often enough to see who blocks us before the lock timeout ends the wait.
         period = min(1.0, target.config.lock_timeout / 3)
-        with Watch(connection, target.application, interrupts, period).running() as watch:
+        with Watch(connection, pid, target.application, interrupts, period).running() as watch:
             yield watch
 
 
-def _with_lock(target: Target) -> Connection:
+def _with_lock(target: Target) -> tuple[Connection, int]:
     """Tried again on another connection where one is lost while it waits for the lock."""
     connect, deadline = target.connector("lock"), time.monotonic() + target.config.lock_wait
 
-    def attempt() -> Connection:
+    def attempt() -> tuple[Connection, int]:
         connection = connect()
         try:
-            acquire(connection, deadline)
+            return connection, acquire(connection, deadline)
         except BaseException:
             connection.close()
             raise
-        return connection
 
     return target.patience.retrying(attempt, event="lock.retried")
 

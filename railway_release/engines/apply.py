@@ -21,9 +21,14 @@ from railway_release.engines.identity import Identity
 from railway_release.engines.schema import SchemaRun
 from railway_release.engines.session import Session
 from railway_release.engines.turn import Turns
-from railway_release.migrations.outcome import Key, Outcome
+from railway_release.migrations.outcome import Key, Outcome, dotted
 from railway_release.migrations.plan import SchemaPlan
 from railway_release.topology import Schema, tenant_connection
+from railway_release.words import some
+
+
+class FewerRecords(Exception):
+    """The plan was made for more than is there now."""
 
 
 class Applier:
@@ -41,9 +46,11 @@ class Applier:
         def work() -> None:
             nonlocal attempts
             attempts += 1
-            # An attempt that was cut off may have committed more than it could tell.
-            recorded = _recorded(plan.schema) if attempts > 1 else ()
-            self._apply(plan, recorded, complete=plan.complete or attempts > 1)
+            # An attempt that was cut off may have committed more than it could tell, and after a lost
+            # connection the server may be another, with less in it.
+            again = attempts > 1 or self._turns.hand.reconnected
+            recorded = _recorded(plan) if again else ()
+            self._apply(plan, recorded, complete=plan.complete or again)
 
         return self._turns.take(plan, work)
 
@@ -120,7 +127,14 @@ def _is_followed(program: Program) -> bool:
     return program.final_apps is not None or schema_migrated.has_listeners(run_migrations)
 
 
-def _recorded(schema: Schema) -> frozenset[Key]:
-    connection = tenant_connection()
+def _recorded(plan: SchemaPlan) -> frozenset[Key]:
+    connection, schema = tenant_connection(), plan.schema
     connection.set_schema(schema.name, tenant_type=schema.type, include_public=False)
-    return frozenset(MigrationRecorder(connection).applied_migrations())
+    found = frozenset(MigrationRecorder(connection).applied_migrations())
+    if gone := plan.cohort.applied - found:
+        raise FewerRecords(
+            f"{len(gone)} migrations that were recorded when the release began are recorded no longer"
+            f" ({some([dotted(key) for key in sorted(gone)], 3)}): the server came back with less in it"
+            " than it had. Nothing was done; run again"
+        )
+    return found

@@ -17,7 +17,10 @@ from django.db.backends.postgresql.psycopg_any import is_psycopg3
 from django.db.backends.signals import connection_created
 
 from railway_release.engines.engine import Terms
-from railway_release.postgres.lock import MARK_AS_WRITER
+from railway_release.engines.guard import LOST, RUN_AGAIN
+from railway_release.errors import LockLost
+from railway_release.postgres.failures import sqlstate
+from railway_release.postgres.lock import MARK_AS_WRITER, NOT_HELD, require_held
 
 # Not every platform's server can.
 _NOTICE_OUR_END = """
@@ -41,6 +44,21 @@ def timeouts(terms: Terms) -> str:
     )
 
 
+def _begin(cursor: Any, terms: Terms) -> None:
+    statements = (
+        require_held(terms.lock_pid),
+        timeouts(terms),
+        _NOTICE_OUR_END,
+        f"{MARK_AS_WRITER}, pg_catalog.pg_backend_pid()",
+    )
+    try:
+        cursor.execute("; ".join(statements))
+    except Exception as error:
+        if sqlstate(error) == NOT_HELD:
+            raise LockLost(LOST, RUN_AGAIN) from error
+        raise
+
+
 @contextlib.contextmanager
 def bounded_waits(terms: Terms) -> Iterator[None]:
     """While entered, Django's new connections to the tenants' database have the timeouts of the release."""
@@ -48,9 +66,7 @@ def bounded_waits(terms: Terms) -> Iterator[None]:
     def bound(connection: BaseDatabaseWrapper, **_: Any) -> None:
         if connection.alias == terms.alias:
             with connection.connection.cursor() as cursor:
-                cursor.execute(
-                    f"{timeouts(terms)}; {_NOTICE_OUR_END}; {MARK_AS_WRITER}, pg_catalog.pg_backend_pid()"
-                )
+                _begin(cursor, terms)
                 # psycopg 3 shows the first of the results, and here it is the last that answers.
                 while is_psycopg3 and cursor.nextset():
                     pass

@@ -29,6 +29,7 @@ def turns_of(target: Target, guard: OwnGuard) -> Turns:
         config.retry_for,
         config.grace,
         config.show_values,
+        guard.watch.pid,
     )
     return Turns(terms, target.patience.budget, guard, Hand())
 

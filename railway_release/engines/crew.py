@@ -181,6 +181,8 @@ class Crew:
             member.deadline = self._deadline()
         elif kind == "blocked":
             self._guard.blocked(content["schema"])
+        elif kind == "lost":
+            self._guard.lose()
         elif kind == "logged":
             event = content["event"]
             getattr(get_logger(), content["method"])(event.pop("event"), **event)

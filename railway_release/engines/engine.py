@@ -21,6 +21,7 @@ class Terms:
     retry_for: float
     grace: float  # how long what is in hand may go on after a signal
     show_values: bool
+    lock_pid: int  # of the session that holds the release lock
 
 
 class Engine(Protocol):

@@ -11,6 +11,12 @@ from railway_release.interrupts import Interrupts
 from railway_release.log import get_logger
 from railway_release.postgres.watch import Watch
 
+LOST = "The connection that held the release lock was lost, or another server answers now."
+RUN_AGAIN = (
+    "Nothing more was started; run again. Schemas that were not reached are named above, and what a server"
+    " that came back has less in it than was committed is found out then."
+)
+
 
 class Guard(Protocol):
     """Asked before each schema and each migration."""
@@ -32,6 +38,10 @@ class Guard(Protocol):
         """A lock was not to be had: tell who has it."""
         ...
 
+    def lose(self) -> None:
+        """The release lock is not held on the server that answers: nothing more is to be begun."""
+        ...
+
 
 class OwnGuard:
     """In the process that holds the release lock."""
@@ -49,10 +59,7 @@ class OwnGuard:
         """Raise Interrupted or LockLost."""
         self.interrupts.check()
         if not self.watch.holds():
-            raise LockLost(
-                "The connection that held the release lock was lost.",
-                "Nothing more was started; run again. Schemas that were not reached are named above.",
-            )
+            raise LockLost(LOST, RUN_AGAIN)
 
     @contextlib.contextmanager
     def beginning(self) -> Iterator[None]:
@@ -65,6 +72,10 @@ class OwnGuard:
         """The watch cancels, since the main thread is waiting inside the driver."""
         with self.interrupts.shield(), self.watch.cancelling(tearable):
             yield
+
+    def lose(self) -> None:
+        """See Guard."""
+        self.watch.lose()
 
     def blocked(self, schema: str) -> None:
         """The watch has seen who it was."""

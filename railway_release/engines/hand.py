@@ -20,6 +20,7 @@ class Hand:
 
     def __init__(self, tell: Callable[[Key | None], None] = lambda _: None) -> None:
         self._tell = tell
+        self.reconnected = False  # whether this process has lost a connection: another server may answer now
         self.take_up()
 
     def take_up(self) -> None:

@@ -19,7 +19,7 @@ from railway_release.errors import LockLost
 from railway_release.interrupts import Interrupted
 from railway_release.migrations.outcome import Key, Outcome, dotted
 from railway_release.migrations.plan import SchemaPlan
-from railway_release.postgres.failures import LOCK_NOT_AVAILABLE, describe, is_transient, sqlstate
+from railway_release.postgres.failures import LOCK_NOT_AVAILABLE, describe, is_loss, is_transient, sqlstate
 from railway_release.postgres.retry import Budget, retrying
 
 _UNRECORDED = "a run was cut off before the migration was recorded, or it was made by hand."
@@ -124,6 +124,9 @@ class _Turn:
                 self._work()
         except BaseException as error:
             self._first_failure = self._first_failure or time.monotonic()
+            self._hand.reconnected |= is_loss(error)
+            if isinstance(error, LockLost):
+                self._turns.guard.lose()
             if sqlstate(error) == LOCK_NOT_AVAILABLE:
                 self._turns.guard.blocked(self._plan.schema.name)
             forget_connection(self._turns.terms.alias)

@@ -178,6 +178,10 @@ class _WorkerGuard:
     def blocked(self, schema: str) -> None:
         self._channel.send("blocked", schema=schema)
 
+    def lose(self) -> None:
+        self.stopping = True
+        self._channel.send("lost")
+
 
 def _as_text(outcome: Outcome) -> dict[str, Any]:
     """An error may give values of its own classes as its text or SQLSTATE."""

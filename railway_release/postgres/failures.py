@@ -86,6 +86,14 @@ def _is_collision(error: BaseException, code: str) -> bool:
     )
 
 
+def is_loss(error: BaseException) -> bool:
+    """Whether the connection was lost, or was not to be had: another server may answer on the next one."""
+    code = sqlstate(error)
+    if code:
+        return code in ("57P01", "57P02", "57P03") or code.startswith(_CONNECTION_CLASS)
+    return is_transient(error)
+
+
 def is_refusal(error: BaseException) -> bool:
     """Whether the server answered and said no, so that waiting is of no use."""
     text = _text(error).lower()

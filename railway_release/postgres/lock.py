@@ -33,8 +33,9 @@ SELECT CASE
     WHEN NOT pg_try_advisory_lock({CLASS_ID}, {OBJECT_ID}) THEN false
     WHEN pg_try_advisory_lock({CLASS_ID}, {_WRITERS}) THEN pg_advisory_unlock({CLASS_ID}, {_WRITERS})
     ELSE NOT pg_advisory_unlock({CLASS_ID}, {OBJECT_ID})
-END
+END, pg_backend_pid()
 """
+NOT_HELD = "RR001"  # an SQLSTATE that PostgreSQL leaves to others
 
 _HOLDER = """
 SELECT a.application_name, a.pid, to_char(a.backend_start AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS "UTC"')
@@ -46,15 +47,16 @@ ORDER BY l.objid, a.backend_start
 """
 
 
-def acquire(connection: Connection, deadline: float) -> None:
-    """Take the lock; it ends with the connection, so a killed process never leaves it behind.
+def acquire(connection: Connection, deadline: float) -> int:
+    """Take the lock; returns the process id of the session that holds it.
 
+    It ends with the connection, so a killed process never leaves it behind.
     Polled, since a session that waits inside the lock call holds a snapshot, and CREATE INDEX
     CONCURRENTLY waits for snapshots: the two would wait for each other.
     Raises LockHeld after `deadline`, a time.monotonic().
     """
     told = False
-    while not fetch(connection, _ACQUIRE)[0][0]:
+    while not (found := fetch(connection, _ACQUIRE)[0])[0]:
         holder = _holder(connection)
         if time.monotonic() >= deadline:
             raise LockHeld(
@@ -65,6 +67,7 @@ def acquire(connection: Connection, deadline: float) -> None:
             get_logger().info("lock.awaited", message=f"waiting for another release: {holder}")
             told = True
         time.sleep(_POLL_SECONDS)
+    return int(found[1])
 
 
 def _holder(connection: Connection) -> str:
@@ -73,3 +76,16 @@ def _holder(connection: Connection) -> str:
         return "one that has just ended"
     name, pid, since = rows[0]
     return f"{name or 'a session without a name'} (pid {pid}, since {since})"
+
+
+def require_held(pid: int) -> str:
+    """A statement that fails with NOT_HELD on a server where that session does not hold the lock.
+
+    Behind one address another server may answer of a sudden, with less in it than was committed.
+    """
+    return f"""
+DO $lock$ BEGIN IF NOT EXISTS (
+    SELECT FROM pg_catalog.pg_locks WHERE locktype = 'advisory' AND granted AND pid = {int(pid)}
+    AND classid = {CLASS_ID} AND objid = {OBJECT_ID} AND objsubid = 2)
+THEN RAISE EXCEPTION 'the release lock is not held on this server' USING ERRCODE = '{NOT_HELD}';
+END IF; END $lock$"""

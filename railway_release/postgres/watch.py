@@ -33,8 +33,9 @@ class Watch:
     """What the thread has seen."""
 
     def __init__(
-        self, connection: Connection, application: str, interrupts: Interrupts, period: float
+        self, connection: Connection, pid: int, application: str, interrupts: Interrupts, period: float
     ) -> None:
+        self.pid = pid  # of the session that holds the lock
         self._lost = False
         self._connection = connection
         self._application = application
@@ -82,6 +83,10 @@ class Watch:
             return self._connection.fileno()
         except Exception:  # noqa: BLE001 - each driver has its own
             return -1
+
+    def lose(self) -> None:
+        """Somebody has found out that the lock is not held where it should be."""
+        self._lost = True
 
     def take_blockers(self) -> str:
         """Who blocked our migrations of late, in words; asking forgets it."""

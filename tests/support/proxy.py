@@ -35,6 +35,10 @@ class Proxy:
         self._listener.listen()
         threading.Thread(target=self._accept, daemon=True).start()
 
+    def lead_to(self, url: str) -> None:
+        """From now on, new connections reach another server; those that there are stay."""
+        self._parts = urlsplit(url)
+
     def close(self) -> None:
         """End the proxy and every connection through it."""
         for end in (self._listener, *self._ends):
