@@ -221,6 +221,31 @@ def test_a_migration_that_is_not_atomic_is_waited_for_beyond_the_grace_period_an
     assert past.database.applied("kypseli", "announcements")[-1] == "0004_python"
 
 
+@both
+def test_a_migration_that_creates_a_tenant_or_calls_migrate_schemas_disturbs_nobody(
+    past: Project, begin, jobs
+):
+    """What it has done beside the plan is told, and done with by the next release."""
+    python(
+        past,
+        "from django_tenants.utils import schema_context\n"
+        "from django.core.management import call_command\n"
+        "from tenants.models import Client\n"
+        "if name == 'athena':\n"
+        "    with schema_context('public'): Client(schema_name='newborn', name='New').save(verbosity=0)\n"
+        "if name == 'kypseli':\n"
+        "    call_command('migrate_schemas', schema_name='public', verbosity=0)\n",
+    )
+    run = begin(past, RELEASE_JOBS=jobs).finish()
+    following = begin(past, name="next").finish()
+
+    assert (run.code, set(run.states.values())) == (0, {"migrated"}), run.text
+    assert [schema for schema, _ in run.findings("rows.missing")] == ["newborn"]
+    assert (following.code, following.states["newborn"], following.report["findings"]) == (0, "migrated", [])
+    for schema in ("athena", "kypseli", "piraeus", "newborn"):
+        assert past.database.applied(schema, "announcements")[-1] == "0004_python"
+
+
 def with_other_databases(project: Project, url: str) -> None:
     """The project has two more aliases."""
     project.settings(
