@@ -6,11 +6,13 @@ import subprocess
 import sys
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
 from tests.support.release import ROOT, Database, Project
+from tests.support.roles import Roles, roles
 from tests.support.server import database_url, psql, running_server
 
 # Enough to see one fail between others; each costs every release that a test runs.
@@ -81,3 +83,17 @@ def current(past: Project) -> Project:
 def empty(new_database: Callable[..., Database], tmp_path: Path) -> Project:
     """The example project before its first deployment."""
     return Project(tmp_path / "project", new_database())
+
+
+@pytest.fixture
+def as_ordinary() -> Iterator[Callable[[Project, str], Roles]]:
+    """Lets roles without special rights own, release and serve a project."""
+    with ExitStack() as stack:
+
+        def without_superuser(project: Project, kind: str) -> Roles:
+            made = stack.enter_context(roles(project.database))
+            project.url = made.release_url(kind)
+            project.application_url = made.url(made.application, assume=True)
+            return made
+
+        yield without_superuser

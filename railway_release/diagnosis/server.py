@@ -12,7 +12,7 @@ from railway_release.diagnosis import commands
 from railway_release.diagnosis.causes import Cause, Severity, cause
 from railway_release.postgres import server
 from railway_release.postgres.catalog import schemas_with_records
-from railway_release.postgres.server import Limits, Privileges
+from railway_release.postgres.server import Limits, Privileges, Room
 from railway_release.postgres.session import Connect, Connection
 from railway_release.preflight.looks import prepare
 from railway_release.preflight.target import Target
@@ -33,6 +33,7 @@ def causes(connection: Connection, target: Target) -> Iterator[Cause]:
     yield from of_poolers(target)
     yield from of_privileges(server.privileges(connection, asked))
     yield from of_limits(limits, target.config)
+    yield from of_room(server.narrowest_room(connection))
     yield from of_pg_dump(limits.version, target.config)
 
 
@@ -73,14 +74,17 @@ def of_privileges(lacking: Privileges) -> Iterator[Cause]:
 
 
 def of_limits(limits: Limits, config: Config) -> Iterator[Cause]:
-    """Too few lock slots for a dump of everything, too few connections for a release."""
+    """Too few lock slots for a dump of everything."""
     if limits.tables > limits.lock_slots:
         seen = f"{limits.tables} tables, and {limits.lock_slots} locks that all sessions share"
         severity: Severity = "error" if _dumps_everything(config.backup_command) else "warning"
         yield cause("server.lock_slots", seen, commands.raise_locks(limits), severity=severity)
-    free = limits.max_connections - limits.reserved - limits.in_use
-    if free < _CONNECTIONS_OF_A_RELEASE:
-        seen = f"{limits.in_use} of {limits.max_connections} connections are in use, {free} are left"
+
+
+def of_room(room: Room) -> Iterator[Cause]:
+    """Too few connections for a release; the one that looks is in use, and ends before a release begins."""
+    if room.free + 1 < _CONNECTIONS_OF_A_RELEASE:
+        seen = f"{room.bound} is {room.most}, {room.in_use} are in use, {room.free} are left"
         yield cause("server.connections", seen, commands.who_is_connected())
 
 

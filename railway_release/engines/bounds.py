@@ -21,6 +21,7 @@ from railway_release.engines.guard import LOST, RUN_AGAIN
 from railway_release.errors import LockLost
 from railway_release.postgres.failures import sqlstate
 from railway_release.postgres.lock import MARK_AS_WRITER, NOT_HELD, require_held
+from railway_release.postgres.server import LIFT_TIMEOUTS
 
 # Not every platform's server can.
 _NOTICE_OUR_END = """
@@ -47,6 +48,7 @@ def timeouts(terms: Terms) -> str:
 def _begin(cursor: Any, terms: Terms) -> None:
     statements = (
         require_held(terms.lock_pid),
+        LIFT_TIMEOUTS,
         timeouts(terms),
         _NOTICE_OUR_END,
         f"{MARK_AS_WRITER}, pg_catalog.pg_backend_pid()",

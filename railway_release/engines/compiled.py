@@ -21,16 +21,12 @@ from railway_release.machine import cores
 from railway_release.migrations.outcome import Outcome
 from railway_release.migrations.plan import Cohort, Planner, SchemaPlan
 from railway_release.postgres.failures import describe
-from railway_release.postgres.session import fetch
+from railway_release.postgres.server import narrowest_room
 from railway_release.preflight.looks import Looks
 from railway_release.topology import SETS_ONCE, tenant_connection
+from railway_release.words import count
 
 _MOST_MODELS = 4000  # rendered and kept in memory at once; each takes some 25 kB
-
-_FREE = """
-SELECT current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int
-    - (SELECT count(*) FROM pg_catalog.pg_stat_activity WHERE backend_type = 'client backend')
-"""
 
 
 @dataclass(frozen=True)
@@ -113,16 +109,18 @@ class CompiledEngine:
             get_logger().info("workers.none", message="one process migrates: only Linux can fork safely")
             return 1
         try:
-            ((free,),) = self._looks.look(lambda connection: fetch(connection, _FREE))
+            room = self._looks.look(narrowest_room)
         except Exception as error:  # noqa: BLE001 - a look that fails must not cost the schemas their turn
             text = f"one process migrates: the free connections could not be counted ({describe(error)})"
             get_logger().warning("workers.none", message=text)
             return 1
+        free = room.free
         # Half of what is left, so that the application can still connect.
         wanted = self._jobs_asked_for or min(cores(), max(1, free // 2))
         jobs: int = max(1, min(wanted, free, schemas))
-        if jobs > 1:
-            text = f"{jobs} worker processes (start method fork)"
+        if jobs > 1 or free < wanted:
+            text = f"{jobs} worker processes (start method fork)" if jobs > 1 else "one process migrates"
+            text += f": {room.bound} leaves {count(free, 'connection')}" if free < wanted else ""
             get_logger().info("workers.chosen", message=text, jobs=jobs, connections_free=free)
         return jobs
 

@@ -102,17 +102,22 @@ JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 WHERE a.attname = ANY(%s) AND NOT a.attisdropped AND c.relkind IN ('r', 'p', 'v', 'm', 'f')
 """
 
+# A prepared transaction has no session. What an ordinary role is not shown is NULL, and may be a client; only
+# what works for the server itself has no role.
 _BUSY = """
-SELECT n.nspname, string_agg(
-    DISTINCT 'pid ' || l.pid || ' (' || coalesce(nullif(a.application_name, ''), 'no name') || ')', ', ')
+SELECT n.nspname, string_agg(DISTINCT coalesce(
+    'pid ' || l.pid || ' (' || coalesce(nullif(a.application_name, ''), 'role ' || a.usename) || ')',
+    'a prepared transaction'), ', ')
 FROM pg_catalog.pg_locks l
-JOIN pg_catalog.pg_stat_activity a ON a.pid = l.pid
+LEFT JOIN pg_catalog.pg_stat_activity a ON a.pid = l.pid
 LEFT JOIN pg_catalog.pg_class c ON l.locktype = 'relation' AND c.oid = l.relation
 JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
     OR (l.locktype = 'object' AND l.classid = 'pg_catalog.pg_namespace'::regclass AND n.oid = l.objid)
-WHERE l.granted AND n.nspname = ANY(%s) AND a.backend_type = 'client backend'
+WHERE l.granted AND n.nspname = ANY(%s)
+  AND (l.pid IS NULL OR a.usesysid IS NOT NULL)
+  AND coalesce(a.backend_type, 'client backend') = 'client backend'
   AND l.database = (SELECT oid FROM pg_catalog.pg_database WHERE datname = current_database())
-  AND a.application_name <> %s AND l.pid <> pg_backend_pid()
+  AND a.application_name IS DISTINCT FROM %s AND l.pid IS DISTINCT FROM pg_backend_pid()
   AND (l.locktype = 'object'
        OR l.mode IN ('RowExclusiveLock', 'ShareLock', 'ShareRowExclusiveLock', 'ExclusiveLock',
                      'AccessExclusiveLock'))

@@ -2,7 +2,7 @@
 
 To see who holds it, and to free it by hand after making sure that nothing is running:
 
-    SELECT a.pid, a.application_name, a.backend_start
+    SELECT a.pid, a.usename, a.application_name, a.backend_start
     FROM pg_locks l JOIN pg_stat_activity a USING (pid)
     WHERE l.locktype = 'advisory' AND l.classid = 1920101487 AND l.objid = 1701866609;
     SELECT pg_terminate_backend(<pid>);
@@ -14,6 +14,7 @@ import time
 
 from railway_release.errors import LockHeld
 from railway_release.log import get_logger
+from railway_release.postgres.server import LIFT_TIMEOUTS
 from railway_release.postgres.session import Connection, fetch
 
 # Two constants that nobody else is likely to use: "rrlo" and "eplq" as 32-bit numbers. Advisory locks
@@ -25,11 +26,11 @@ _WRITERS = OBJECT_ID + 1
 MARK_AS_WRITER = f"SELECT pg_advisory_lock_shared({CLASS_ID}, {_WRITERS})"
 _POLL_SECONDS = 0.5
 
-# Where the sessions of earlier releases still write, the lock is given back. A server-wide
-# idle_session_timeout must not end the release.
+# Where the sessions of earlier releases still write, the lock is given back. Timeouts that are set for the role
+# must not end the release, and with a role that was SET it might neither see nor cancel its own sessions.
 _ACQUIRE = f"""
 SELECT CASE
-    WHEN set_config('idle_session_timeout', '0', false) IS NULL THEN false
+    WHEN concat(set_config('role', 'none', false), ({LIFT_TIMEOUTS})) IS NULL THEN false
     WHEN NOT pg_try_advisory_lock({CLASS_ID}, {OBJECT_ID}) THEN false
     WHEN pg_try_advisory_lock({CLASS_ID}, {_WRITERS}) THEN pg_advisory_unlock({CLASS_ID}, {_WRITERS})
     ELSE NOT pg_advisory_unlock({CLASS_ID}, {OBJECT_ID})
@@ -37,9 +38,11 @@ END, pg_backend_pid()
 """
 NOT_HELD = "RR001"  # an SQLSTATE that PostgreSQL leaves to others
 
+# The start of another role's session is hidden from an ordinary one.
 _HOLDER = """
-SELECT a.application_name, a.pid, to_char(a.backend_start AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS "UTC"')
-FROM pg_catalog.pg_locks l JOIN pg_catalog.pg_stat_activity a ON a.pid = l.pid
+SELECT a.application_name, l.pid, a.usename,
+    to_char(a.backend_start AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS "UTC"')
+FROM pg_catalog.pg_locks l LEFT JOIN pg_catalog.pg_stat_activity a ON a.pid = l.pid
 WHERE l.locktype = 'advisory' AND l.granted AND l.classid = %s AND l.objid IN (%s, %s) AND l.objsubid = 2
   AND l.pid <> pg_backend_pid()
   AND l.database = (SELECT oid FROM pg_catalog.pg_database WHERE datname = current_database())
@@ -74,8 +77,9 @@ def _holder(connection: Connection) -> str:
     rows = fetch(connection, _HOLDER, (CLASS_ID, OBJECT_ID, _WRITERS))
     if not rows:
         return "one that has just ended"
-    name, pid, since = rows[0]
-    return f"{name or 'a session without a name'} (pid {pid}, since {since})"
+    name, pid, role, since = rows[0]
+    when = f"since {since}" if since else "since when is not shown to this role"
+    return f"{name or 'a session without a name'} (pid {pid}, role {role}, {when})"
 
 
 def require_held(pid: int) -> str:

@@ -1,11 +1,15 @@
-"""What a server allows: its size, and what a role may do; one statement each."""
+"""What a server allows: its size, what a role may do, and what is set for its sessions; one statement each.
+
+pg_stat_activity hides the kind and the state of other roles' sessions from a role without pg_monitor, never
+the sessions themselves: what is hidden may be anything.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from railway_release.postgres.session import Connection, fetch
+from railway_release.postgres.session import Connection, fetch, quote
 
 
 @dataclass(frozen=True)
@@ -15,9 +19,6 @@ class Limits:
     version: int  # major
     locks_per_session: int
     lock_slots: int
-    max_connections: int
-    reserved: int  # for superusers
-    in_use: int  # sessions, of all databases
     tables: int  # of user schemas; a dump of the database locks each
 
 
@@ -25,6 +26,60 @@ def limits(connection: Connection) -> Limits:
     """As they are now."""
     (row,) = fetch(connection, _LIMITS)
     return Limits(*row)
+
+
+@dataclass(frozen=True)
+class Room:
+    """A bound on the number of connections, and how far it is used up."""
+
+    bound: str
+    most: int
+    in_use: int
+    change: str  # the statement that raises it
+
+    @property
+    def free(self) -> int:
+        """How many more may be opened now."""
+        return max(0, self.most - self.in_use)
+
+
+def narrowest_room(connection: Connection) -> Room:
+    """Of the bounds on this login's connections the one that leaves the fewest; this one is in use."""
+    return min(_rooms(connection), key=lambda room: room.free)
+
+
+def _rooms(connection: Connection) -> list[Room]:
+    rows = fetch(connection, _ROOMS)
+    return [Room(bound, most, in_use, f"{change} {_ENOUGH};") for bound, most, in_use, change in rows]
+
+
+@dataclass(frozen=True)
+class Setting:
+    """Something that is set for the sessions of this login, where a release needs it otherwise."""
+
+    name: str
+    value: str
+    change: str  # what takes it away
+
+
+def hindrances(connection: Connection) -> tuple[Setting, ...]:
+    """Timeouts and read_only; the connection is to be as it was opened."""
+    return tuple(
+        Setting(name, value, _taken_away(name, source, quote(role), quote(database)))
+        for name, value, source, role, database in fetch(connection, _HINDRANCES)
+    )
+
+
+def _taken_away(name: str, source: str, role: str, database: str) -> str:
+    statements = {
+        "database user": f"ALTER ROLE {role} IN DATABASE {database} RESET {name};",
+        "user": f"ALTER ROLE {role} RESET {name};",
+        "database": f"ALTER DATABASE {database} RESET {name};",
+        "global": f"ALTER ROLE ALL RESET {name};",
+        "configuration file": f"ALTER SYSTEM SET {name} = 0; SELECT pg_reload_conf();",
+        "command line": f"start the server without -c {name}",
+    }
+    return statements.get(source, f"take {name} out of PGOPTIONS and of OPTIONS in settings.DATABASES")
 
 
 @dataclass(frozen=True)
@@ -47,18 +102,53 @@ def privileges(connection: Connection, schemas: Collection[str]) -> Privileges:
     )
 
 
-# pg_stat_activity hides the kind of other roles' sessions; their number in each database is for everybody.
 _LIMITS = """
 SELECT current_setting('server_version_num')::int / 10000,
     current_setting('max_locks_per_transaction')::int,
     current_setting('max_locks_per_transaction')::int
         * (current_setting('max_connections')::int + current_setting('max_prepared_transactions')::int),
-    current_setting('max_connections')::int,
-    current_setting('superuser_reserved_connections')::int,
-    (SELECT sum(numbackends)::int FROM pg_catalog.pg_stat_database),
     (SELECT count(*)::int FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
      WHERE c.relkind IN ('r', 'p')
        AND n.nspname NOT LIKE 'pg\\_%' AND n.nspname <> 'information_schema')
+"""
+_ENOUGH = 20
+# The limits of a role, the one that logged in, and of a database do not hold for superusers, for whom some
+# connections are reserved instead. What works for the server itself has no role.
+_ROOMS = """
+WITH sessions AS (
+    SELECT usesysid, datid FROM pg_catalog.pg_stat_activity
+    WHERE usesysid IS NOT NULL AND coalesce(backend_type, 'client backend') = 'client backend'
+)
+SELECT 'max_connections of the server', current_setting('max_connections')::int
+    - current_setting('superuser_reserved_connections')::int
+    - coalesce(current_setting('reserved_connections', true)::int, 0),
+    (SELECT count(*)::int FROM sessions), 'ALTER SYSTEM SET max_connections ='
+UNION ALL
+SELECT format('CONNECTION LIMIT of role %I', rolname), rolconnlimit,
+    (SELECT count(*)::int FROM sessions WHERE usesysid = r.oid),
+    format('ALTER ROLE %I CONNECTION LIMIT', rolname)
+FROM pg_catalog.pg_roles r WHERE rolname = session_user AND rolconnlimit >= 0 AND NOT rolsuper
+UNION ALL
+SELECT format('CONNECTION LIMIT of database %I', datname), datconnlimit,
+    (SELECT count(*)::int FROM sessions WHERE datid = d.oid),
+    format('ALTER DATABASE %I CONNECTION LIMIT', datname)
+FROM pg_catalog.pg_database d
+WHERE datname = current_database() AND datconnlimit >= 0
+  AND NOT (SELECT rolsuper FROM pg_catalog.pg_roles WHERE rolname = session_user)
+"""
+# Meant for the application's sessions, they would end ours, which wait for one another and work for long.
+LIFT_TIMEOUTS = """
+SELECT count(pg_catalog.set_config(name, '0', false)) FROM pg_catalog.pg_settings
+WHERE setting <> '0' AND name IN (
+    'statement_timeout', 'transaction_timeout', 'idle_session_timeout', 'idle_in_transaction_session_timeout')
+"""
+_HINDRANCES = """
+SELECT name, current_setting(name), source, session_user::text, current_database()::text
+FROM pg_catalog.pg_settings
+WHERE setting NOT IN ('0', 'off') AND name IN (
+    'statement_timeout', 'transaction_timeout', 'idle_session_timeout', 'idle_in_transaction_session_timeout',
+    'default_transaction_read_only')
+ORDER BY name
 """
 # ALTER TABLE asks for membership in the owning role, not for a privilege:
 # https://www.postgresql.org/docs/current/ddl-priv.html

@@ -15,17 +15,20 @@ from typing import Any
 from railway_release.interrupts import Interrupts
 from railway_release.postgres.session import Connection, fetch
 
+# What pg_stat_activity hides from an ordinary role is NULL, and may be anything.
 _BLOCKERS = """
-SELECT DISTINCT b.pid, coalesce(nullif(b.application_name, ''), b.backend_type), b.state,
+SELECT DISTINCT blocking.pid, coalesce(nullif(b.application_name, ''), b.backend_type), b.usename, b.state,
        extract(epoch FROM clock_timestamp() - b.xact_start)::int
 FROM pg_catalog.pg_stat_activity w
 CROSS JOIN LATERAL unnest(pg_catalog.pg_blocking_pids(w.pid)) AS blocking(pid)
-JOIN pg_catalog.pg_stat_activity b ON b.pid = blocking.pid
-WHERE w.application_name = %s AND w.datname = current_database() AND w.wait_event_type = 'Lock'
+LEFT JOIN pg_catalog.pg_stat_activity b ON b.pid = blocking.pid
+WHERE w.application_name = %s AND w.datname = current_database()
+  AND coalesce(w.wait_event_type, 'Lock') = 'Lock'
 """
+# A session that is idle is not disturbed by it.
 _CANCEL = """
 SELECT pg_catalog.pg_cancel_backend(pid) FROM pg_catalog.pg_stat_activity
-WHERE application_name = %s AND datname = current_database() AND state = 'active'
+WHERE application_name = %s AND datname = current_database() AND usename = session_user
 """
 
 
@@ -99,7 +102,14 @@ class Watch:
                 self._wait()
                 self._look()
             except Exception:  # noqa: BLE001 - whatever it is, nothing proves any more that we hold the lock
-                self._lost = True
+                self._lost = not self._answers()
+
+    def _answers(self) -> bool:
+        """Whether the connection lives, though a question has failed."""
+        try:
+            return bool(fetch(self._connection, "SELECT 1"))
+        except Exception:  # noqa: BLE001 - see above
+            return False
 
     def _wait(self) -> None:
         # A signal and the end of the lock's connection both wake it at once.
@@ -116,8 +126,14 @@ class Watch:
                 fetch(self._connection, _CANCEL, (self._application,))
 
 
-def _in_words(blockers: list[tuple[object, ...]]) -> str:
-    return "; ".join(
-        f"pid {pid} ({name}, {state or 'background'}, transaction open for {age or 0} s)"
-        for pid, name, state, age in blockers
-    )
+def _in_words(blockers: list[tuple[Any, ...]]) -> str:
+    return "; ".join(_one_in_words(*blocker) for blocker in blockers)
+
+
+def _one_in_words(pid: int, name: str | None, role: str | None, state: str | None, age: int | None) -> str:
+    if not pid:
+        return "a prepared transaction (see pg_prepared_xacts)"
+    if role is None:
+        return f"pid {pid} ({name or 'a process of the server'})"
+    doing = f"{state}, transaction open for {age or 0} s" if state else "its state is not shown to this role"
+    return f"pid {pid} ({name or 'no name'}, role {role}, {doing})"

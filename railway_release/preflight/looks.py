@@ -10,6 +10,7 @@ from typing import TypeVar
 from django.conf import settings
 
 from railway_release.postgres.failures import is_transient
+from railway_release.postgres.server import LIFT_TIMEOUTS
 from railway_release.postgres.session import Connect, Connection, fetch, literal, quote
 from railway_release.postgres.wait import Patience, patiently
 
@@ -110,6 +111,6 @@ SELECT pg_backend_pid(), current_setting('server_version_num')::int,
     CASE WHEN pg_backend_pid() = {{pid}} THEN concat(
         set_config('default_transaction_read_only', 'on', false),
         set_config('lock_timeout', '{_READ_LOCK_TIMEOUT}', false),
-        set_config('idle_session_timeout', '0', false),
+        ({LIFT_TIMEOUTS}),
         set_config('search_path', {{path}}, false)) END
 """

@@ -1,4 +1,4 @@
-"""One release at a time for a database."""
+"""One release at a time for a database; its sessions SET ROLE, so that they do not even see each other."""
 
 import re
 
@@ -8,6 +8,13 @@ from tests.support.release import Project, until
 from tests.support.running import WAIT_AT_GATE, only_in, run_sql, sessions, terminate
 
 LAST = "0003_announcement_pinned"
+
+
+@pytest.fixture
+def past(past: Project, as_ordinary) -> Project:
+    """Without a superuser."""
+    as_ordinary(past, "assumed")
+    return past
 
 
 def wait_in(project: Project, schema: str) -> None:
@@ -35,7 +42,9 @@ def test_a_release_that_has_waited_long_enough_names_the_holder_and_exits_4(
     wait_in(past, "athena")
     run_id = begin(past, name="first").reach("connection.chosen")["run_id"]
     gate.reached()
-    holder = rf"railway-release {run_id} lock \(pid \d+, since \d{{4}}-\d\d-\d\d \d\d:\d\d:\d\d UTC\)"
+    holder = (
+        rf"railway-release {run_id} lock \(pid \d+, role \w+, since \d{{4}}-\d\d-\d\d \d\d:\d\d:\d\d UTC\)"
+    )
 
     run = begin(past, "--lock-wait", seconds, name="second").finish()
 

@@ -1,4 +1,7 @@
-"""Tenants that are created and deleted by somebody else while a release runs."""
+"""Tenants that are created and deleted by somebody else while a release runs.
+
+The release owns everything, and sees nothing of what the sessions of the application's role do.
+"""
 
 import json
 import re
@@ -11,6 +14,13 @@ from tests.support.running import WAIT_AT_GATE, only_in, run_sql, wait_at
 
 LAST = "0003_announcement_pinned"
 OLD = {"public": "migrated", "athena": "migrated", "kypseli": "migrated", "piraeus": "migrated"}
+
+
+@pytest.fixture
+def past(past: Project, as_ordinary) -> Project:
+    """Without a superuser."""
+    as_ordinary(past, "owner")
+    return past
 
 
 def slow_creation(project: Project, *schemas: str, holding: str = "ACCESS EXCLUSIVE", then: str = "") -> None:
@@ -204,7 +214,7 @@ def late(current: Project) -> Project:
         "CREATE SCHEMA late;"
         " INSERT INTO public.tenants_client (schema_name, name, created_at) VALUES ('late', 'Late', now())"
     )
-    command = [str(bin_dir() / "psql"), "-q", "-d", current.database.url, "-c", sql]
+    command = [str(bin_dir() / "psql"), "-q", "-d", current.url, "-c", sql]
     models = (current.folder / "tenants/models.py").read_text()
     manager = (
         "class SecondLook(models.Manager):\n"

@@ -34,7 +34,7 @@ def test_whoever_holds_the_lock_is_named_with_the_age_of_its_transaction(past: P
 
     assert re.fullmatch(
         rf"kypseli: blocked by pid {blocker.pid}"
-        r" \(nightly report, idle in transaction, transaction open for \d+ s\)",
+        r" \(nightly report, role \w+, idle in transaction, transaction open for \d+ s\)",
         text,
     )
 

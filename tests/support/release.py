@@ -96,6 +96,8 @@ class Project:
     def __init__(self, folder: Path, database: Database) -> None:
         self.folder = folder
         self.database = database
+        self.url = database.url  # for releases
+        self.application_url = database.url
         shutil.copytree(EXAMPLE, folder, ignore=shutil.ignore_patterns("__pycache__", "staticfiles"))
 
     def write(self, path: str, text: str) -> Path:
@@ -138,7 +140,7 @@ class Project:
         strangers = ("RAILWAY_", "RELEASE_", "DATABASE_", "PG", "DJANGO_", "SECRET_KEY")
         clean = {name: value for name, value in os.environ.items() if not name.startswith(strangers)}
         # A file that a test writes twice within a second would be taken for the one that was compiled.
-        return {**clean, "PYTHONDONTWRITEBYTECODE": "1", "DATABASE_URL": self.database.url, **more}
+        return {**clean, "PYTHONDONTWRITEBYTECODE": "1", "DATABASE_URL": self.url, **more}
 
     def start(self, *words: str, cwd: Path | None = None, **environ: str) -> subprocess.Popen[str]:
         """Start the script and do not wait."""

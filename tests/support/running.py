@@ -180,7 +180,7 @@ class Creation:
         self._process = subprocess.Popen(
             [sys.executable, "-W", "ignore", "manage.py", "shell", "-v", "0", "-c", code],
             cwd=project.folder,
-            env=project.environ(PGAPPNAME="creation"),
+            env=project.environ(PGAPPNAME="creation", DATABASE_URL=project.application_url),
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             text=True,

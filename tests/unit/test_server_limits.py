@@ -5,16 +5,13 @@ import dataclasses
 import pytest
 
 from railway_release.config import Config
-from railway_release.diagnosis.server import of_limits
-from railway_release.postgres.server import Limits
+from railway_release.diagnosis.server import of_limits, of_room
+from railway_release.postgres.server import Limits, Room
 
 ROOMY = Limits(
     version=18,
     locks_per_session=64,
     lock_slots=6400,
-    max_connections=100,
-    reserved=3,
-    in_use=10,
     tables=6400,
 )
 
@@ -48,9 +45,8 @@ def test_the_command_raises_the_locks_far_enough():
     assert "max_locks_per_transaction = 400" in cause.command
 
 
-def test_too_few_connections_for_a_release():
-    assert found(in_use=92) == [("server.connections", "warning")]
+@pytest.mark.parametrize(("in_use", "causes"), [(96, ["server.connections"]), (95, [])])
+def test_six_connections_are_enough_for_a_release(in_use, causes):
+    room = Room("max_connections of the server", most=100, in_use=in_use, change="")
 
-
-def test_just_enough_connections_for_a_release():
-    assert found(in_use=91) == []
+    assert [one.id for one in of_room(room)] == causes
