@@ -131,6 +131,18 @@ class PoolerFound(PreflightError):
     id = "database.pooler"
 
 
+class ServerReadOnly(PreflightError):
+    """The server, or what is set for the role or the database, takes no writes."""
+
+    id = "database.read_only"
+
+
+class ConnectionsTooFew(PreflightError):
+    """The role, the database or the server allows fewer connections than a release needs."""
+
+    id = "database.connections"
+
+
 class ServerUnsupported(PreflightError):
     """The server is older than this Django supports."""
 

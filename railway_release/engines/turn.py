@@ -19,7 +19,14 @@ from railway_release.errors import LockLost
 from railway_release.interrupts import Interrupted
 from railway_release.migrations.outcome import Key, Outcome, dotted
 from railway_release.migrations.plan import SchemaPlan
-from railway_release.postgres.failures import LOCK_NOT_AVAILABLE, describe, is_loss, is_transient, sqlstate
+from railway_release.postgres.failures import (
+    LOCK_NOT_AVAILABLE,
+    OUT_OF_MEMORY,
+    describe,
+    is_loss,
+    is_transient,
+    sqlstate,
+)
 from railway_release.postgres.retry import Budget, retrying
 
 _UNRECORDED = "a run was cut off before the migration was recorded, or it was made by hand."
@@ -28,6 +35,10 @@ _HINTS = {
     "53100": "The server's disk is full: give its volume more space, then run again.",
     "42P07": f"The table is there already: {_UNRECORDED}",
     "42701": f"The column is there already: {_UNRECORDED}",
+    OUT_OF_MEMORY: (
+        "If its shared memory is full, of locks: ALTER SYSTEM SET max_locks_per_transaction, and restart the "
+        "server; with --jobs 1, fewer are needed at a time."
+    ),
     "42501": "The role of the release lacks a privilege; compare it with the owner of the schema's tables.",
 }
 _CONSTANT = re.compile(r"'(?:[^']|'')*'|(\$\w*\$).*?\1", re.DOTALL)

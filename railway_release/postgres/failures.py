@@ -11,6 +11,7 @@ from typing import Any
 LOCK_NOT_AVAILABLE = "55P03"
 QUERY_CANCELED = "57014"
 INSUFFICIENT_PRIVILEGE = "42501"
+OUT_OF_MEMORY = "53200"  # of the server's table of locks, as a rule
 
 _TRANSIENT = {
     "40001",  # serialization_failure
@@ -20,6 +21,7 @@ _TRANSIENT = {
     "57P01",  # admin_shutdown
     "57P02",  # crash_shutdown
     "57P03",  # cannot_connect_now
+    "57P05",  # idle_session_timeout
 }
 _CONNECTION_CLASS = "08"
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from railway_release.postgres.session import Connection, fetch, quote
+from railway_release.postgres.session import Connection, fetch
 
 
 @dataclass(frozen=True)
@@ -63,23 +63,19 @@ class Setting:
 
 
 def hindrances(connection: Connection) -> tuple[Setting, ...]:
-    """Timeouts and read_only; the connection is to be as it was opened."""
-    return tuple(
-        Setting(name, value, _taken_away(name, source, quote(role), quote(database)))
-        for name, value, source, role, database in fetch(connection, _HINDRANCES)
+    """Timeouts, and why nothing can be written, whatever this session has set since it was opened."""
+    rows = fetch(connection, _HINDRANCES)
+    return tuple(Setting(name, value, _taken_away(name, whose)) for name, value, whose in rows)
+
+
+def _taken_away(name: str, whose: str | None) -> str:
+    if whose:
+        # As one transaction that may write, since it may be typed in a session that may not by default.
+        return f"BEGIN READ WRITE; {whose} RESET {name}; COMMIT;"
+    return (
+        f"ALTER SYSTEM SET {name} = 0; then SELECT pg_reload_conf(); or take it out of PGOPTIONS, or of OPTIONS "
+        "in settings.DATABASES"
     )
-
-
-def _taken_away(name: str, source: str, role: str, database: str) -> str:
-    statements = {
-        "database user": f"ALTER ROLE {role} IN DATABASE {database} RESET {name};",
-        "user": f"ALTER ROLE {role} RESET {name};",
-        "database": f"ALTER DATABASE {database} RESET {name};",
-        "global": f"ALTER ROLE ALL RESET {name};",
-        "configuration file": f"ALTER SYSTEM SET {name} = 0; SELECT pg_reload_conf();",
-        "command line": f"start the server without -c {name}",
-    }
-    return statements.get(source, f"take {name} out of PGOPTIONS and of OPTIONS in settings.DATABASES")
 
 
 @dataclass(frozen=True)
@@ -113,11 +109,12 @@ SELECT current_setting('server_version_num')::int / 10000,
 """
 _ENOUGH = 20
 # The limits of a role, the one that logged in, and of a database do not hold for superusers, for whom some
-# connections are reserved instead. What works for the server itself has no role.
+# connections are reserved instead. What works for the server itself lacks a role or a database.
 _ROOMS = """
 WITH sessions AS (
     SELECT usesysid, datid FROM pg_catalog.pg_stat_activity
-    WHERE usesysid IS NOT NULL AND coalesce(backend_type, 'client backend') = 'client backend'
+    WHERE datid IS NOT NULL AND usesysid IS NOT NULL
+      AND coalesce(backend_type, 'client backend') = 'client backend'
 )
 SELECT 'max_connections of the server', current_setting('max_connections')::int
     - current_setting('superuser_reserved_connections')::int
@@ -142,13 +139,26 @@ SELECT count(pg_catalog.set_config(name, '0', false)) FROM pg_catalog.pg_setting
 WHERE setting <> '0' AND name IN (
     'statement_timeout', 'transaction_timeout', 'idle_session_timeout', 'idle_in_transaction_session_timeout')
 """
+# What a session begins with is the value that RESET goes back to; the most special of the places counts.
 _HINDRANCES = """
-SELECT name, current_setting(name), source, session_user::text, current_database()::text
-FROM pg_catalog.pg_settings
-WHERE setting NOT IN ('0', 'off') AND name IN (
-    'statement_timeout', 'transaction_timeout', 'idle_session_timeout', 'idle_in_transaction_session_timeout',
-    'default_transaction_read_only')
-ORDER BY name
+WITH settings AS (
+    SELECT name, CASE name WHEN 'in_hot_standby' THEN setting ELSE reset_val END AS value, unit
+    FROM pg_catalog.pg_settings WHERE name IN (
+        'statement_timeout', 'transaction_timeout', 'idle_session_timeout',
+        'idle_in_transaction_session_timeout', 'default_transaction_read_only', 'in_hot_standby')
+)
+SELECT name, concat(value, ' ' || unit), (
+    SELECT CASE WHEN setrole <> 0 AND setdatabase <> 0
+                THEN format('ALTER ROLE %I IN DATABASE %I', session_user, current_database())
+                WHEN setrole <> 0 THEN format('ALTER ROLE %I', session_user)
+                WHEN setdatabase <> 0 THEN format('ALTER DATABASE %I', current_database())
+                ELSE 'ALTER ROLE ALL' END
+    FROM pg_catalog.pg_db_role_setting, unnest(setconfig) AS entry
+    WHERE lower(split_part(entry, '=', 1)) = name AND split_part(entry, '=', 2) NOT IN ('0', 'off')
+      AND setrole IN (0, (SELECT oid FROM pg_catalog.pg_roles WHERE rolname = session_user))
+      AND setdatabase IN (0, (SELECT oid FROM pg_catalog.pg_database WHERE datname = current_database()))
+    ORDER BY setrole <> 0 DESC, setdatabase <> 0 DESC LIMIT 1
+) FROM settings WHERE value NOT IN ('0', 'off') ORDER BY name
 """
 # ALTER TABLE asks for membership in the owning role, not for a privilege:
 # https://www.postgresql.org/docs/current/ddl-priv.html

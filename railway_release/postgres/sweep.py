@@ -9,7 +9,7 @@ from concurrent.futures import Future, ThreadPoolExecutor, as_completed, wait
 from threading import Event
 from typing import Any
 
-from railway_release.postgres.failures import describe, sqlstate
+from railway_release.postgres.failures import OUT_OF_MEMORY, describe, sqlstate
 from railway_release.postgres.session import Connection, fetch, literal, quote
 
 Rows = list[tuple[Any, ...]]
@@ -135,9 +135,11 @@ class Sweep:
         try:
             return fetch(connection, around.replace("{rows}", " UNION ALL ".join(parts)))
         except Exception as error:
-            if sqlstate(error) not in _UNREADABLE or self._stopped.is_set():
+            alone = len(schemas) == 1
+            may_pass = _UNREADABLE if alone else _UNREADABLE | {OUT_OF_MEMORY}  # fewer need fewer locks
+            if sqlstate(error) not in may_pass or self._stopped.is_set():
                 raise
-            if len(schemas) == 1:
+            if alone:
                 unreadable[schemas[0]] = describe(error)
                 return []
         return [row for name in schemas for row in self._read(connection, [name], select, unreadable, around)]

@@ -21,7 +21,7 @@ from railway_release.errors import (
     ServerUnsupported,
 )
 from railway_release.postgres.wait import wait_for_database
-from railway_release.preflight import database
+from railway_release.preflight import database, login
 from railway_release.preflight.project import import_callable, set_up
 from railway_release.preflight.target import Target
 
@@ -66,7 +66,7 @@ def check_server(target: Target) -> None:
 
 
 def check_writable(target: Target) -> None:
-    """What only a writer needs: no transaction pooler in between, and clean system checks."""
+    """What only a writer needs: a server that takes writes, no transaction pooler, clean system checks."""
     if target.config.pooler != "session" and target.looks.server.pooled:
         raise PoolerFound(
             f"A connection pooler stands between this process and the server (URL from "
@@ -74,6 +74,7 @@ def check_writable(target: Target) -> None:
             "Set RELEASE_DATABASE_URL or DATABASE_UNPOOLED_URL to a direct connection, or, if the "
             "pooler runs in session mode, RELEASE_POOLER=session.",
         )
+    login.check(target)
     _run_system_checks(target.alias)
 
 

@@ -28,8 +28,8 @@ def session() -> Iterator[Callable[..., Session]]:
     """Opens sessions of somebody else."""
     opened: list[Session] = []
 
-    def connect(database: Database, application: str = "stranger") -> Session:
-        opened.append(Session(database, application))
+    def connect(database: Database, application: str = "stranger", url: str = "") -> Session:
+        opened.append(Session(database, application, url))
         return opened[-1]
 
     yield connect

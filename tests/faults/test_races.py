@@ -79,7 +79,7 @@ def test_a_creation_that_ends_in_time_is_found_current(past: Project, begin, cre
     slow_creation(past, "ilion")
     creation = create(past, "ilion")
     second_gate.reached()
-    release = begin(past, "--settle-wait", "30", RELEASE_LOG_LEVEL="debug")
+    release = begin(past, "--settle-wait", "30", RELEASE_LOG_LEVEL="debug", RELEASE_SETTLE="1.5")
     release.reach("schema.migrated", schema="piraeus")
     second_gate.open()
     run = release.finish()

@@ -98,8 +98,8 @@ class Running:
 class Session:
     """Somebody else's session, kept open: what it locks stays locked until it is closed."""
 
-    def __init__(self, database: Database, application: str = "stranger") -> None:
-        command = [str(bin_dir() / "psql"), "-X", "-A", "-t", "-q", "-d", database.url]
+    def __init__(self, database: Database, application: str = "stranger", url: str = "") -> None:
+        command = [str(bin_dir() / "psql"), "-X", "-A", "-t", "-q", "-d", url or database.url]
         self._process = subprocess.Popen(
             command,
             env={**environment(), "PGAPPNAME": application},

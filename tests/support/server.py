@@ -53,6 +53,15 @@ def running_server() -> Iterator[str]:
         yield _boot(home, THROWAWAY)
 
 
+@contextmanager
+def copy_of(url: str, *options: str, **settings: str) -> Iterator[str]:
+    """Yield the same URL at a copy of a server of ours; with ``-R`` it is a standby."""
+    with _guarded_home() as home:
+        run("pg_basebackup", "-d", url, "-D", str(home / "data"), "-c", "fast", "--no-sync", *options)
+        port = _start(home, {**THROWAWAY, **settings}, preferred=0)
+        yield urlsplit(url)._replace(netloc=f"{SUPERUSER}:{_password(url)}@{HOST}:{port}").geturl()
+
+
 def start_persistent(wanted: Path) -> str:
     """Start the server whose files live in ``wanted``, or reuse it, and return its URL."""
     home = persistent_home(wanted)

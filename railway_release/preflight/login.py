@@ -1,0 +1,47 @@
+"""What is set for the login of a release: worked within, or refused before anything is written."""
+
+from __future__ import annotations
+
+from railway_release.errors import ConnectionsTooFew, ServerReadOnly
+from railway_release.log import get_logger
+from railway_release.postgres.server import Room, Setting, hindrances, narrowest_room
+from railway_release.preflight.target import Target
+
+# The lock's, one that reads, and Django's own. More workers than there are connections are not begun.
+_CONNECTIONS = 3
+
+
+def check(target: Target) -> None:
+    """Raises ServerReadOnly or ConnectionsTooFew."""
+    found = {one.name: one for one in target.looks.look(hindrances)}
+    if found.pop("in_hot_standby", None):
+        raise ServerReadOnly(
+            "The server is a standby: nothing can be written there.",
+            f"Let the address (from {target.choice.why}) be the primary's; with several hosts, "
+            "target_session_attrs=read-write finds it. plan, status, verify and doctor work here, too.",
+        )
+    if read_only := found.pop("default_transaction_read_only", None):
+        raise ServerReadOnly(
+            "default_transaction_read_only is on for this login: nothing can be written.",
+            f"If that is not on purpose: {read_only.change}",
+        )
+    _check_room(target.looks.look(narrowest_room))
+    if found:
+        _tell_what_is_lifted([*found.values()])
+
+
+def _check_room(room: Room) -> None:
+    if room.most < _CONNECTIONS:
+        raise ConnectionsTooFew(
+            f"{room.bound} is {room.most}, and a release needs {_CONNECTIONS} connections at a time.",
+            room.change,
+        )
+    if room.free + 1 < _CONNECTIONS:  # the one that asks ends before the release begins
+        text = f"{room.bound} is {room.most}, of which {room.in_use} are in use; {_CONNECTIONS} are needed"
+        get_logger().warning("connections.few", message=f"{text}. To have more: {room.change}")
+
+
+def _tell_what_is_lifted(settings: list[Setting]) -> None:
+    words = ", ".join(f"{one.name} ({one.value})" for one in settings)
+    text = f"set for this login, but not for the sessions of the release: {words}"
+    get_logger().info("timeouts.lifted", message=text, settings=[one.name for one in settings])
