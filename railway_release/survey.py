@@ -102,7 +102,9 @@ def _read_once(target: Target, connection: Connection, read: Callable[[Sweep], T
     numbers = itertools.count(1)
     # A pooler may let more connections wait for one that is free, and that is the first.
     server = target.looks.server
-    most = 1 if server.pooled else min(target.config.jobs or cores(), _MOST_CONNECTIONS)
+    most = (
+        1 if server.pooled or target.looks.single else min(target.config.jobs or cores(), _MOST_CONNECTIONS)
+    )
     django = topology.tenant_connection()
     own = django.connection
     try:

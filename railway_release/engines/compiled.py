@@ -114,10 +114,10 @@ class CompiledEngine:
             text = f"one process migrates: the free connections could not be counted ({describe(error)})"
             get_logger().warning("workers.none", message=text)
             return 1
-        free = room.free
-        # Half of what is left, so that the application can still connect.
-        wanted = self._jobs_asked_for or min(cores(), max(1, free // 2))
-        jobs: int = max(1, min(wanted, free, schemas))
+        # By default half of what is left, so that the application can still connect.
+        wanted = min(self._jobs_asked_for or min(cores(), max(1, room.free // 2)), schemas)
+        free = room.free + (tenant_connection().connection is not None)  # which a worker's takes the place of
+        jobs = max(1, min(wanted, free))
         if jobs > 1 or free < wanted:
             text = f"{jobs} worker processes (start method fork)" if jobs > 1 else "one process migrates"
             text += f": {room.bound} leaves {count(free, 'connection')}" if free < wanted else ""

@@ -26,8 +26,8 @@ _WRITERS = OBJECT_ID + 1
 MARK_AS_WRITER = f"SELECT pg_advisory_lock_shared({CLASS_ID}, {_WRITERS})"
 _POLL_SECONDS = 0.5
 
-# Where the sessions of earlier releases still write, the lock is given back. Timeouts that are set for the role
-# must not end the release, and with a role that was SET it might neither see nor cancel its own sessions.
+# Where the sessions of earlier releases still write, the lock is given back. Timeouts that are set for the
+# role must not end the release, and a role that was SET may neither see nor cancel the login's own sessions.
 _ACQUIRE = f"""
 SELECT CASE
     WHEN concat(set_config('role', 'none', false), ({LIFT_TIMEOUTS})) IS NULL THEN false

@@ -73,8 +73,8 @@ def _taken_away(name: str, whose: str | None) -> str:
         # As one transaction that may write, since it may be typed in a session that may not by default.
         return f"BEGIN READ WRITE; {whose} RESET {name}; COMMIT;"
     return (
-        f"ALTER SYSTEM SET {name} = 0; then SELECT pg_reload_conf(); or take it out of PGOPTIONS, or of OPTIONS "
-        "in settings.DATABASES"
+        f"ALTER SYSTEM SET {name} = 0; then SELECT pg_reload_conf(); or take it out of PGOPTIONS, or of "
+        "OPTIONS in settings.DATABASES"
     )
 
 

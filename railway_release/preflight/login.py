@@ -9,6 +9,8 @@ from railway_release.preflight.target import Target
 
 # The lock's, one that reads, and Django's own. More workers than there are connections are not begun.
 _CONNECTIONS = 3
+# With fewer left, the reads leave those that they would keep to the workers.
+_PLENTY = 8
 
 
 def check(target: Target) -> None:
@@ -25,7 +27,9 @@ def check(target: Target) -> None:
             "default_transaction_read_only is on for this login: nothing can be written.",
             f"If that is not on purpose: {read_only.change}",
         )
-    _check_room(target.looks.look(narrowest_room))
+    room = target.looks.look(narrowest_room)
+    _check_room(room)
+    target.looks.single = room.free < _PLENTY
     if found:
         _tell_what_is_lifted([*found.values()])
 

@@ -37,6 +37,7 @@ class Looks:
         self._patience = patience
         self._open: list[Connection] = []
         self.server = Server(pooled=False, version=0, lock_slots=0)  # until the first connection is there
+        self.single = False  # whether others need the connections that there are
 
     def begin(self, wait: Callable[[Connect], Connection]) -> None:
         """Open the first connection as `wait` does it."""

@@ -94,7 +94,7 @@ def test_connections_that_others_use_up_are_told_and_waited_for(past: Project, a
     others = [session(past.database, url=roles.url(roles.owner)) for _ in range(3)]
     release = begin(past)
     told = release.reach("connections.few")["message"]
-    release.reach("survey.retried")
+    release.reach("database.retried")
     for one in others:
         one.close()
     run = release.finish()
