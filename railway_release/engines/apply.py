@@ -78,6 +78,8 @@ class Applier:
             connection.set_schema(schema.name, tenant_type=schema.type, include_public=False)
             MigrationRecorder(connection).ensure_schema()
         identity.take_on()
+        if schema.role == "shared":
+            connection.prepare_database()  # PostGIS makes its extension, where every tenant finds it
 
     def _before(self, identity: Identity) -> None:
         program = self._program

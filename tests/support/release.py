@@ -17,6 +17,12 @@ from .server import psql
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPT = ROOT / "run_migrations.py"
 EXAMPLE = ROOT / "examples" / "buildings"
+POSTGIS = """
+ORIGINAL_BACKEND = "django.contrib.gis.db.backends.postgis"
+if "django.contrib.gis" not in INSTALLED_APPS:
+    SHARED_APPS.insert(0, "django.contrib.gis")
+    INSTALLED_APPS.insert(0, "django.contrib.gis")
+"""
 
 
 @dataclass(frozen=True)
@@ -99,6 +105,8 @@ class Project:
         self.url = database.url  # for releases
         self.application_url = database.url
         shutil.copytree(EXAMPLE, folder, ignore=shutil.ignore_patterns("__pycache__", "staticfiles"))
+        if os.environ.get("TEST_POSTGIS"):  # the same tests through PostGIS' backend; see .ci/run
+            self.settings(POSTGIS)
 
     def write(self, path: str, text: str) -> Path:
         """Create or replace a file of the project."""
