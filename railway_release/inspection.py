@@ -13,7 +13,7 @@ from railway_release.migrations.standing import status_of
 from railway_release.phases import phase, preflight
 from railway_release.preflight.target import Target
 from railway_release.report import Pending, Report
-from railway_release.survey import Survey, look, look_at_records
+from railway_release.survey import Extent, Survey, look, look_at_records
 from railway_release.verification.compare import Depth
 from railway_release.words import count
 
@@ -47,17 +47,32 @@ def status(target: Target, report: Report) -> None:
 def planned(target: Target, report: Report) -> tuple[Planner, Survey]:
     """One look, as deep as the command wants it; what is pending is told."""
     planner = Planner(*target.config.app)
-    looking = report.command in ("verify", "check")
+    looking, start = report.command in ("verify", "check"), target.config.start
     depth = cast("Depth", target.config.depth if looking else "tables")
-    survey = look(target, planner, depth=depth, rows=not looking or depth == "everything")
+    extent: Extent = "tables" if looking and depth != "everything" else "all"
+    survey = look(target, planner, depth=depth, extent="shared tables" if start else extent)
+    if start:
+        _say_what_was_looked_at(survey.plan, depth)
     report.shared_schema = survey.plan.shared.schema.name
     report.pending = pending_of(survey.plan, target.config)
     _say_what_is_pending(survey.plan, report.pending)
     # A start command must be quick, and cannot mend models.
-    if not target.config.start and (changed := planner.changed_models()):
+    if not start and (changed := planner.changed_models()):
         text = f"models changed without a migration in {', '.join(changed)}; run makemigrations"
         get_logger().warning("models.changed", message=text, apps=changed)
     return planner, survey
+
+
+_LOOKED_AT = """looked at: the shared schema {} ({}); of {}, the records and whether the tables are there. \
+Not looked at: the tenants' columns, keys, constraints and indexes, and content types and permissions: \
+`python run_migrations.py check` does"""
+
+
+def _say_what_was_looked_at(plan: Plan, depth: Depth) -> None:
+    """A start command is to be quick, so it reads what its answer needs; nobody is to take it for more."""
+    tenants, shared = len(plan.tenants), plan.shared.schema.name
+    text = _LOOKED_AT.format(shared, depth, count(tenants, "tenant"))
+    get_logger().info("check.narrowed", message=text, schema=shared, depth=depth, tenants=tenants)
 
 
 def _say_what_is_pending(plan: Plan, pending: tuple[Pending, ...]) -> None:

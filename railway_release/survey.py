@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 from railway_release import topology
 from railway_release.config import Config
@@ -20,7 +20,7 @@ from railway_release.postgres.session import Connection, clip, quote
 from railway_release.postgres.sweep import Sweep
 from railway_release.preflight.target import Target
 from railway_release.verification import contents
-from railway_release.verification.compare import Depth, present, verify
+from railway_release.verification.compare import Compared, Depth, present, verify
 from railway_release.verification.contents import NOTHING_KNOWN, Contents
 from railway_release.verification.findings import INCOMPLETE, Finding
 from railway_release.verification.levels import levels
@@ -30,6 +30,8 @@ from railway_release.words import some
 # A tenant that is deleted between two statements takes its table or schema with it.
 _VANISHED = {"42P01", "3F000"}
 T = TypeVar("T")
+# With all come content types and permissions; with the last, of tenants' tables only that they are there.
+Extent = Literal["all", "tables", "shared tables"]
 
 _MOST_CONNECTIONS = 4  # the application needs the others
 
@@ -74,14 +76,13 @@ def look(
     earlier: Survey | None = None,
     depth: Depth = "tables",
     *,
-    rows: bool = True,
+    extent: Extent = "all",
 ) -> Survey:
     """Read everything; a few statements for each fifty schemas.
 
-    Except what an `earlier` look still answers, what lies below `depth`, and without `rows` content types
-    and permissions.
+    Except what an `earlier` look still answers, what lies below `depth`, and what is beyond the `extent`.
     """
-    wanted = _Wanted(earlier, depth, rows)
+    wanted = _Wanted(earlier, depth, extent)
     return reading(target, lambda sweep: _read(target, planner, sweep, wanted))
 
 
@@ -122,7 +123,7 @@ class _Wanted:
 
     earlier: Survey | None
     depth: Depth
-    rows: bool
+    extent: Extent
 
 
 def _read(target: Target, planner: Planner, sweep: Sweep, wanted: _Wanted) -> Survey:
@@ -137,8 +138,10 @@ def _read(target: Target, planner: Planner, sweep: Sweep, wanted: _Wanted) -> Su
     known = wanted.earlier.contents if wanted.earlier else NOTHING_KNOWN
     expected = levels(plan, planner, target.config)
     tables = present(sweep, expected)
-    held = contents.read(sweep, plan, planner, known, tables) if wanted.rows else NOTHING_KNOWN
-    findings = verify(sweep, expected, held, wanted.depth, tables)
+    everything = wanted.extent == "all"
+    held = contents.read(sweep, plan, planner, known, tables) if everything else NOTHING_KNOWN
+    within = [plan.shared] if wanted.extent == "shared tables" else plan.schemas
+    findings = verify(sweep, expected, held, tables, Compared(wanted.depth, within))
     shared = there.shared.name
     plan = plan.completing(_incomplete(plan, held, findings, target.config))
     ours = (f for f in findings if target.config.includes(f.schema, shared=f.schema == shared))

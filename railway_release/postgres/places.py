@@ -1,4 +1,4 @@
-"""Places: in which schemas a column, an index or a sequence lies; one statement for all schemas."""
+"""Places: in which schemas something lies, and what lies in one of them; one statement each."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from railway_release.postgres.session import Connection, fetch
+from railway_release.postgres.shape_queries import TABLES
 
 
 def columns(
@@ -19,6 +20,16 @@ def columns(
 def relations(connection: Connection, names: Collection[str]) -> frozenset[tuple[str, str]]:
     """Schema and name of each table, view, index or sequence that has one of these names."""
     return frozenset((schema, name) for schema, name in fetch(connection, _RELATIONS, (sorted(names),)))
+
+
+def tables(connection: Connection, schema: str) -> frozenset[str]:
+    """The tables and views of one schema, whatever else there is."""
+    return frozenset(name for _, name, *_ in fetch(connection, TABLES, (schema,)))
+
+
+def commented(connection: Connection, text: str) -> frozenset[str]:
+    """The schemas with this comment."""
+    return frozenset(name for (name,) in fetch(connection, _COMMENTED, (text,)))
 
 
 def used_tables(connection: Connection, schema: str, names: Collection[str]) -> dict[str, bool]:
@@ -56,6 +67,10 @@ _RELATIONS = """
 SELECT n.nspname::text, c.relname::text
 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 WHERE c.relname = ANY(%s)
+"""
+_COMMENTED = """
+SELECT n.nspname::text FROM pg_catalog.pg_namespace n
+WHERE pg_catalog.obj_description(n.oid, 'pg_namespace') = %s
 """
 _USED = """
 SELECT c.relname::text, c.relpages > 0 OR c.reltuples > 0

@@ -19,7 +19,7 @@ _OTHERS = """
         || replace(pg_get_triggerdef(g.oid), {own}, '') AS definition
     FROM pg_catalog.pg_trigger g JOIN pg_catalog.pg_class c ON c.oid = tgrelid
     JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-    WHERE NOT tgisinternal AND c.oid IN (SELECT oid FROM t)
+    WHERE NOT tgisinternal AND {of_them tgrelid}
     UNION ALL
     SELECT polrelid::bigint, 'policy ' || polname || ': ' || concat_ws(' ', polcmd, polpermissive,
         (SELECT string_agg(CASE r WHEN 0 THEN 'public' ELSE pg_get_userbyid(r) END, ',')
@@ -28,27 +28,41 @@ _OTHERS = """
             {own}, ''))
     FROM pg_catalog.pg_policy p JOIN pg_catalog.pg_class c ON c.oid = polrelid
     JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-    WHERE c.oid IN (SELECT oid FROM t)
+    WHERE {of_them polrelid}
     UNION ALL
     SELECT tgrelid::bigint, 'triggers disabled: ' || count(*) FROM pg_catalog.pg_trigger
-    WHERE tgenabled = 'D' AND tgrelid IN (SELECT oid FROM t) GROUP BY tgrelid
+    WHERE tgenabled = 'D' AND {of_them tgrelid} GROUP BY tgrelid
     UNION ALL
     SELECT ev_class::bigint, 'rule ' || rulename FROM pg_catalog.pg_rewrite
-    WHERE rulename <> '_RETURN' AND ev_class IN (SELECT oid FROM t)
+    WHERE rulename <> '_RETURN' AND {of_them ev_class}
     UNION ALL
     SELECT c.oid::bigint, 'unlogged' FROM pg_catalog.pg_class c
-    WHERE c.relpersistence = 'u' AND c.oid IN (SELECT oid FROM t)
+    WHERE c.relpersistence = 'u' AND {of_them c.oid}
     UNION ALL
     SELECT c.oid::bigint, 'row security: ' || CASE WHEN c.relforcerowsecurity THEN 'forced' ELSE 'on' END
-    FROM pg_catalog.pg_class c WHERE c.relrowsecurity AND c.oid IN (SELECT oid FROM t)
+    FROM pg_catalog.pg_class c WHERE c.relrowsecurity AND {of_them c.oid}
 """
 
 
-def _filled(text: str) -> str:
+_ALL, _GIVEN = r"\1 IN (SELECT oid FROM t)", r"\1 = ANY(%s::oid[])"  # the latter through an index
+
+
+def _filled(text: str, them: str = _ALL) -> str:
     text = re.sub(r"\{table_is (\w+)\}", lambda found: _TABLE_IS.format(*found.groups()), text)
     text = re.sub(r"\{names (\w+) (\w+)\}", lambda found: _NAMES.format(*found.groups()), text)
-    return text.replace("{others}", _OTHERS).replace("{own}", _OWN)
+    text = text.replace("{others}", _OTHERS).replace("{own}", _OWN)
+    return re.sub(r"\{of_them ([\w.]+)\}", them, text)
 
+
+# pg_class has no index by schema, but what lies in a schema depends on it, and of that there is one.
+TABLES = """
+SELECT n.nspname::text, c.relname::text, c.relkind IN ('r', 'p'), c.oid::bigint
+FROM pg_catalog.pg_namespace n
+JOIN pg_catalog.pg_depend d ON d.refclassid = 'pg_catalog.pg_namespace'::regclass AND d.refobjid = n.oid
+  AND d.classid = 'pg_catalog.pg_class'::regclass
+JOIN pg_catalog.pg_class c ON c.oid = d.objid AND c.relkind IN ('r', 'p', 'v', 'm', 'f')
+WHERE n.nspname = %s
+"""
 
 GROUPS = """
 WITH t AS MATERIALIZED (
@@ -117,6 +131,7 @@ _DIGESTS = {
     """,
 }
 
+# OFFSET 0 keeps the planner from joining with all constraints and columns that there are.
 _DETAILS = {
     "columns": """
     SELECT attrelid::bigint, attname::text,
@@ -182,16 +197,16 @@ _DETAILS = {
     CROSS JOIN LATERAL generate_series(1, indnkeyatts) AS k
     JOIN pg_catalog.pg_opclass o ON o.oid = indclass[k - 1]
     LEFT JOIN pg_catalog.pg_collation l ON l.oid = indcollation[k - 1]
-    LEFT JOIN pg_catalog.pg_attribute a ON a.attrelid = indrelid AND a.attnum = indkey[k - 1]
+    LEFT JOIN LATERAL (SELECT * FROM pg_catalog.pg_attribute
+        WHERE attrelid = indrelid AND attnum = indkey[k - 1] OFFSET 0) AS a ON true
     WHERE indrelid = ANY(%s::oid[])
       AND NOT EXISTS (SELECT FROM pg_catalog.pg_constraint
-          WHERE conindid = indexrelid AND contype IN ('p', 'u', 'x'))
+          WHERE conrelid = indrelid AND conindid = indexrelid AND contype IN ('p', 'u', 'x') OFFSET 0)
     GROUP BY x.*, indrelid, indexrelid, i.relname, am.amname, indisunique, indkey, indnkeyatts, indpred,
         indisvalid, indisready
     ORDER BY i.relname
     """,
     "others": """
-    WITH t AS (SELECT unnest(%s::oid[]) AS oid)
     SELECT oid, definition FROM ({others}) AS o ORDER BY definition
     """,
 }
@@ -227,4 +242,4 @@ GROUP BY text
 
 OBJECTS = _filled(_OBJECTS)
 DIGESTS = {name: _filled(text) for name, text in _DIGESTS.items()}
-DETAILS = {name: _filled(text) for name, text in _DETAILS.items()}
+DETAILS = {name: _filled(text, _GIVEN) for name, text in _DETAILS.items()}

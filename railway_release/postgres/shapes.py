@@ -6,21 +6,28 @@ The server makes a digest of each table; of those that are equal in name and dig
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 
 from railway_release.postgres.session import Connection, fetch
 from railway_release.postgres.shape import Check, Column, ForeignKey, Index, Part, Shape, Unique
-from railway_release.postgres.shape_queries import DETAILS, DIGESTS, GROUPS, OBJECTS
+from railway_release.postgres.shape_queries import DETAILS, DIGESTS, GROUPS, OBJECTS, TABLES
 from railway_release.postgres.sweep import Sweep
 
-Depth = Literal["columns", "everything"]
+Depth = Literal["columns", "models", "everything"]  # the second is all that models tell of
 T = TypeVar("T")
 
 
 _COLUMNS = ("columns", "defaults", "sequences")
-_EVERYTHING = (*_COLUMNS, "uniques", "foreign_keys", "checks", "indexes", "others")
+_MODELS = (*_COLUMNS, "uniques", "foreign_keys", "checks", "indexes")
+_PARTS: dict[Depth, tuple[str, ...]] = {
+    "columns": _COLUMNS,
+    "models": _MODELS,
+    "everything": (*_MODELS, "others"),
+}
+# So few are found through the indexes of the catalog; digests of more need all of it, whatever their number.
+_FEW = 4
 
 
 @dataclass(frozen=True)
@@ -32,15 +39,33 @@ class Alike:
     shape: Shape
 
 
-def read(sweep: Sweep, schemas: Iterable[str], depth: Depth) -> list[Alike]:
-    """All tables and views of these schemas; `columns` leaves out constraints, indexes and the rest."""
-    parts = [DIGESTS[name] for name in (_EVERYTHING if depth == "everything" else _COLUMNS)]
-    groups = _groups(sweep, sorted(schemas), GROUPS.format(digests=" UNION ALL ".join(parts)))
+def read(
+    sweep: Sweep, schemas: Iterable[str], depth: Depth, tables: Collection[str] | None = None
+) -> list[Alike]:
+    """The tables and views of these schemas, all or those of some names.
+
+    `columns` leaves out constraints, indexes and the rest.
+    """
+    names = sorted(schemas)
+    if len(names) <= _FEW or tables is not None:
+        return _each(sweep.connection, names, depth, tables)
+    parts = [DIGESTS[name] for name in _PARTS[depth]]
+    groups = _groups(sweep, names, GROUPS.format(digests=" UNION ALL ".join(parts)))
     shapes = _shapes(sweep.connection, [example for _, example in groups.values()], depth)
     return [
         Alike(name, tuple(members), shapes(example, is_table))
         for (name, _, is_table), (members, example) in groups.items()
     ]
+
+
+def _each(
+    connection: Connection, schemas: Sequence[str], depth: Depth, tables: Collection[str] | None
+) -> list[Alike]:
+    """Each table by itself."""
+    there = [row for name in schemas for row in fetch(connection, TABLES, (name,))]
+    found = [row for row in there if tables is None or row[1] in tables]
+    shapes = _shapes(connection, [oid for *_, oid in found], depth)
+    return [Alike(name, (schema,), shapes(oid, is_table)) for schema, name, is_table, oid in found]
 
 
 def _groups(sweep: Sweep, schemas: Sequence[str], select: str) -> dict[Any, tuple[list[str], int]]:
@@ -60,12 +85,12 @@ def objects(connection: Connection, schemas: Iterable[str]) -> list[tuple[str, l
 def _shapes(connection: Connection, tables: Sequence[int], depth: Depth) -> Callable[[int, bool], Shape]:
     def rows(name: str, make: Callable[..., T]) -> dict[int, list[T]]:
         found: dict[int, list[T]] = defaultdict(list)
-        if name in wanted:
-            for table, *row in fetch(connection, DETAILS[name], (list(tables),)):
+        if name in _PARTS[depth]:
+            select = DETAILS[name]
+            for table, *row in fetch(connection, select, (list(tables),) * select.count("%s")):
                 found[table].append(make(*row))
         return found
 
-    wanted = _EVERYTHING if depth == "everything" else _COLUMNS
     columns = rows("columns", Column)
     uniques, foreign_keys = rows("uniques", _unique), rows("foreign_keys", _foreign_key)
     checks, indexes, others = rows("checks", Check), rows("indexes", _index), rows("others", str)

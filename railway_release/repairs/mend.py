@@ -58,7 +58,9 @@ class Mending:
     def _verify(
         self, connection: Connection, one: SchemaPlan, remedy: Remedy, before: Sequence[Deviation]
     ) -> None:
-        left = {_key(each) for each in _deviations(connection, self._expectations, one)}
+        touched = {each.difference.table for each in before if _key(each) in remedy.mends}
+        compared = {*remedy.alters, *touched}
+        left = {_key(each) for each in _deviations(connection, self._expectations, one, compared)}
         done = {key for key in remedy.mends if key[0] != INDEX_INVALID}  # those come after the COMMIT
         allowed = {_key(each) for each in before} - done
         if wrong := sorted(left - allowed):
@@ -81,12 +83,12 @@ def _key(one: Deviation) -> tuple[str, str]:
     return one.difference.id, one.difference.object
 
 
-def _deviations(connection: Connection, expectations: Expectations, one: SchemaPlan) -> Iterator[Deviation]:
-    """Of this schema; the shared one is read, too, for what points there."""
-    plans = {one, expectations.levels.plan.shared}
-    structure = Structure(Sweep(connection), expectations, plans, "everything")
-    found = (*structure.missing_tables(), *structure.deviations())
-    yield from (each for each in found if each.plan == one)
+def _deviations(
+    connection: Connection, expectations: Expectations, one: SchemaPlan, tables: Collection[str]
+) -> Iterator[Deviation]:
+    """What these tables lack: those that were made or altered, and by that those that point there."""
+    structure = Structure(Sweep(connection), expectations, [one], "models", tables)
+    yield from (*structure.missing_tables(), *structure.deviations())
 
 
 @contextlib.contextmanager

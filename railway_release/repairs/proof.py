@@ -93,8 +93,7 @@ class _View:
     @cached_property
     def deviations(self) -> list[Deviation]:
         """What would be wrong."""
-        found = [*self._structure.missing_tables(), *self._structure.deviations()]
-        return [one for one in found if one.plan == self.plan]
+        return [*self._structure.missing_tables(), *self._structure.deviations()]
 
     def holds(self, table: str) -> bool:
         """Whether the schema has the table."""
@@ -102,8 +101,7 @@ class _View:
 
     @cached_property
     def _structure(self) -> Structure:
-        plans = {self.plan, self.expectations.levels.plan.shared}
-        return Structure(self.sweep, self.expectations, plans, "everything")
+        return Structure(self.sweep, self.expectations, [self.plan], "models")
 
 
 def _made(before: Tables, view: _View) -> Iterator[str]:

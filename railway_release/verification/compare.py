@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import fnmatch
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Literal, cast
 
 from railway_release.config import Config
 from railway_release.migrations.outcome import in_words
 from railway_release.migrations.plan import Plan, SchemaPlan
-from railway_release.postgres import catalog
+from railway_release.postgres import catalog, places
 from railway_release.postgres.sweep import Sweep
 from railway_release.verification import findings, structure
 from railway_release.verification.contents import TABLES, Contents
@@ -24,6 +24,14 @@ Depth = Literal["tables", "columns", "everything"]
 Present = dict[str, frozenset[str]]  # of the tables that are asked for, those that each schema has
 
 
+@dataclass(frozen=True)
+class Compared:
+    """What of a table is looked at beside that it is there, and in which schemas."""
+
+    depth: Depth
+    within: Collection[SchemaPlan]
+
+
 def present(sweep: Sweep, levels: Levels) -> Present:
     """Which of all tables that are expected anywhere, or are to be read, each schema has."""
     names = {table.name for tables in set(levels.tables.values()) for table in tables}
@@ -31,16 +39,17 @@ def present(sweep: Sweep, levels: Levels) -> Present:
 
 
 def verify(
-    sweep: Sweep, levels: Levels, contents: Contents, depth: Depth, present: Present
+    sweep: Sweep, levels: Levels, contents: Contents, present: Present, compared: Compared
 ) -> tuple[Finding, ...]:
-    """All findings; `depth` says what of a table is looked at beside that it is there."""
+    """All findings."""
     plan = levels.plan
     everything = {table for tables in set(levels.tables.values()) for table in tables}
     columns = catalog.columns(sweep.connection, {table.column for table in everything if table.column})
     found = [*_missing_tables(levels, present), *_missing_columns(levels, present, columns)]
     found += [*_missing_rows(contents), *_of_topology(plan)]
-    if depth != "tables":
-        found += structure.verify(sweep, levels, depth)
+    if compared.depth != "tables":
+        found += _half_created(sweep, compared.within)
+        found += structure.verify(sweep, levels, compared.depth, compared.within)
     return tuple(_judged(finding, levels.config) for finding in found)
 
 
@@ -85,6 +94,13 @@ def _missing_columns(
 def _missing_rows(contents: Contents) -> Iterator[Finding]:
     for name, words in contents.absent.items():
         yield Finding(findings.INCOMPLETE, "warning", name, "rows", found=words)
+
+
+def _half_created(sweep: Sweep, within: Iterable[SchemaPlan]) -> Iterator[Finding]:
+    marked = places.commented(sweep.connection, findings.MARK)
+    for one in within:
+        if one.schema.name in marked:
+            yield Finding(findings.HALF_CREATED, "warning", one.schema.name, "schema")
 
 
 def _of_topology(plan: Plan) -> Iterator[Finding]:

@@ -11,6 +11,7 @@ GHOST = "table.ghost"
 MASKED = "table.masked"
 MISSING = "table.missing"
 NO_SCHEMA = "schema.missing"
+HALF_CREATED = "schema.unfinished"
 NO_ROW = "schema.unowned"
 UNMIGRATED = "app.unmigrated"
 AHEAD = "app.ahead"
@@ -43,6 +44,9 @@ INDEX_MISSING = "index.missing"
 INDEX_INVALID = "index.invalid"
 ODD_ONE_OUT = "schema.odd"
 
+# The comment on a schema until its creation is complete.
+MARK = "railway-release has not finished creating this schema"
+
 # All others are errors: the code fails, or lets in what it must not.
 WARNINGS = frozenset(
     {
@@ -63,6 +67,8 @@ HINTS = {
     "`repair` creates it if no rows hide there.",
     MISSING: "It is listed as expected but is not there; correct the list or create it.",
     NO_SCHEMA: "The row has no schema: `repair` creates it; or delete the row.",
+    HALF_CREATED: "A repair that was cut off has created the schema: `repair` completes it, and tells the "
+    "receivers of post_schema_sync.",
     NO_ROW: "The schema has migration records but no tenant row: a deleted tenant, or a renamed one.",
     UNMIGRATED: "The app has models but no migrations, so nothing creates this table: run makemigrations.",
     UNREADABLE: "Its django_migrations cannot be read, so nothing is known of it; grant the privilege that "

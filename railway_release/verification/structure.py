@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from railway_release.migrations.plan import SchemaPlan
-from railway_release.postgres import catalog, shapes
+from railway_release.postgres import places, shapes
 from railway_release.postgres.shape import Column, Shape
 from railway_release.postgres.shapes import Alike, Depth
 from railway_release.postgres.sweep import Sweep
@@ -47,18 +47,28 @@ class _Compared:
 
 
 class Structure:
-    """The tables of some schemas as they are now, each compared once for all in which it should be alike."""
+    """The tables of some schemas as they are now, each compared once for all in which it should be alike.
+
+    Of other tables than `compared`, if there are any, it is only seen that they are there.
+    """
 
     def __init__(
-        self, sweep: Sweep, expectations: Expectations, plans: Iterable[SchemaPlan], depth: Depth
+        self,
+        sweep: Sweep,
+        expectations: Expectations,
+        plans: Iterable[SchemaPlan],
+        depth: Depth,
+        compared: Collection[str] | None = None,
     ) -> None:
         self._levels = expectations.levels
         self._expectations = expectations
-        self._connection = sweep.connection
         self.plans = {one.schema.name: one for one in plans if can_be_judged(one)}
-        found = shapes.read(sweep, self.plans, depth)
+        found = shapes.read(sweep, self.plans, depth, compared)
         self._there = [alike for alike in found if not self._levels.ignores(alike.table)]
         self.tables = {(schema, alike.table) for alike in self._there for schema in alike.schemas}
+        self._shared = self._levels.plan.shared.schema.name  # others point there, and what is masked is there
+        named = {self._shared} - self.plans.keys() if compared is None else {self._shared, *self.plans}
+        self.tables |= {(name, table) for name in named for table in places.tables(sweep.connection, name)}
         self._server = Server(sweep.connection)
 
     def missing_tables(self) -> Iterator[Deviation]:
@@ -69,10 +79,8 @@ class Structure:
             for table, shape in self._expectations.of(one).items()
             if (one.schema.name, table) not in self.tables
         ]
-        present = catalog.tables(self._connection, {table for _, table, _ in missing}) if missing else {}
-        in_shared = present.get(self._levels.plan.shared.schema.name, ())
         for one, table, shape in missing:
-            masked = one.schema.role != "shared" and table in in_shared
+            masked = one.schema.role != "shared" and (self._shared, table) in self.tables
             id = findings.MASKED if masked else findings.GHOST
             yield Deviation(one, self._app(one, table), Difference(id, table, table=table, piece=shape))
 
@@ -122,9 +130,11 @@ class Structure:
         return next((each.app for each in known if each.name == table), "")
 
 
-def verify(sweep: Sweep, levels: Levels, depth: Depth) -> Iterator[Finding]:
+def verify(sweep: Sweep, levels: Levels, depth: Depth, plans: Collection[SchemaPlan]) -> Iterator[Finding]:
     """Findings about columns, and with `everything` about all that tables are made of."""
-    structure = Structure(sweep, Expectations(levels), levels.plan.schemas, depth)
+    if depth == "everything" and len(plans) == 1:
+        depth = "models"  # what no model tells of is compared with others
+    structure = Structure(sweep, Expectations(levels), plans, depth)
     facts = Facts(structure.plans.values())
     found = [*structure.deviations(facts)]
     yield from (_finding(one) for one in found)

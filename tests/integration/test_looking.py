@@ -128,6 +128,22 @@ def test_check_start_names_the_tenant_that_lacks_a_table_as_an_error(current: Pr
     assert event["message"].startswith("table.ghost buildings_buildingmembership in athena")
 
 
+def test_check_start_holds_up_for_a_column_that_the_shared_schema_lacks(current: Project) -> None:
+    current.database.sql("ALTER TABLE public.users_user DROP COLUMN last_login")
+
+    assert current.run("check", "--start").code == 8
+
+
+def test_check_start_reads_no_columns_of_tenants_and_says_so(current: Project) -> None:
+    current.database.sql("ALTER TABLE athena.announcements_announcement DROP COLUMN pinned")
+    start, check = current.run("check", "--start"), current.run("check")
+
+    assert (start.code, start.report["findings"]) == (0, []), start.text
+    assert "Not looked at: the tenants' columns" in start.event("check.narrowed")["message"]
+    assert check.findings("column.missing") == [("athena", "announcements_announcement.pinned")]
+    assert check.named("check.narrowed") == []
+
+
 def test_check_start_holds_up_for_a_pending_shared_schema(current: Project) -> None:
     behind(current, "public", "users")
 
