@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 
@@ -17,10 +17,11 @@ from railway_release.log import Screen
 from railway_release.migrations.outcome import Outcome, dotted
 from railway_release.migrations.plan import Cohort, Planner, SchemaPlan
 from railway_release.phases import locked, phase, preflight, preflight_to_write
+from railway_release.postgres import places
 from railway_release.preflight.target import Target
 from railway_release.progress import Progress
 from railway_release.release import migrate, naming_the_unreached
-from railway_release.repairs.create import create_schema
+from railway_release.repairs import create
 from railway_release.repairs.examine import Examination, examine
 from railway_release.repairs.hints import hint_of
 from railway_release.repairs.mend import Mending
@@ -28,6 +29,7 @@ from railway_release.repairs.remedy import Prescribed, Remedy
 from railway_release.report import Report
 from railway_release.survey import look
 from railway_release.topology import Schema
+from railway_release.verification.findings import CREATING
 from railway_release.words import count, some
 from railway_release.work import Work
 
@@ -97,10 +99,13 @@ class _Repair:
             backup.before_changing(*self._to_be_changed(found))
             self._report.backup = backup.result
         try:
-            with phase(self._report, "repair"), bounded_waits(self._turns.terms):
+            with phase(self._report, "repair"):
                 found = self._mend(found)
+                made = self._make_schemas(found)
             if not self._shared_failed(found):
-                self._release(backup, found)
+                self._release(backup, found, made)
+                with phase(self._report, "create"):
+                    found = self._complete(found, made)
         finally:
             self._report.outcomes = tuple(self._merged(found))
         self._verify(found)
@@ -113,11 +118,13 @@ class _Repair:
 
     def _mend(self, found: Examination) -> Examination:
         for _ in range(_ROUNDS):
-            waiting = {name: one for name, one in found.to_do.items() if not self._failed(name)}
+            to_do = {name: one for name, one in found.to_do.items() if one.mends_schema}
+            waiting = {name: one for name, one in to_do.items() if not self._failed(name)}
             if not waiting:
                 break
             try:
-                self._round(found, waiting)
+                with bounded_waits(self._turns.terms):
+                    self._round(found, waiting)
             finally:
                 self._progress.end()
             if self._shared_failed(found):
@@ -135,13 +142,37 @@ class _Repair:
                 break
 
     def _turn(self, name: str, remedy: Remedy, found: Examination) -> Outcome:
-        if remedy.creates_schema:
-            nothing = SchemaPlan(Schema(name, "tenant"), Cohort(frozenset(), ()), frozenset())
-            return self._turns.take(nothing, partial(create_schema, name))
         mending = Mending(found.expectations, self._turns.hand)
         one = found.plans[name]
         work = partial(mending.mend, one, remedy, found.deviations.get(name, ()))
         return self._turns.take(one, work)
+
+    def _make_schemas(self, found: Examination) -> frozenset[str]:
+        """Empty ones, for what is pending to be run there as in all others; returns those that are ours."""
+        own = [name for name, one in found.to_do.items() if one.is_own]
+        if not own or self._shared_failed(found):
+            return frozenset()
+        self._each(found, [name for name in own if found.remedies[name].creates_schema], create.make)
+        return self._target.looks.look(partial(places.commented, text=CREATING)) & frozenset(own)
+
+    def _complete(self, found: Examination, made: frozenset[str]) -> Examination:
+        """What is left of creating schemas once the others are migrated: templates are, too, by then."""
+        if Exit.SHARED_FAILED in self._report.causes:
+            return found
+        migrated = {one.schema for one in self._report.outcomes if one.state in ("migrated", "current")}
+        self._each(found, [name for name in found.to_do if name in migrated & made], create.finish)
+        later = [name for name, one in found.to_do.items() if one.through_django_tenants]
+        self._each(found, later, create.make_through_django_tenants)
+        # A template had perhaps not all that the models tell of.
+        return self._mend(_examined(self._target, self._planner, self._report)) if later else found
+
+    def _each(self, found: Examination, names: Iterable[str], work: Callable[[str], None]) -> None:
+        """A turn for each of these, in which no migration is run by us."""
+        with bounded_waits(self._turns.terms):
+            for name in names:
+                self._guard.check()
+                nothing = SchemaPlan(Schema(name, "tenant"), Cohort(frozenset(), ()), frozenset())
+                self._end(self._turns.take(nothing, partial(work, name)), found.remedies[name])
 
     def _end(self, outcome: Outcome, remedy: Remedy) -> Outcome:
         """Its outcome, with those of earlier rounds."""
@@ -149,7 +180,7 @@ class _Repair:
         repairs = before.repairs if before else ()
         state = "repaired" if outcome.state == "migrated" else outcome.state
         if state == "repaired":
-            repairs += _in_words(remedy)
+            repairs = tuple(dict.fromkeys((*repairs, *_in_words(remedy))))
         message = "stopped before it was repaired; nothing is half done"
         ended = self._outcomes[outcome.schema] = replace(
             outcome,
@@ -167,15 +198,16 @@ class _Repair:
     def _shared_failed(self, found: Examination) -> bool:
         return self._failed(found.survey.plan.shared.schema.name)
 
-    def _release(self, backup: Backup, found: Examination) -> None:
+    def _release(self, backup: Backup, found: Examination, made: frozenset[str]) -> None:
         """What is pending, as a release does it; not where it would meet what is wrong still."""
-        failed = (name for name in self._outcomes if self._failed(name))
+        failed = [name for name in self._outcomes if self._failed(name)]
+        later = [name for name, one in found.to_do.items() if one.through_django_tenants]
         config = self._target.config
-        without = replace(config, exclude=(*config.exclude, *failed, *found.obstructed))
+        without = replace(config, exclude=(*config.exclude, *failed, *later, *found.obstructed))
         target = replace(self._target, config=without)
         before = look(target, self._planner)
         engine = chosen_engine(target, self._planner, before.plan, self._guard)
-        work = Work(target, self._report, self._planner, before, engine, backup, self._progress)
+        work = Work(target, self._report, self._planner, before, engine, backup, self._progress, made)
         with naming_the_unreached(work):
             migrate(work)
 

@@ -87,8 +87,9 @@ class Doubtful:
 
 
 def _doubtful(work: Work, survey: Survey, waiting: Collection[str]) -> Doubtful:
-    half_made = suspects(survey.plan.tenants, _known_before(work), survey.fresh) & set(waiting)
-    return Doubtful(half_made, (survey.fresh & set(waiting)) - half_made)
+    strange = set(waiting) - work.own
+    half_made = suspects(survey.plan.tenants, _known_before(work), survey.fresh) & strange
+    return Doubtful(half_made, (survey.fresh & strange) - half_made)
 
 
 def _dropped_since(work: Work, survey: Survey) -> Iterator[Outcome]:

@@ -24,3 +24,4 @@ class Work:
     engine: Engine
     backup: Backup
     progress: Progress
+    own: frozenset[str] = frozenset()  # schemas that this run has made, so that nobody else is creating them

@@ -1,14 +1,142 @@
-"""Create: the schema of a tenant that has a row and no schema, as django-tenants would."""
+"""Create: the schemas of tenants that have a row and none, and what django-tenants does around that.
+
+A new schema is made empty and migrated with all others, unless only TenantMixin.create_schema can make it.
+Until its creation is complete it bears a mark, its comment, by which the next run finds it.
+"""
 
 from __future__ import annotations
 
-from django_tenants.utils import get_tenant_model
+import contextlib
+from collections.abc import Iterator, Sequence
+from typing import Any
 
+from django.conf import settings
+from django.db import transaction
+from django_tenants.migration_executors import get_executor
+from django_tenants.signals import post_schema_sync
+from django_tenants.utils import (
+    get_creation_fakes_migrations,
+    get_tenant_base_schema,
+    get_tenant_model,
+    get_tenant_types,
+    has_multi_type_tenants,
+    schema_exists,
+)
+
+from railway_release.log import get_logger
+from railway_release.postgres.failures import describe
+from railway_release.postgres.session import literal, quote
+from railway_release.repairs.mend import NotMended
 from railway_release.topology import tenant_connection
+from railway_release.verification.findings import CREATING
 
 
-def create_schema(name: str) -> None:
-    """Cloned from the template if there is one, else migrated from zero."""
+def why_through_django_tenants(names: Sequence[str]) -> dict[str, str]:
+    """Why only django-tenants' own create_schema() can make these tenants' schemas; nothing where we can."""
+    connection = tenant_connection()
+    connection.set_schema_to_public()
+    with transaction.atomic(using=connection.alias):
+        rows = get_tenant_model().objects.using(connection.alias).filter(schema_name__in=names)
+        reasons = {tenant.schema_name: _why(tenant) for tenant in rows}
+        # Undone, so that search_path does not stay behind on a pooled server connection.
+        transaction.set_rollback(True, using=connection.alias)
+    return reasons
+
+
+def _why(tenant: Any) -> str:
+    if type(tenant).create_schema is not _mixin().create_schema:
+        return f"{type(tenant).__name__}.create_schema is the project's own"
+    try:
+        template = _template(tenant)
+    except Exception as error:  # noqa: BLE001 - settings that django-tenants itself refuses
+        return describe(error)
+    return f"it is cloned from {template}" if template else ""
+
+
+def make(name: str) -> None:
+    """Empty, and with the mark; nothing if somebody else was quicker."""
+    # Its module has models in reach, which are there only after django.setup().
+    from django_tenants.postgresql_backend.base import _check_schema_name  # noqa: PLC0415
+
+    tenant = _tenant(name)
+    _check_schema_name(name)
+    if has_multi_type_tenants() and tenant.get_tenant_type() not in get_tenant_types():
+        raise NotMended(f"not created: its type {tenant.get_tenant_type()!r} is not in TENANT_TYPES")
+    with _cursor() as cursor:
+        if not schema_exists(name, tenant_connection().alias):
+            cursor.execute(f"CREATE SCHEMA {quote(name)}; {_comment(name, literal(CREATING))}")
+
+
+def make_through_django_tenants(name: str) -> None:
+    """As its save() would; a clone comes with its records, or not at all."""
+    tenant = _tenant(name)
+    text = f"{name}: created through django-tenants' own machinery, since {_why(tenant)}"
+    get_logger().info("schema.created_otherwise", message=text, schema=name)
+    with _all_or_nothing(tenant):
+        if tenant.create_schema(check_if_exists=True, verbosity=0) is False:
+            return  # somebody else was quicker
+        with _cursor() as cursor:
+            cursor.execute(_comment(name, literal(CREATING)))
+    finish(name)
+
+
+def finish(name: str) -> None:
+    """Tell those who wait for it, as save() does where it creates schemas, and take the mark away.
+
+    Whoever was told and failed, or was cut off, is told again by the next run.
+    """
+    tenant = _tenant(name)
+    if tenant.auto_create_schema:
+        post_schema_sync.send(sender=_mixin(), tenant=tenant.serializable_fields())
+        tenant_connection().set_schema_to_public()
+    with _cursor() as cursor:
+        cursor.execute(_comment(name, "NULL"))
+
+
+def _tenant(name: str) -> Any:
     tenant_connection().set_schema_to_public()
-    tenant = get_tenant_model().objects.using(tenant_connection().alias).get(schema_name=name)
-    tenant.create_schema(check_if_exists=True, verbosity=0)
+    rows = get_tenant_model().objects.using(tenant_connection().alias)
+    try:
+        return rows.get(schema_name=name)
+    except get_tenant_model().DoesNotExist:
+        raise NotMended("its row is gone by now") from None
+
+
+def _mixin() -> Any:
+    # It reads TENANT_MODEL when it is imported.
+    from django_tenants.models import TenantMixin  # noqa: PLC0415
+
+    return TenantMixin
+
+
+def _template(tenant: Any) -> str:
+    """The schema that it is to be cloned from, if that is there."""
+    if not get_creation_fakes_migrations():
+        return ""
+    # Before 4.0, all types have the same.
+    template = tenant.get_base_schema() if hasattr(tenant, "get_base_schema") else get_tenant_base_schema()
+    return str(template) if template and schema_exists(template, tenant_connection().alias) else ""
+
+
+@contextlib.contextmanager
+def _all_or_nothing(tenant: Any) -> Iterator[None]:
+    """One transaction, where nobody's own code and no other process has a part in it."""
+    own = type(tenant).create_schema is not _mixin().create_schema
+    elsewhere = hasattr(settings, "GET_EXECUTOR_FUNCTION") or get_executor().codename != "standard"
+    if own or elsewhere or not _template(tenant):
+        yield
+        return
+    with transaction.atomic(using=tenant_connection().alias):
+        yield
+
+
+@contextlib.contextmanager
+def _cursor() -> Iterator[Any]:
+    """The driver's own: Django's would set the path first."""
+    tenant_connection().ensure_connection()
+    with tenant_connection().connection.cursor() as cursor:
+        yield cursor
+
+
+def _comment(name: str, text: str) -> str:
+    return f"COMMENT ON SCHEMA {quote(name)} IS {text}"

@@ -13,13 +13,14 @@ from railway_release.migrations.plan import Planner, SchemaPlan
 from railway_release.postgres.sweep import Sweep
 from railway_release.preflight.target import Target
 from railway_release.repairs import rows, unrecorded
+from railway_release.repairs.create import why_through_django_tenants
 from railway_release.repairs.prescribe import prescribe
 from railway_release.repairs.refuse import IGNORED, NOT_OURS, leaves
 from railway_release.repairs.remedy import Refusal, Remedy
 from railway_release.survey import Survey, look, reading
 from railway_release.topology import tenant_connection
 from railway_release.verification.expectations import Expectations
-from railway_release.verification.findings import COLUMN_MISSING, GHOST, MASKED, NO_SCHEMA
+from railway_release.verification.findings import COLUMN_MISSING, GHOST, HALF_CREATED, MASKED, NO_SCHEMA
 from railway_release.verification.levels import levels
 from railway_release.verification.structure import Deviation, Structure
 
@@ -69,6 +70,10 @@ def _examine(target: Target, planner: Planner, survey: Survey, sweep: Sweep) -> 
     apps = {(name, app) for name, keys, refused in begun for app in unrecorded.apps(keys, refused)}
     known = {name: [*_of_known_level(ones, apps, expectations)] for name, ones in found.items()}
     remedies = defaultdict(Remedy, _remedies(survey, expectations, known, sweep))
+    for name in (one.schema.name for one in survey.plan.tenants):
+        if _is_found(HALF_CREATED, name, survey):
+            mends = (*remedies[name].mends, (HALF_CREATED, name))
+            remedies[name] = replace(remedies[name], mends=mends, finishes_schema=True)
     for name, keys, refusals in (*begun, *_beyond(survey)):
         one = remedies[name]
         remedies[name] = replace(one, records=(*one.records, *keys), refusals=(*one.refusals, *refusals))
@@ -105,9 +110,17 @@ def _remedies(
         tenant_connection().set_schema_to_public()
         remedy = prescribe(to_mend, expected, later, filled, tenant_connection())
         yield name, replace(remedy, not_restored=_not_restored(ones, remedy, expectations.levels.planner))
-    for name in survey.plan.topology.without_schema:
-        if any(one.severity != "accepted" for one in survey.findings_by_schema.get(name, ())):
-            yield name, Remedy(mends=((NO_SCHEMA, name),), creates_schema=True)
+    to_create = [name for name in survey.plan.topology.without_schema if _is_found(NO_SCHEMA, name, survey)]
+    reasons = why_through_django_tenants(to_create) if to_create else {}
+    for name in to_create:
+        mends, why = ((NO_SCHEMA, name),), reasons.get(name, "")
+        yield name, Remedy(mends=mends, creates_schema=True, through_django_tenants=why)
+
+
+def _is_found(id: str, schema: str, survey: Survey) -> bool:
+    """And not accepted."""
+    findings = survey.findings_by_schema.get(schema, ())
+    return any(one.id == id and one.severity != "accepted" for one in findings)
 
 
 def _not_restored(found: Sequence[Deviation], remedy: Remedy, planner: Planner) -> tuple[str, ...]:

@@ -29,6 +29,8 @@ class Remedy:
     discards: tuple[str, ...] = ()  # what a REINDEX that was cut off has left, likewise
     records: tuple[Key, ...] = ()  # migrations whose work is there, to be recorded
     creates_schema: bool = False
+    through_django_tenants: str = ""  # why nothing else can create it
+    finishes_schema: bool = False  # whose creation was cut off
     refusals: tuple[Refusal, ...] = ()
     not_restored: tuple[str, ...] = ()  # migrations that may have made data in what was missing
 
@@ -38,7 +40,17 @@ class Remedy:
     @property
     def does_something(self) -> bool:
         """Whether there is anything to do in the schema."""
-        return bool(self.statements or self.reindexes or self.discards or self.records or self.creates_schema)
+        return self.mends_schema or self.creates_schema or self.finishes_schema
+
+    @property
+    def is_own(self) -> bool:
+        """Whether nobody else is creating the schema, since a repair does."""
+        return self.finishes_schema or (self.creates_schema and not self.through_django_tenants)
+
+    @property
+    def mends_schema(self) -> bool:
+        """Whether there is anything to mend in a schema that is there."""
+        return bool(self.statements or self.reindexes or self.discards or self.records)
 
 
 @dataclass(frozen=True)

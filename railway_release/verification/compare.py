@@ -97,7 +97,7 @@ def _missing_rows(contents: Contents) -> Iterator[Finding]:
 
 
 def _half_created(sweep: Sweep, within: Iterable[SchemaPlan]) -> Iterator[Finding]:
-    marked = places.commented(sweep.connection, findings.MARK)
+    marked = places.commented(sweep.connection, findings.CREATING)
     for one in within:
         if one.schema.name in marked:
             yield Finding(findings.HALF_CREATED, "warning", one.schema.name, "schema")

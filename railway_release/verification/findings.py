@@ -45,7 +45,7 @@ INDEX_INVALID = "index.invalid"
 ODD_ONE_OUT = "schema.odd"
 
 # The comment on a schema until its creation is complete.
-MARK = "railway-release has not finished creating this schema"
+CREATING = "railway-release has not finished creating this schema"
 
 # All others are errors: the code fails, or lets in what it must not.
 WARNINGS = frozenset(
