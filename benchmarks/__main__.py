@@ -13,6 +13,7 @@ from benchmarks.results import Section, document, notes_by_section
 from benchmarks.rows.growth import growth
 from benchmarks.rows.memory import memory
 from benchmarks.rows.nothing import nothing
+from benchmarks.rows.repair import repairs, start
 from benchmarks.rows.trips import trips
 from benchmarks.rows.upgrade import add_field, mixed, new
 from benchmarks.rows.verification import verification
@@ -32,6 +33,8 @@ ROWS: dict[str, Callable[[Lab], Section]] = {
     "memory": memory,
     "trips": trips,
     "verification": verification,
+    "start": start,
+    "repair": repairs,
 }
 
 

@@ -33,6 +33,17 @@ def verify(project: Project, url: str, jobs: int, depth: str) -> Program:
     return _python(project, url, SETTINGS, jobs, str(SCRIPT), "verify", "--jobs", str(jobs), "--depth", depth)
 
 
+def check_start(project: Project, url: str, jobs: int) -> Program:
+    """What stands before every start of the application."""
+    return _python(project, url, SETTINGS, jobs, str(SCRIPT), "check", "--start", "--jobs", str(jobs))
+
+
+def repair(project: Project, url: str, jobs: int, report: Path) -> Program:
+    """Mend and create whatever is missing."""
+    options = ("--apply", "--yes", "--jobs", str(jobs), "--report", str(report))
+    return _python(project, url, SETTINGS, jobs, str(SCRIPT), "repair", *options)
+
+
 def _python(project: Project, url: str, settings: str, jobs: int, *words: str) -> Program:
     environ = {"DATABASE_URL": url, "DJANGO_SETTINGS_MODULE": settings, "JOBS": str(jobs)}
     return Program([sys.executable, *words], project.folder, environ)

@@ -11,6 +11,7 @@ class Scale:
     """Numbers of tenants and of repetitions. A sample is a few tenants and many, for a slow contender."""
 
     narrow: Population
+    small: Population
     wide: Population
     wider: Population
     tiny: Population
@@ -26,6 +27,7 @@ class Scale:
 
 FULL = Scale(
     narrow=Population(NARROW, 1000, few=100),
+    small=Population(WIDE, 30, few=4),
     wide=Population(WIDE, 100, few=20),
     wider=Population(WIDE, 300, few=20),
     tiny=Population(TINY, 10_000),
@@ -40,6 +42,7 @@ FULL = Scale(
 )
 QUICK = Scale(
     narrow=Population(NARROW, 20, few=4),
+    small=Population(WIDE, 10, few=1),
     wide=Population(WIDE, 10, few=2),
     wider=Population(WIDE, 20, few=2),
     tiny=Population(TINY, 50),
