@@ -69,3 +69,27 @@ def test_writers_never_wait_longer_than_the_lock_timeout_though_a_table_is_held(
     assert (run.code, writers.errors) == (0, []), run.text
     assert writers.rows > 100
     assert all(current.database.applied(schema, "buildings")[-1] == "0007_changes" for schema in schemas)
+
+
+def test_writers_go_on_while_their_tables_are_repaired(current, begin, session):
+    """No statement of theirs fails, none waits longer than the lock timeout, and what they wrote stays."""
+    damage = (
+        "DROP TABLE {0}.buildings_buildingmembership;"
+        "ALTER TABLE {0}.buildings_building ALTER name DROP NOT NULL;"
+    )
+    schemas = ("athena", "kypseli", "kypseli", "piraeus")
+    current.database.sql("".join(damage.format(name) for name in set(schemas)))
+    count = f"SELECT {' + '.join(f'(SELECT count(*) FROM {one}.buildings_building)' for one in set(schemas))}"
+    before = int(current.database.sql(count))
+    holder = session(current.database)
+    holder.run("BEGIN; SELECT count(*) FROM kypseli.buildings_building;")
+    writers = Writers(current.database, schemas, longest="5s")
+    with writers.at_work():
+        repair = begin(current, "repair", "--apply", RELEASE_LOCK_TIMEOUT="1.2")
+        repair.reach("schema.retried", seconds=60, schema="kypseli")
+        holder.close()
+        run = repair.finish(seconds=120)
+
+    assert (run.code, writers.errors) == (0, []), run.text
+    assert int(current.database.sql(count)) == before + writers.rows
+    assert {run.states[name] for name in schemas} == {"repaired"}

@@ -1,10 +1,13 @@
 """Three hundred tenants: what does not depend on a tenant is done once, and output stays short."""
 
+import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from railway_release.postgres.shape_queries import DETAILS, TABLES
 from tests.support.proxy import open_proxy
 from tests.support.release import Database, Project, Run
 from tests.support.schemas import copy_tenant
@@ -130,3 +133,29 @@ def test_one_tenant_of_three_hundred_that_is_behind_is_migrated_alone(many: Proj
     assert run.code == 0, run.text
     assert run.report["counts"] == {"current": 303, "migrated": 1}
     assert run.outcome("tenant150")["applied"] == ["announcements.0003_announcement_pinned"]
+
+
+def scans(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """The nodes of a plan that read a table."""
+    if "Relation Name" in plan:
+        yield plan
+    for part in plan.get("Plans", ()):
+        yield from scans(part)
+
+
+def test_of_one_schema_no_table_of_the_catalog_that_grows_with_the_others_is_read_whole(
+    many: Project,
+) -> None:
+    """So that a repair, fake and a start command take no longer beside more tenants."""
+    growing = ("attribute", "class", "constraint", "depend", "index", "trigger", "attrdef")
+    many.database.sql("".join(f"ANALYZE pg_catalog.pg_{name};" for name in growing))
+    tables = TABLES.replace("%s", "'tenant010'")
+    oids = many.database.sql(f"SELECT array_agg(oid) FROM ({tables}) AS t (schema, name, is_table, oid)")
+    selects = {
+        name: select.replace("%s", f"'{oids}'") for name, select in DETAILS.items() if name != "others"
+    }
+    for name, select in {"tables": tables, **selects}.items():
+        text = select.replace("%s", f"'{oids}'").replace("%%", "%")
+        explained = json.loads(many.database.sql(f"EXPLAIN (FORMAT JSON) {text}"))
+        whole = [one["Relation Name"] for one in scans(explained[0]["Plan"]) if "Index Cond" not in one]
+        assert not {f"pg_{one}" for one in growing} & set(whole), f"{name} reads {whole}"
