@@ -131,7 +131,7 @@ _DIGESTS = {
     """,
 }
 
-# OFFSET 0 keeps the planner from joining with all constraints and columns that there are.
+# OFFSET 0 keeps the planner from joining with all constraints, columns and defaults that there are.
 _DETAILS = {
     "columns": """
     SELECT attrelid::bigint, attname::text,
@@ -144,7 +144,8 @@ _DETAILS = {
     FROM pg_catalog.pg_attribute {table_is attrelid}
     JOIN pg_catalog.pg_type y ON y.oid = atttypid
     LEFT JOIN pg_catalog.pg_collation l ON l.oid = attcollation
-    LEFT JOIN pg_catalog.pg_attrdef ON adrelid = attrelid AND adnum = attnum
+    LEFT JOIN LATERAL (SELECT adrelid, adbin FROM pg_catalog.pg_attrdef
+        WHERE atthasdef AND adrelid = attrelid AND adnum = attnum OFFSET 0) AS v ON true
     LEFT JOIN LATERAL (
         SELECT true AS counted FROM pg_catalog.pg_depend d JOIN pg_catalog.pg_class q ON q.oid = d.objid
         WHERE d.refobjid = attrelid AND d.refobjsubid = attnum AND q.relkind = 'S' AND d.deptype = 'a'

@@ -147,7 +147,7 @@ def test_of_one_schema_no_table_of_the_catalog_that_grows_with_the_others_is_rea
     many: Project,
 ) -> None:
     """So that a repair, fake and a start command take no longer beside more tenants."""
-    growing = ("attribute", "class", "constraint", "depend", "index", "trigger", "attrdef")
+    growing = ("attribute", "class", "constraint", "depend", "index", "trigger")
     many.database.sql("".join(f"ANALYZE pg_catalog.pg_{name};" for name in growing))
     tables = TABLES.replace("%s", "'tenant010'")
     oids = many.database.sql(f"SELECT array_agg(oid) FROM ({tables}) AS t (schema, name, is_table, oid)")
