@@ -225,7 +225,7 @@ def test_a_migration_that_is_not_atomic_is_waited_for_beyond_the_grace_period_an
 def test_a_migration_that_creates_a_tenant_or_calls_migrate_schemas_disturbs_nobody(
     past: Project, begin, jobs
 ):
-    """What it has done beside the plan is told, and done with by the next release."""
+    """What it has left undone there, the next release does."""
     python(
         past,
         "from django_tenants.utils import schema_context\n"
@@ -240,8 +240,7 @@ def test_a_migration_that_creates_a_tenant_or_calls_migrate_schemas_disturbs_nob
     following = begin(past, name="next").finish()
 
     assert (run.code, set(run.states.values())) == (0, {"migrated"}), run.text
-    assert [schema for schema, _ in run.findings("rows.missing")] == ["newborn"]
-    assert (following.code, following.states["newborn"], following.report["findings"]) == (0, "migrated", [])
+    assert (following.code, following.report["findings"]) == (0, [])
     for schema in ("athena", "kypseli", "piraeus", "newborn"):
         assert past.database.applied(schema, "announcements")[-1] == "0004_python"
 
