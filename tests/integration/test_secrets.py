@@ -133,26 +133,37 @@ def test_a_dsn_in_words_keeps_its_password(past: Project):
     assert (run.code, leaked(everything(past, run), "wood-lift-77")) == (0, [])
 
 
-@pytest.mark.parametrize(
-    "variable",
-    [
-        "SECRET_KEY",
-        "GITHUB_TOKEN",
-        "STRIPE_API_KEY",
-        "STRIPE_KEY",
-        "FIELD_ENCRYPTION_KEY",
-        "AWS_SECRET_ACCESS_KEY",
-        "EMAIL_HOST_PASSWORD",
-        "SMTP_PASS",
-        "GOOGLE_CREDENTIALS",
-    ],
+SECRET_VARIABLES = (
+    "SECRET_KEY",
+    "GITHUB_TOKEN",
+    "STRIPE_API_KEY",
+    "STRIPE_KEY",
+    "FIELD_ENCRYPTION_KEY",
+    "AWS_SECRET_ACCESS_KEY",
+    "EMAIL_HOST_PASSWORD",
+    "SMTP_PASS",
+    "GOOGLE_CREDENTIALS",
+    "PROXY_AUTH",
+    "GITHUB_PAT",
+    "MAPS_APIKEY_LIVE",
+    "GATEWAY_BEARER",
+    "CLOUD_CREDENTIAL_BLOB",
+    "QUEUE_DSN",
+    "VAPID_PRIVATE_PEM",
 )
-def test_a_variable_that_sounds_secret_never_shows(past: Project, variable: str):
-    python(past, f"print(os.environ[{variable!r}])\nraise RuntimeError(os.environ[{variable!r}])")
 
-    run = past.run("--shared-only", "--log-level", "debug", **{variable: "wood-lift-77"})
 
-    assert (run.code, leaked(everything(past, run), "wood-lift-77")) == (6, [])
+def test_variables_that_sound_secret_never_show(past: Project):
+    """Printed or raised; a harmless one whose name only resembles theirs is shown."""
+    values = {name: f"wood-lift-{number}77" for number, name in enumerate(SECRET_VARIABLES)}
+    words = f"[os.environ[name] for name in {(*SECRET_VARIABLES, 'MEDIA_PATH')!r}]"
+    python(past, f"print({words})\nprint(settings.AUTH_USER_MODEL)\nraise RuntimeError({words})")
+
+    run = past.run("--shared-only", "--log-level", "debug", MEDIA_PATH="/srv/shown", **values)
+
+    text = everything(past, run)
+    assert (run.code, leaked(text, *values.values())) == (6, [])
+    assert ("/srv/shown" in text, "users.User" in text) == (True, True)
 
 
 def test_a_sentry_dsn_never_shows(past: Project):
