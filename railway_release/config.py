@@ -145,6 +145,14 @@ class Config:
         commands=EVERY,
         metavar="SECONDS",
     )
+    peer_timeout: float = option(
+        30.0,
+        "how long what is sent may stay without any sign of life before a connection counts as lost; "
+        "0 leaves that to the system",
+        seconds,
+        commands=EVERY,
+        metavar="SECONDS",
+    )
     lock_wait: float = option(60.0, "how long to wait for another release to end", seconds, metavar="SECONDS")
     lock_timeout: float = option(
         3.0,

@@ -10,8 +10,7 @@ import structlog
 
 from railway_release.interrupts import Interrupts
 from railway_release.log import Screen, get_logger
-from railway_release.postgres.lock import acquire
-from railway_release.postgres.session import Connection
+from railway_release.postgres.lock import Held, acquire
 from railway_release.postgres.watch import Watch
 from railway_release.preflight import checks
 from railway_release.preflight.confirm import confirm
@@ -50,22 +49,23 @@ def preflight_to_write(target: Target, report: Report, screen: Screen) -> None:
 def locked(target: Target, report: Report, interrupts: Interrupts) -> Iterator[Watch]:
     """The release lock, on a connection of its own, and a watch over it."""
     with phase(report, "lock"):
-        connection, pid = _with_lock(target)
-    with contextlib.closing(connection):
+        held = _with_lock(target)
+    with contextlib.closing(held.connection):
         # Often enough to see who blocks us before the lock timeout ends the wait.
         period = min(1.0, target.config.lock_timeout / 3)
-        with Watch(connection, pid, target.application, interrupts, period).running() as watch:
+        silence = target.config.peer_timeout
+        with Watch(held, target.application, interrupts, period, silence).running() as watch:
             yield watch
 
 
-def _with_lock(target: Target) -> tuple[Connection, int]:
+def _with_lock(target: Target) -> Held:
     """Tried again on another connection where one is lost while it waits for the lock."""
     connect, deadline = target.connector("lock"), time.monotonic() + target.config.lock_wait
 
-    def attempt() -> tuple[Connection, int]:
+    def attempt() -> Held:
         connection = connect()
         try:
-            return connection, acquire(connection, deadline)
+            return acquire(connection, deadline, target.config.peer_timeout)
         except BaseException:
             connection.close()
             raise

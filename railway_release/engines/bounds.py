@@ -22,10 +22,12 @@ from railway_release.errors import LockLost
 from railway_release.postgres.failures import sqlstate
 from railway_release.postgres.lock import MARK_AS_WRITER, NOT_HELD, require_held
 from railway_release.postgres.server import LIFT_TIMEOUTS
+from railway_release.postgres.session import SERVER_NOTICES, remember
 
 # Not every platform's server can.
-_NOTICE_OUR_END = """
-DO $$ BEGIN PERFORM set_config('client_connection_check_interval', '500', false);
+_NOTICE_OUR_END = f"""
+DO $$ BEGIN PERFORM {SERVER_NOTICES};
+PERFORM set_config('client_connection_check_interval', '500', false);
 EXCEPTION WHEN OTHERS THEN NULL; END $$
 """
 
@@ -68,6 +70,7 @@ def bounded_waits(terms: Terms) -> Iterator[None]:
     def bound(connection: BaseDatabaseWrapper, **_: Any) -> None:
         if connection.alias == terms.alias:
             with connection.connection.cursor() as cursor:
+                remember(connection.connection)
                 _begin(cursor, terms)
                 # psycopg 3 shows the first of the results, and here it is the last that answers.
                 while is_psycopg3 and cursor.nextset():

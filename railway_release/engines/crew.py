@@ -103,17 +103,18 @@ class Crew:
     def _heed(self, enough: Callable[[], bool]) -> None:
         """Tell the workers that there is a reason to stop, and see to it that they do."""
         order = "stop" if self._guard.stopping else "drain" if enough() else ""
-        if order and self._told not in (order, "stop"):
+        order = "abort" if self._guard.watch.silent else order
+        if order and self._told not in (order, "abort") and (self._told != "stop" or order == "abort"):
             self._told = order
             self._waiting.clear()
             for member in self._members:
                 member.channel.send(order)
                 member.deadline = self._deadline()
-        if self._told == "stop":
+        if self._told in ("stop", "abort"):
             self._insist()
 
     def _deadline(self) -> float:
-        return time.monotonic() + self._turns.terms.grace if self._told == "stop" else math.inf
+        return time.monotonic() + self._turns.terms.grace if self._told in ("stop", "abort") else math.inf
 
     def _insist(self) -> None:
         """A statement that was not cancelled, or the next one, is cancelled now; Python is given its time."""
@@ -123,7 +124,7 @@ class Crew:
             if member.tasks and time.monotonic() >= member.deadline:
                 self._end(member)
             elif member.tasks and say_it:
-                member.channel.send("stop")
+                member.channel.send(self._told)
 
     def _end(self, member: Member) -> None:
         """Only what is atomic: the server rolls it back. All that it has said by then has to be known."""

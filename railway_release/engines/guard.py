@@ -59,7 +59,8 @@ class OwnGuard:
         """Raise Interrupted or LockLost."""
         self.interrupts.check()
         if not self.watch.holds():
-            raise LockLost(LOST, RUN_AGAIN)
+            silent = f"The server has not answered for {self.watch.silence:g} s."
+            raise LockLost(silent if self.watch.silent else LOST, RUN_AGAIN)
 
     @contextlib.contextmanager
     def beginning(self) -> Iterator[None]:

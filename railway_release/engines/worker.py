@@ -34,6 +34,7 @@ from railway_release.engines.hand import Hand
 from railway_release.engines.turn import Stopped, Turns
 from railway_release.migrations.outcome import Key, Outcome
 from railway_release.postgres.retry import Budget
+from railway_release.postgres.session import cut_all
 from railway_release.redact import redact
 
 # One schema's turn: its number, which both sides know it by, and the terms of this process.
@@ -80,7 +81,10 @@ class Worker:
 
     def _listen(self) -> None:
         for kind, content in self._channel.messages():
-            if kind == "stop":
+            if kind == "abort":
+                self._guard.stop(cancelling=False)
+                cut_all()
+            elif kind == "stop":
                 self._guard.stop(cancelling=True)
             elif kind == "drain":
                 self._draining = True

@@ -11,11 +11,13 @@ To see who holds it, and to free it by hand after making sure that nothing is ru
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
 
 from railway_release.errors import LockHeld
 from railway_release.log import get_logger
+from railway_release.postgres.failures import sqlstate
 from railway_release.postgres.server import LIFT_TIMEOUTS
-from railway_release.postgres.session import Connection, fetch
+from railway_release.postgres.session import SERVER_NOTICES, Connection, fetch, remember
 
 # Two constants that nobody else is likely to use: "rrlo" and "eplq" as 32-bit numbers. Advisory locks
 # belong to one database, so its name need not be in the key.
@@ -30,18 +32,38 @@ _POLL_SECONDS = 0.5
 # role must not end the release, and a role that was SET may neither see nor cancel the login's own sessions.
 _ACQUIRE = f"""
 SELECT CASE
-    WHEN concat(set_config('role', 'none', false), ({LIFT_TIMEOUTS})) IS NULL THEN false
+    WHEN concat(set_config('role', 'none', false), ({LIFT_TIMEOUTS}), {SERVER_NOTICES}) IS NULL THEN false
     WHEN NOT pg_try_advisory_lock({CLASS_ID}, {OBJECT_ID}) THEN false
     WHEN pg_try_advisory_lock({CLASS_ID}, {_WRITERS}) THEN pg_advisory_unlock({CLASS_ID}, {_WRITERS})
     ELSE NOT pg_advisory_unlock({CLASS_ID}, {OBJECT_ID})
 END, pg_backend_pid()
 """
+# Only sessions that hold the lock or the writers' mark, and have a name that only a release gives itself. The
+# watch of a release that lives asks something every second on the session of the lock. What is hidden from us
+# is NULL, and so left alone.
+_END_THE_DEAD = f"""
+WITH ours AS (
+    SELECT a.*, l.objid, a.state_change < clock_timestamp() - make_interval(secs => %s) AS silent
+    FROM pg_catalog.pg_locks l JOIN pg_catalog.pg_stat_activity a ON a.pid = l.pid
+    WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 2 AND l.classid = {CLASS_ID}
+      AND l.objid IN ({OBJECT_ID}, {_WRITERS}) AND a.datname = current_database()
+)
+SELECT pid, application_name, to_char(state_change AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS "UTC"'),
+    pg_terminate_backend(pid, 5000)
+FROM ours
+WHERE silent AND state IN ('idle', 'idle in transaction', 'idle in transaction (aborted)')
+  AND application_name ~ '^railway-release [0-9a-f]{{8}}( lock)?$'
+  AND NOT EXISTS (SELECT FROM ours AS lock WHERE lock.objid = {OBJECT_ID}
+                  AND (lock.silent AND lock.state = 'idle') IS NOT TRUE)
+"""  # noqa: S608 - numbers of our own
+_MARGIN_SECONDS = 5.0
 NOT_HELD = "RR001"  # an SQLSTATE that PostgreSQL leaves to others
 
 # The start of another role's session is hidden from an ordinary one.
 _HOLDER = """
 SELECT a.application_name, l.pid, a.usename,
-    to_char(a.backend_start AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS "UTC"')
+    to_char(a.backend_start AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS "UTC"'),
+    a.state, extract(epoch FROM clock_timestamp() - a.state_change)::int
 FROM pg_catalog.pg_locks l LEFT JOIN pg_catalog.pg_stat_activity a ON a.pid = l.pid
 WHERE l.locktype = 'advisory' AND l.granted AND l.classid = %s AND l.objid IN (%s, %s) AND l.objsubid = 2
   AND l.pid <> pg_backend_pid()
@@ -50,16 +72,27 @@ ORDER BY l.objid, a.backend_start
 """
 
 
-def acquire(connection: Connection, deadline: float) -> int:
-    """Take the lock; returns the process id of the session that holds it.
+@dataclass(frozen=True)
+class Held:
+    """The connection that holds the lock, and the process id of its session."""
+
+    connection: Connection
+    pid: int
+
+
+def acquire(connection: Connection, deadline: float, silence: float) -> Held:
+    """Take the lock.
 
     It ends with the connection, so a killed process never leaves it behind.
     Polled, since a session that waits inside the lock call holds a snapshot, and CREATE INDEX
     CONCURRENTLY waits for snapshots: the two would wait for each other.
     Raises LockHeld after `deadline`, a time.monotonic().
     """
+    remember(connection)
     told = False
     while not (found := fetch(connection, _ACQUIRE)[0])[0]:
+        if _ended_the_dead(connection, silence):
+            continue
         holder = _holder(connection)
         if time.monotonic() >= deadline:
             raise LockHeld(
@@ -70,16 +103,38 @@ def acquire(connection: Connection, deadline: float) -> int:
             get_logger().info("lock.awaited", message=f"waiting for another release: {holder}")
             told = True
         time.sleep(_POLL_SECONDS)
-    return int(found[1])
+    return Held(connection, found[1])
+
+
+def _ended_the_dead(connection: Connection, silence: float) -> bool:
+    """End what a release has left behind that is gone; whether there was anything.
+
+    A session of its own waits for a client that has not been heard for so long, and none watches over the
+    lock. What is not committed is rolled back; a release that lives after all finds its lock lost, and begins
+    nothing more.
+    """
+    if not silence:
+        return False
+    try:
+        found = fetch(connection, _END_THE_DEAD, (silence + _MARGIN_SECONDS,))
+    except Exception as error:
+        if sqlstate(error) == "42501":
+            return False
+        raise
+    for pid, name, since, _ in found:
+        text = f"ended what {name} has left behind: pid {pid}, silent since {since}"
+        get_logger().warning("lock.session_ended", message=text)
+    return bool(found)
 
 
 def _holder(connection: Connection) -> str:
     rows = fetch(connection, _HOLDER, (CLASS_ID, OBJECT_ID, _WRITERS))
     if not rows:
         return "one that has just ended"
-    name, pid, role, since = rows[0]
+    name, pid, role, since, state, seconds = rows[0]
     when = f"since {since}" if since else "since when is not shown to this role"
-    return f"{name or 'a session without a name'} (pid {pid}, role {role}, {when})"
+    doing = f", {state} for {seconds} s" if state and (seconds or 0) > _MARGIN_SECONDS else ""
+    return f"{name or 'a session without a name'} (pid {pid}, role {role}, {when}{doing})"
 
 
 def require_held(pid: int) -> str:

@@ -7,6 +7,9 @@ transaction-mode pooler hands it to somebody else next.
 from __future__ import annotations
 
 import contextlib
+import os
+import socket
+import weakref
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Protocol
 
@@ -33,6 +36,32 @@ class Connection(Protocol):
 
 
 Connect = Callable[[], Connection]
+
+# The server ends the session of a client that has vanished; by itself it would wait for hours.
+SERVER_NOTICES = ", ".join(
+    f"set_config('{name}', '{value}', false)"
+    for name, value in {
+        "tcp_keepalives_idle": 10,
+        "tcp_keepalives_interval": 5,
+        "tcp_keepalives_count": 4,
+        "tcp_user_timeout": 30000,
+    }.items()
+)
+
+_open: weakref.WeakSet[Any] = weakref.WeakSet()
+
+
+def remember(connection: Connection) -> None:
+    """This connection is among those that `cut_all` cuts."""
+    _open.add(connection)
+
+
+def cut_all() -> None:
+    """Shut the sockets down below the driver, so that nobody waits for an answer any longer."""
+    for connection in list(_open):
+        with contextlib.suppress(Exception), socket.socket(fileno=os.dup(connection.fileno())) as one:
+            one.shutdown(socket.SHUT_RDWR)
+
 
 _IDLE = 0  # libpq's PQTRANS_IDLE
 

@@ -13,7 +13,8 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from railway_release.interrupts import Interrupts
-from railway_release.postgres.session import Connection, fetch
+from railway_release.postgres.lock import Held
+from railway_release.postgres.session import cut_all, fetch
 
 # What pg_stat_activity hides from an ordinary role is NULL, and may be anything.
 _BLOCKERS = """
@@ -36,11 +37,18 @@ class Watch:
     """What the thread has seen."""
 
     def __init__(
-        self, connection: Connection, pid: int, application: str, interrupts: Interrupts, period: float
+        self,
+        held: Held,
+        application: str,
+        interrupts: Interrupts,
+        period: float,
+        silence: float,
     ) -> None:
-        self.pid = pid  # of the session that holds the lock
+        self.pid = held.pid  # of the session that holds the lock
+        self.silence = silence  # seconds without an answer after which there is none to come
+        self.silent = False  # whether that has happened
         self._lost = False
-        self._connection = connection
+        self._connection = held.connection
         self._application = application
         self._interrupts = interrupts
         self._period = period
@@ -100,7 +108,8 @@ class Watch:
         while not self._ended.is_set() and not self._lost:
             try:
                 self._wait()
-                self._look()
+                with self._expecting_an_answer():
+                    self._look()
             except Exception:  # noqa: BLE001 - whatever it is, nothing proves any more that we hold the lock
                 self._lost = not self._answers()
 
@@ -110,6 +119,22 @@ class Watch:
             return bool(fetch(self._connection, "SELECT 1"))
         except Exception:  # noqa: BLE001 - see above
             return False
+
+    @contextlib.contextmanager
+    def _expecting_an_answer(self) -> Iterator[None]:
+        """What asks a server for so little is answered soon; else nothing that anybody sends arrives."""
+        timer = threading.Timer(self.silence, self._give_up)
+        timer.daemon = True
+        if self.silence:
+            timer.start()
+        try:
+            yield
+        finally:
+            timer.cancel()
+
+    def _give_up(self) -> None:
+        self.silent = self._lost = True
+        cut_all()
 
     def _wait(self) -> None:
         # A signal and the end of the lock's connection both wake it at once.

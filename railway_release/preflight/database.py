@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import import_module
 from typing import Any, cast
 from urllib.parse import parse_qsl, unquote, urlsplit
@@ -24,6 +24,7 @@ from railway_release.redact import redact
 
 _PUBLIC_VARIABLES = ("DATABASE_PUBLIC_UNPOOLED_URL", "DATABASE_PUBLIC_URL")
 _CONNECT_TIMEOUT_SECONDS = 5
+_PROBES = 4  # of TCP, that stay without an answer
 
 
 @dataclass(frozen=True)
@@ -82,6 +83,26 @@ def choose(
     return Choice(alias, entry, "settings")
 
 
+def noticing_silence(choice: Choice, seconds: float) -> Choice:
+    """The same connection, on which a peer that vanishes is noticed within so many seconds.
+
+    What the user says in OPTIONS, or in the URL, stays. Sockets of the local machine need none of it.
+    """
+    interval = max(1, round(seconds / (2 * _PROBES)))
+    bounds = {
+        "connect_timeout": _CONNECT_TIMEOUT_SECONDS,
+        "keepalives": 1,
+        "keepalives_idle": max(1, round(seconds) - interval * _PROBES),
+        "keepalives_interval": interval,
+        "keepalives_count": _PROBES,
+        "tcp_user_timeout": round(seconds * 1000),
+    }
+    if not seconds:
+        bounds = {"connect_timeout": _CONNECT_TIMEOUT_SECONDS}
+    options = bounds | (choice.entry.get("OPTIONS") or {})
+    return replace(choice, entry=choice.entry | {"OPTIONS": options})
+
+
 def apply(choice: Choice, databases: dict[str, Any], application: str) -> None:
     """Put the choice into settings.DATABASES, in place: Django's connections share that dictionary."""
     entry = dict(choice.entry)
@@ -116,7 +137,7 @@ def connector(choice: Choice, application: str) -> Connect:
     role = entry["OPTIONS"].get("assume_role")
 
     def connect() -> Connection:
-        parameters = {"connect_timeout": _CONNECT_TIMEOUT_SECONDS} | wrapper.get_connection_params()
+        parameters = wrapper.get_connection_params()
         connection = wrapper.get_new_connection(parameters | {"application_name": application})
         connection.autocommit = True
         if role:

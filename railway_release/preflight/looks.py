@@ -2,16 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+import threading
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
 
 from django.conf import settings
 
-from railway_release.postgres.failures import is_transient
+from railway_release.log import get_logger
+from railway_release.postgres.failures import describe, is_transient
 from railway_release.postgres.server import LIFT_TIMEOUTS
-from railway_release.postgres.session import Connect, Connection, fetch, literal, quote
+from railway_release.postgres.session import (
+    SERVER_NOTICES,
+    Connect,
+    Connection,
+    cut_all,
+    fetch,
+    literal,
+    quote,
+    remember,
+)
 from railway_release.postgres.wait import Patience, patiently
 
 T = TypeVar("T")
@@ -32,8 +44,9 @@ class Server:
 class Looks:
     """Kept connections that cannot write. One that breaks is replaced, and what was asked is asked again."""
 
-    def __init__(self, connect: Connect, patience: Patience) -> None:
+    def __init__(self, connect: Connect, patience: Patience, silence: float) -> None:
         self._connect = connect
+        self._silence = silence
         self._patience = patience
         self._open: list[Connection] = []
         self.server = Server(pooled=False, version=0, lock_slots=0)  # until the first connection is there
@@ -72,11 +85,43 @@ class Looks:
         if not self._open:
             self._open.append(patiently(self._prepared, patience)())
         try:
-            return read(self._open[0])
+            with self._attended():
+                return read(self._open[0])
         except BaseException:
             # Whatever it was: a cancel may be under way, or the connection may be broken.
             self.close()
             raise
+
+    @contextlib.contextmanager
+    def _attended(self) -> Iterator[None]:
+        """A read that takes long may be waiting for an answer that the network has swallowed.
+
+        Then a new connection gets no answer either, and those that wait are cut.
+        """
+        done = threading.Event()
+
+        def attend() -> None:
+            while not done.wait(self._silence):
+                if not self._anybody_answers() and not done.is_set():
+                    text = (
+                        f"the server has not answered for {self._silence:g} s; its connections are given up"
+                    )
+                    get_logger().warning("database.silent", message=text)
+                    cut_all()
+
+        if self._silence:
+            threading.Thread(target=attend, name="looks", daemon=True).start()
+        try:
+            yield
+        finally:
+            done.set()
+
+    def _anybody_answers(self) -> bool:
+        try:
+            self._connect().close()
+        except Exception as error:  # noqa: BLE001 - whatever the driver calls it
+            return "timeout" not in describe(error).lower()  # a refusal is an answer, too
+        return True
 
     def _prepared(self) -> Connection:
         connection = self._connect()
@@ -85,6 +130,7 @@ class Looks:
         except BaseException:
             connection.close()
             raise
+        remember(connection)
         return connection
 
 
@@ -112,6 +158,6 @@ SELECT pg_backend_pid(), current_setting('server_version_num')::int,
     CASE WHEN pg_backend_pid() = {{pid}} THEN concat(
         set_config('default_transaction_read_only', 'on', false),
         set_config('lock_timeout', '{_READ_LOCK_TIMEOUT}', false),
-        ({LIFT_TIMEOUTS}),
+        ({LIFT_TIMEOUTS}), {SERVER_NOTICES},
         set_config('search_path', {{path}}, false)) END
 """

@@ -75,14 +75,16 @@ def load(
         )
     alias = getattr(settings, "TENANT_DB_ALIAS", "default")
     choice = database.choose(alias, settings.DATABASES, environ, config.database_url, config.public)
+    choice = database.noticing_silence(choice, config.peer_timeout)
     of_settings = Choice(alias, dict(settings.DATABASES.get(alias) or {}), "settings")
+    of_settings = database.noticing_silence(of_settings, config.peer_timeout)
     patience = Patience(Budget(config.retry_total), config.retry_for)
 
     def connect() -> Connection:
         # The backend may define models, so it cannot be loaded before Django is set up.
         return database.connector(choice, f"{_application(run_id)} read")()
 
-    looks = Looks(connect, patience)
+    looks = Looks(connect, patience, config.peer_timeout)
     return Target(config, platform, project, choice, of_settings, run_id, patience, looks)
 
 

@@ -63,6 +63,32 @@ class Proxy:
             self.join(client, server)
 
 
+class SwallowingProxy(Proxy):
+    """Once it swallows, whatever is sent is taken and goes nowhere: not even that a side has gone is told."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__(url)
+        self._swallowing = threading.Event()
+
+    def swallow(self) -> None:
+        """From now on, on all connections and on new ones."""
+        self._swallowing.set()
+
+    def join(self, client: socket.socket, server: socket.socket) -> None:
+        """Forward until it swallows."""
+        start(self._pump, client, server)
+        start(self._pump, server, client)
+
+    def _pump(self, source: socket.socket, sink: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            while data := source.recv(65536):
+                if not self._swallowing.is_set():
+                    sink.sendall(data)
+        if not self._swallowing.is_set():
+            with contextlib.suppress(OSError):
+                sink.shutdown(socket.SHUT_WR)
+
+
 def start(work: Callable[..., None], *arguments: object) -> None:
     """Run it in a thread that nobody waits for."""
     threading.Thread(target=work, args=arguments, daemon=True).start()
