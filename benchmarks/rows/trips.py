@@ -28,19 +28,51 @@ _DELAYED = (
     "Latency is added by a proxy on loopback, once for each round trip; at 0 ms the proxy only forwards."
     " One AddField, tenants of 30 tables."
 )
+_FAR = 0.05  # seconds
+_FEW = 3  # tenants
+_IN_ALL, _A_TENANT = 30, 2
+_WATCHES = "pg_blocking_pids"
+_WHOLE = (
+    f"A whole release of {_FEW} tenants, with {_FAR * 1000:g} ms for each round trip: every message, of every"
+    " connection, whose answer is waited for. The watch over the lock asks once a second beside it."
+)
 
 
 def trips(lab: Lab) -> Section:
     """Counts, then times."""
     with lab.site(lab.scale.wide, "mixed") as site:
         names, counts = [name for _, name in site.project.release.migrations], _counts(lab, site)
+        whole, verdict = _whole(lab, site)
     with lab.site(lab.scale.narrow, "addfield") as site:
         measured = compare([(site, one) for delay in _DELAYS for one in _delayed(lab, delay)])
     lines = [[name, f"{ours:g}", f"{stock:g}"] for name, ours, stock in zip(names, *counts, strict=True)]
     counted = Table(("migration", "railway-release", "migrate_schemas"), lines)
-    verdicts = [_verdict(dict(zip(names, counts[0], strict=True)))]
-    return Section(
-        "trips", "Round trips", verdicts, [counted, _latency(measured)], [_HOW, _DELAYED, MARGINAL]
+    verdicts = [_verdict(dict(zip(names, counts[0], strict=True))), verdict]
+    tables, notes = [counted, whole, _latency(measured)], [_HOW, _WHOLE, _DELAYED, MARGINAL]
+    return Section("trips", "Round trips", verdicts, tables, notes)
+
+
+def _whole(lab: Lab, site: Site) -> tuple[Table, Verdict]:
+    """What a release asks from its beginning to its end, over a slow network."""
+    names = site.many[:_FEW]
+    site.make_pending(names)
+    site.show(names)
+    site.make_ready()
+    with opened(DelayingProxy(site.url, _FAR)) as proxy:
+        seconds = timed(release_program(lab.jobs, lab.engine)(site, proxy.url))
+    site.require_done(names)
+    counts = {"looking: preflight, plan, verify": 0, "the release lock": 0, "migrating": 0}
+    for wire in proxy.wires:
+        begin = wire.texts[0] if wire.texts else ""
+        purpose = 0 if " read\0" in begin else 1 if " lock\0" in begin else 2
+        counts[list(counts)[purpose]] += sum(_WATCHES not in text for text in wire.texts)
+    total, migrations = sum(counts.values()), len(site.project.release.migrations)
+    lines = [*([name, str(count)] for name, count in counts.items()), ["all", str(total)]]
+    most = _IN_ALL + _FEW * (migrations + _A_TENANT)
+    work = f"round trips of a whole release of {_FEW} tenants with {migrations} migrations"
+    found = f"{total} ({seconds:.1f} s at {_FAR * 1000:g} ms)"
+    return Table(("round trips of a whole release", "number"), lines), Verdict(
+        work, str(most), found, total <= most
     )
 
 
