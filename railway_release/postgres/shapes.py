@@ -27,7 +27,7 @@ _PARTS: dict[Depth, tuple[str, ...]] = {
     "everything": (*_MODELS, "others"),
 }
 # So few are found through the indexes of the catalog; digests of more need all of it, whatever their number.
-_FEW = 4
+_FEW = 2
 
 
 @dataclass(frozen=True)

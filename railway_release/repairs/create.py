@@ -30,6 +30,8 @@ from railway_release.repairs.mend import NotMended
 from railway_release.topology import tenant_connection
 from railway_release.verification.findings import CREATING
 
+_PROJECTS_OWN = ("GET_EXECUTOR_FUNCTION", "TENANT_BASE_MIGRATE_COMMAND")
+
 
 def why_through_django_tenants(names: Sequence[str]) -> dict[str, str]:
     """Why only django-tenants' own create_schema() can make these tenants' schemas; nothing where we can."""
@@ -122,8 +124,8 @@ def _template(tenant: Any) -> str:
 def _all_or_nothing(tenant: Any) -> Iterator[None]:
     """One transaction, where nobody's own code and no other process has a part in it."""
     own = type(tenant).create_schema is not _mixin().create_schema
-    elsewhere = hasattr(settings, "GET_EXECUTOR_FUNCTION") or get_executor().codename != "standard"
-    if own or elsewhere or not _template(tenant):
+    named = any(getattr(settings, name, None) for name in _PROJECTS_OWN)
+    if own or named or get_executor().codename != "standard" or not _template(tenant):
         yield
         return
     with transaction.atomic(using=tenant_connection().alias):
