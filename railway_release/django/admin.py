@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,7 +19,9 @@ from django_tenants.utils import get_public_schema_name
 from railway_release.django.collectors import SchemaCollector, TenantCollector
 from railway_release.django.everywhere import delete_everywhere, each_schema
 from railway_release.django.layout import Layout, inside, read_layout
-from railway_release.django.references import schemas_with_references
+from railway_release.django.locks import Changes, TooFewLocks, unchecked
+from railway_release.django.looking import looking
+from railway_release.django.references import look_for_references
 from railway_release.topology import tenant_connection
 
 # A page that can be read, and that is there within seconds: each object's text may cost a query.
@@ -88,12 +90,25 @@ class _Cascade:
         self._count(shared.model_objs.values())
         self.page.to_delete += _cut(shared.nested(), self._text)
         self.page.protected += _first(shared.protected, self._text)
-        schemas = schemas_with_references(self.connection, self.layout, shared.data)
-        each_schema(self.connection, schemas, lambda schema: self._tenant(schema, shared, schemas))
+        schemas = look_for_references(self.connection, self.layout, shared.data).schemas
+        tenants = each_schema(self.connection, schemas, lambda schema: self._tenant(schema, shared, schemas))
+        self._refuse({self.layout.shared: shared, **tenants})
 
-    def _tenant(self, schema: str, shared: SharedNested, schemas: list[str]) -> None:
+    def _refuse(self, collectors: Mapping[str, SchemaCollector]) -> None:
+        """What delete_everywhere would say is said before anybody confirms."""
+        try:
+            unchecked(self.connection, self.layout.shared, Changes.of(collectors))
+        except TooFewLocks as error:
+            self.page.protected.append(str(error))
+
+    def _tenant(self, schema: str, shared: SharedNested, schemas: list[str]) -> TenantNested:
         tenant = TenantNested(self.connection.alias, tables=self.layout.of(schema))
-        tenant.follow(shared.data)
+        with looking(self.connection):
+            tenant.follow(shared.data)
+            self._show(schema, tenant, schemas)
+        return tenant
+
+    def _show(self, schema: str, tenant: TenantNested, schemas: list[str]) -> None:
         found = [objs for objs in tenant.model_objs.values() if tenant.holds(type(next(iter(objs))))]
         self._count(found)
         if schemas.index(schema) < _SCHEMAS:

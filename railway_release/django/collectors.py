@@ -50,6 +50,19 @@ class LockingCollector(SchemaCollector):
     this transaction ends, and then fail.
     """
 
+    def __init__(
+        self, using: str, origin: Any = None, *, tables: frozenset[str], referenced: frozenset[str]
+    ) -> None:
+        super().__init__(using=using, origin=origin, tables=tables)
+        self.referenced = referenced  # the tables that any key of the database points at
+
+    def can_fast_delete(self, objs: Any, from_field: Any = None) -> bool:
+        """Never where a key of the database points that Django may know nothing of: it must be locked."""
+        model = getattr(objs, "model", None) or objs
+        if isinstance(model, type) and table(model) in self.referenced:
+            return False
+        return super().can_fast_delete(objs, from_field)
+
     def add(self, objs: Any, *args: Any, **kwargs: Any) -> list[Model]:
         """As Django's, on locked rows."""
         new: list[Model] = super().add(objs, *args, **kwargs)

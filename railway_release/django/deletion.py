@@ -14,6 +14,7 @@ from railway_release.django.everywhere import (
     RestrictedInSchemas,
     delete_everywhere,
 )
+from railway_release.django.locks import TooFewLocks
 
 if TYPE_CHECKING:
     from railway_release.django.admin import TenantCascadeAdminMixin
@@ -23,6 +24,7 @@ __all__ = [
     "ProtectedInSchemas",
     "RestrictedInSchemas",
     "TenantCascadeAdminMixin",
+    "TooFewLocks",
     "delete_everywhere",
 ]
 

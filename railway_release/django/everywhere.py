@@ -7,13 +7,17 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from django.db import transaction
+from django.db import OperationalError, transaction
 from django.db.models import Model, ProtectedError, QuerySet, RestrictedError
 from django_tenants.utils import get_public_schema_name, get_tenant_model
 
 from railway_release.django.collectors import LockingCollector, TenantCollector
 from railway_release.django.layout import Layout, inside, read_layout, table, tenant_rows
-from railway_release.django.references import schemas_with_references
+from railway_release.django.locks import Changes, ran_out, unchecked
+from railway_release.django.looking import looking
+from railway_release.django.references import look_for_references
+from railway_release.django.unchecked import lock_against_new_keys, without_checks
+from railway_release.postgres import foreign_keys, slots
 from railway_release.topology import tenant_connection
 
 T = TypeVar("T")
@@ -82,20 +86,40 @@ def delete_everywhere(target: Model | QuerySet[Any]) -> Deletion:
     whole: at COMMIT, for Django's keys are deferred. Only keys without a constraint in the database
     (``db_constraint=False``, generic relations) can leave an orphan there.
 
-    Raises ProtectedInSchemas (a ProtectedError) or RestrictedInSchemas (a RestrictedError), naming the
-    schemas; IntegrityError for what the database itself refuses; TypeError for something that is no
-    model instance or queryset of them; ValueError for an object that is not in the shared schema, and
-    for tenants, whose own delete() is the one that drops their schema.
+    PostgreSQL locks every table that points at what is deleted, to check it at COMMIT. Where the server has
+    no room for so many locks, the shared rows are deleted without those checks, having proven that nothing
+    points at them, by a role that may set session_replication_role. Any other role is refused.
+
+    Raises TooFewLocks (an OperationalError) for that, before anything is deleted; ProtectedInSchemas (a
+    ProtectedError) or RestrictedInSchemas (a RestrictedError), naming the schemas; IntegrityError for what
+    the database itself refuses; TypeError for something that is no model instance or queryset of them;
+    ValueError for an object that is not in the shared schema, and for tenants, whose own delete() is the one
+    that drops their schema.
     """
     connection = tenant_connection()
+    try:
+        return _in_one_transaction(connection, target)
+    except OperationalError as error:
+        if not slots.ran_out(error):
+            raise
+        raise ran_out(connection) from error
+
+
+def _in_one_transaction(connection: Any, target: Model | QuerySet[Any]) -> Deletion:
     model = _model(target)
     active = connection.schema_name
     with transaction.atomic(using=connection.alias), inside(connection, get_public_schema_name()):
         layout = read_layout(connection)
         _refuse_what_is_not_shared(model, layout, active)
-        shared = LockingCollector(connection.alias, target, tables=layout.of(layout.shared))
+        shared = LockingCollector(
+            connection.alias,
+            target,
+            tables=layout.of(layout.shared),
+            referenced=foreign_keys.referenced(connection, layout.shared),
+        )
         shared.collect(_objects(target, connection.alias))
         _refuse_tenants(shared)
+        lock_against_new_keys(connection, layout.shared, shared.data)
         return _delete(connection, layout, shared, target)
 
 
@@ -115,24 +139,24 @@ def _delete(connection: Any, layout: Layout, shared: LockingCollector, target: A
 
     def collect(schema: str) -> TenantCollector:
         collector = TenantCollector(connection.alias, target, tables=layout.of(schema))
-        try:
-            collector.follow(shared.data)
-        except (ProtectedError, RestrictedError) as error:
-            blocked[schema] = error
-        else:
-            collector.let_go(shared.data)
+        with looking(connection):
+            try:
+                collector.follow(shared.data)
+            except (ProtectedError, RestrictedError) as error:
+                blocked[schema] = error
+            else:
+                collector.let_go(shared.data)
         return collector
 
-    schemas = schemas_with_references(connection, layout, shared.data)
-    collectors = each_schema(connection, schemas, collect)
+    seen = look_for_references(connection, layout, shared.data)
+    collectors = each_schema(connection, seen.schemas, collect)
     if blocked:
         raise _all_in_one(_model(target), blocked)
-    counts = each_schema(connection, schemas, lambda schema: collectors[schema].delete()[1])
-    return Deletion({schema: found for schema, found in counts.items() if found} | _last(layout, shared))
-
-
-def _last(layout: Layout, shared: LockingCollector) -> dict[str, dict[str, int]]:
-    return {layout.shared: shared.delete()[1]}
+    tables = unchecked(connection, layout.shared, Changes.of({layout.shared: shared, **collectors}))
+    counts = each_schema(connection, seen.schemas, lambda schema: collectors[schema].delete()[1])
+    with without_checks(connection, layout.shared, shared.data, tables, seen):
+        last = {layout.shared: shared.delete()[1]}
+    return Deletion({schema: found for schema, found in counts.items() if found} | last)
 
 
 def _all_in_one(

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
-from django.db import ProgrammingError, transaction
+from django.db import ProgrammingError
 from django.db.models import DO_NOTHING, Model
 from django.db.models.deletion import get_candidate_relations_to_delete
 
 from railway_release.django.collectors import Collected
 from railway_release.django.layout import Layout, table
-from railway_release.postgres import catalog
+from railway_release.django.looking import in_batches
+from railway_release.postgres import catalog, slots
 from railway_release.postgres.session import clip, fetch, literal, quote
 
-# A statement locks every table and index that it reads, out of lock slots that all sessions share.
-_BATCH = 50
 _ONE = (
     "SELECT {literal} WHERE EXISTS ("
     "SELECT FROM {schema}.{table} WHERE {column} = ANY((SELECT ids FROM wanted)::{array}))"
@@ -31,23 +31,46 @@ class Reference:
     table: str
     column: str
     type: str
+    key: str  # the target's column
     values: tuple[Any, ...]
 
 
-def schemas_with_references(connection: Any, layout: Layout, shared: Collected) -> list[str]:
-    """The tenants' schemas with a row that points at one of these objects, sorted."""
+@dataclass(frozen=True)
+class Column:
+    """A column of one schema, and the shared table and column that it points at."""
+
+    schema: str
+    table: str
+    column: str
+    target: str
+    key: str
+
+
+@dataclass(frozen=True)
+class Seen:
+    """Where rows that point at shared objects are, and the columns in which there are none."""
+
+    schemas: list[str]  # sorted
+    clear: frozenset[Column]
+
+
+def look_for_references(connection: Any, layout: Layout, shared: Collected) -> Seen:
+    """The tenants' schemas with a row that points at one of these objects."""
     found: set[str] = set()
-    for reference in _references(connection, shared):
+    clear: set[Column] = set()
+    size = slots.read(connection).batch
+    for one in _references(connection, shared):
         asked = [
             schema
             for schema in layout.tenants
             if schema not in found
-            and reference.table in layout.of(schema)
-            and reference.target not in layout.of(schema)  # else it points at the tenant's own
+            and one.table in layout.of(schema)
+            and one.target not in layout.of(schema)  # else it points at the tenant's own
         ]
-        for start in range(0, len(asked), _BATCH):
-            found.update(_holding(connection, asked[start : start + _BATCH], reference))
-    return sorted(found)
+        found.update(_among(connection, size, asked, one))
+        left = (schema for schema in asked if schema not in found)
+        clear.update(Column(schema, one.table, one.column, one.target, one.key) for schema in left)
+    return Seen(sorted(found), frozenset(clear))
 
 
 def _references(connection: Any, shared: Collected) -> Iterator[Reference]:
@@ -66,7 +89,7 @@ def _foreign_keys(connection: Any, model: type[Model], objs: Sequence[Model]) ->
         # Of a key of several columns, the first finds every schema that matters, and perhaps some more.
         local, remote = field.related_fields[0]
         values = [getattr(obj, remote.attname) for obj in objs]
-        yield _reference(connection, model, local, values)
+        yield _reference(connection, model, local, str(remote.column), values)
 
 
 def _generic(connection: Any, model: type[Model], objs: Sequence[Model]) -> Iterator[Reference]:
@@ -74,15 +97,19 @@ def _generic(connection: Any, model: type[Model], objs: Sequence[Model]) -> Iter
     for field in model._meta.private_fields:
         if hasattr(field, "bulk_related_objects"):
             local = field.remote_field.model._meta.get_field(field.object_id_field_name)
-            yield _reference(connection, model, local, [obj.pk for obj in objs])
+            key = str(model._meta.pk.column)
+            yield _reference(connection, model, local, key, [obj.pk for obj in objs])
 
 
-def _reference(connection: Any, target: type[Model], local: Any, values: Sequence[Any]) -> Reference:
+def _reference(
+    connection: Any, target: type[Model], local: Any, key: str, values: Sequence[Any]
+) -> Reference:
     return Reference(
         target=table(target),
         table=table(local.model),
         column=clip(local.column),
         type=local.db_type(connection),
+        key=clip(key),
         values=tuple(
             local.get_db_prep_value(value, connection, prepared=False)
             for value in values
@@ -91,23 +118,22 @@ def _reference(connection: Any, target: type[Model], local: Any, values: Sequenc
     )
 
 
-def _holding(connection: Any, schemas: Sequence[str], reference: Reference) -> list[str]:
-    """Which of these schemas hold such a row.
-
-    Rolled back to a savepoint, which gives the lock slots back before the next batch takes its own.
-    """
-    if not (schemas and reference.values):
+def _among(connection: Any, size: int, schemas: Sequence[str], reference: Reference) -> list[str]:
+    """Which of these schemas hold such a row."""
+    if not reference.values:
         return []
     try:
-        with transaction.atomic(using=connection.alias):
-            rows = fetch(connection, _statement(schemas, reference), [list(reference.values)])
-            transaction.set_rollback(True, using=connection.alias)
+        return list(in_batches(connection, size, schemas, partial(_holding, connection, reference)))
     except ProgrammingError:
         tables = catalog.tables(connection, [reference.table])
         left = [schema for schema in schemas if schema in tables]
         if len(left) == len(schemas):
             raise
-        return _holding(connection, left, reference)  # the others were dropped meanwhile
+        return _among(connection, size, left, reference)  # the others were dropped meanwhile
+
+
+def _holding(connection: Any, reference: Reference, schemas: Sequence[str]) -> list[str]:
+    rows = fetch(connection, _statement(schemas, reference), [list(reference.values)])
     return [schema for (schema,) in rows]
 
 

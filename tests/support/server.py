@@ -62,6 +62,13 @@ def copy_of(url: str, *options: str, **settings: str) -> Iterator[str]:
         yield urlsplit(url)._replace(netloc=f"{SUPERUSER}:{_password(url)}@{HOST}:{port}").geturl()
 
 
+@contextmanager
+def server_with(**settings: str) -> Iterator[str]:
+    """As running_server, always one of its own, with other settings."""
+    with _guarded_home() as home:
+        yield _boot(home, THROWAWAY | settings)
+
+
 def start_persistent(wanted: Path) -> str:
     """Start the server whose files live in ``wanted``, or reuse it, and return its URL."""
     home = persistent_home(wanted)
