@@ -21,6 +21,7 @@ from railway_release.errors import Exit, PreflightError, ProjectNotFound, Releas
 from railway_release.interrupts import Interrupted, Interrupts
 from railway_release.options import Option, options_of, variable
 from railway_release.postgres.failures import describe, is_transient
+from railway_release.postgres.slots import no_room, ran_out
 from railway_release.postgres.wait import lost
 from railway_release.preflight.target import load as load_target
 from railway_release.railway import platform
@@ -76,8 +77,8 @@ def _guarded(flags: dict[str, Any], report: Report, output: log.Output, interrup
     except Interrupted as signal:
         report.fail(Exit(signal.exit_code), f"Stopped by {signal}. No atomic migration was left half done.")
     except BaseException as error:  # noqa: BLE001 - SystemExit, too: the project's code is no judge of success
-        if is_transient(error):
-            _fail(lost(error), report)
+        if is_transient(error) or ran_out(error):
+            _fail(no_room(error, report.wrote) if ran_out(error) else lost(error), report)
             return
         report.fail(Exit.UNEXPECTED, f"Unexpected {type(error).__name__}: {describe(error)}")
         log.get_logger().error("release.crashed", message=log.plain_traceback(error))

@@ -103,6 +103,7 @@ def _of_the_database(scene: Scene) -> dict[str, tuple[Cause, ...]]:
 def _of_the_shared_schema(scene: Scene) -> Iterator[Cause]:
     yield from leftovers.causes(scene, {one.object for one in scene.found(MASKED)})
     yield from deletion.causes(scene)
+    yield from deletion.locks(scene)
 
 
 def _in_words(found: Sequence[Cause]) -> str:

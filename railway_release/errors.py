@@ -194,6 +194,13 @@ class DatabaseLost(ReleaseError):
     exit_code = Exit.DATABASE_LOST
 
 
+class TooFewLockSlots(ReleaseError):
+    """The server has no room for the few locks that reading and recording take."""
+
+    id = "database.lock_slots"
+    exit_code = Exit.PREFLIGHT
+
+
 class BackupFailed(ReleaseError):
     """The backup hook failed, or none is configured although one is required."""
 

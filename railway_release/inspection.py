@@ -14,8 +14,9 @@ from railway_release.phases import phase, preflight
 from railway_release.preflight.target import Target
 from railway_release.report import Pending, Report
 from railway_release.survey import Extent, Survey, look, look_at_records
+from railway_release.verification.capacity import TooHeavy
 from railway_release.verification.compare import Depth
-from railway_release.words import count
+from railway_release.words import count, schemas_in_words
 
 
 def inspect(target: Target, report: Report) -> None:
@@ -56,6 +57,7 @@ def planned(target: Target, report: Report) -> tuple[Planner, Survey]:
     report.shared_schema = survey.plan.shared.schema.name
     report.pending = pending_of(survey.plan, target.config)
     _say_what_is_pending(survey.plan, report.pending)
+    _say_what_is_too_heavy(survey, target.config)
     # A start command must be quick, and cannot mend models.
     if not start and (changed := planner.changed_models()):
         text = f"models changed without a migration in {', '.join(changed)}; run makemigrations"
@@ -81,6 +83,16 @@ def _say_what_is_pending(plan: Plan, pending: tuple[Pending, ...]) -> None:
     text = f"migrations are pending in {waiting} of {count(len(plan.schemas), 'schema')}"
     text += f": {in_words(steps)}" if steps else ""
     get_logger().info("plan.made", message=text, schemas=len(plan.schemas), pending=waiting)
+
+
+def _say_what_is_too_heavy(survey: Survey, config: Config) -> None:
+    groups: dict[TooHeavy, list[str]] = {}
+    for one in survey.plan.pending:
+        if one.within(config) and (heavy := survey.too_heavy.get(one.schema.name)):
+            groups.setdefault(heavy, []).append(one.schema.name)
+    for heavy, names in groups.items():
+        text = f"{schemas_in_words(names)}: {heavy.message}"
+        get_logger().warning("migrations.too_heavy", message=text, schemas=names[:100], hint=heavy.hint)
 
 
 def pending_of(plan: Plan, config: Config) -> tuple[Pending, ...]:

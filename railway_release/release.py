@@ -91,8 +91,8 @@ def _shared_outcome(work: Work) -> Iterator[Outcome]:
         yield Outcome(one.schema.name, "skipped")
     elif not one.due:
         yield Outcome(one.schema.name, "current")
-    elif findings := triage.blocking(work.before, one):
-        yield triage.blocked(one, findings)
+    elif outcome := triage.not_to_be_touched(work.before, one):
+        yield outcome
     else:
         yield from work.engine.migrate([one], lambda: False)
 

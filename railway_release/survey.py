@@ -20,6 +20,7 @@ from railway_release.postgres.session import Connection, clip, quote
 from railway_release.postgres.sweep import Sweep
 from railway_release.preflight.target import Target
 from railway_release.verification import contents
+from railway_release.verification.capacity import TooHeavy, too_heavy
 from railway_release.verification.compare import Compared, Depth, present, verify
 from railway_release.verification.contents import NOTHING_KNOWN, Contents
 from railway_release.verification.findings import INCOMPLETE, Finding
@@ -45,6 +46,7 @@ class Survey:
     findings: tuple[Finding, ...]
     read_at: float  # time.monotonic()
     contents: Contents
+    too_heavy: Mapping[str, TooHeavy]  # schemas with a migration that the server has no room for
 
     @property
     def history(self) -> History:
@@ -145,7 +147,8 @@ def _read(target: Target, planner: Planner, sweep: Sweep, wanted: _Wanted) -> Su
     shared = there.shared.name
     plan = plan.completing(_incomplete(plan, held, findings, target.config))
     ours = (f for f in findings if target.config.includes(f.schema, shared=f.schema == shared))
-    return Survey(plan, recorded, tuple(ours), read_at, held)
+    heavy = too_heavy(connection, plan, planner)
+    return Survey(plan, recorded, tuple(ours), read_at, held, heavy)
 
 
 def _read_records(target: Target, planner: Planner, sweep: Sweep) -> tuple[Plan, Records]:

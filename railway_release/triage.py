@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from railway_release.config import Config
-from railway_release.migrations.outcome import Outcome
+from railway_release.migrations.outcome import Outcome, dotted
 from railway_release.migrations.plan import SchemaPlan
 from railway_release.survey import Survey
 from railway_release.verification.blocking import blocking as dangers
@@ -16,7 +16,7 @@ from railway_release.words import schema_flag, some
 def to_migrate(survey: Survey, config: Config) -> Iterator[SchemaPlan]:
     """The tenants with work to do that nothing speaks against."""
     for one in survey.plan.tenants:
-        if one.within(config) and one.due and not blocking(survey, one):
+        if one.within(config) and one.due and not not_to_be_touched(survey, one):
             yield one
 
 
@@ -30,8 +30,8 @@ def without_migrating(survey: Survey, config: Config) -> Iterator[Outcome]:
             yield Outcome(name, "failed", message=one.cohort.inconsistency, hint=_mend(name))
         elif not one.due:
             yield Outcome(name, "current")
-        elif findings := blocking(survey, one):
-            yield blocked(one, findings)
+        elif outcome := not_to_be_touched(survey, one):
+            yield outcome
     for finding in survey.findings:
         if finding.id == NO_SCHEMA:
             yield Outcome(finding.schema, "skipped", message="a tenant row without a schema")
@@ -40,6 +40,16 @@ def without_migrating(survey: Survey, config: Config) -> Iterator[Outcome]:
             yield Outcome(
                 unfit.schema, "failed", message=f"not touched: {unfit.why}", hint=_mend(unfit.schema)
             )
+
+
+def not_to_be_touched(survey: Survey, one: SchemaPlan) -> Outcome | None:
+    """The outcome of a schema with work to do, if something speaks against doing it."""
+    if findings := blocking(survey, one):
+        return blocked(one, findings)
+    if heavy := survey.too_heavy.get(one.schema.name):
+        at, text = dotted(heavy.step), f"not touched: {heavy.message}"
+        return Outcome(one.schema.name, "failed", failed_at=at, message=text, hint=heavy.hint)
+    return None
 
 
 def blocking(survey: Survey, one: SchemaPlan) -> list[Finding]:

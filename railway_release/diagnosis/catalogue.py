@@ -142,6 +142,17 @@ KINDS = {
         'A pg_dump of the whole database locks every table in one transaction and fails with "out of shared '
         'memory". A release reads and migrates in batches, and is not concerned.',
     ),
+    "deletion.locks": Kind(
+        "warning",
+        "PostgreSQL locks each of these tables to check it, at COMMIT, and all sessions share the locks: "
+        'deleting a row by SQL or by Django fails with "out of shared memory". delete_everywhere looks for '
+        "references itself then, if its role may set session_replication_role, and else refuses.",
+    ),
+    "tenant.locks": Kind(
+        "warning",
+        'DROP SCHEMA ... CASCADE locks all that it drops and fails with "out of shared memory", so this '
+        "tenant cannot be deleted with its schema.",
+    ),
     "server.connections": Kind(
         "warning", "A release needs some for itself, and shares the others with the application."
     ),

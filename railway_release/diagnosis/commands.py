@@ -63,7 +63,11 @@ def grant(lacking: Privileges) -> str:
 def raise_locks(limits: Limits) -> str:
     """Enough slots for every table, and a restart."""
     sessions = max(1, limits.lock_slots // limits.locks_per_session)
-    wanted = -(-limits.tables // sessions) * 2
+    return set_locks(-(-limits.tables // sessions) * 2)
+
+
+def set_locks(wanted: int) -> str:
+    """So many for each session, and a restart."""
     return sql(f"ALTER SYSTEM SET max_locks_per_transaction = {wanted}") + ", then restart the database"
 
 

@@ -12,7 +12,7 @@ from railway_release.diagnosis import commands
 from railway_release.diagnosis.causes import Cause, cause
 from railway_release.diagnosis.homes import belongs, has_table, table_of
 from railway_release.diagnosis.scene import Scene
-from railway_release.postgres import catalog
+from railway_release.postgres import catalog, foreign_keys, slots
 from railway_release.topology import Schema
 from railway_release.words import some
 
@@ -41,6 +41,19 @@ def causes(scene: Scene) -> Iterator[Cause]:
     if found:
         seen = some([in_words(one, asked) for one, asked in found.items()])
         yield cause("deletion.shared", seen, commands.delete_everywhere())
+
+
+def locks(scene: Scene) -> Iterator[Cause]:
+    """Deleting one shared row locks all tables with keys to its table; dropping a tenant, all that it has."""
+    there, shared = slots.read(scene.connection), scene.plan.shared.schema.name
+    checked = foreign_keys.most_checked(scene.connection, shared)
+    if checked and checked[1] > there.total:
+        seen = f"deleting from {shared}.{checked[0]} locks {checked[1]} tables and indexes; {there}"
+        yield cause("deletion.locks", seen, commands.set_locks(there.setting_for(checked[1])))
+    dropped = slots.largest_drop(scene.connection, [one.schema.name for one in scene.plan.tenants])
+    if dropped and dropped[1] > there.total:
+        seen = f"dropping the schema {dropped[0]} locks {dropped[1]} objects; {there}"
+        yield cause("tenant.locks", seen, commands.set_locks(there.setting_for(dropped[1])), [dropped[0]])
 
 
 def in_words(shared: type[Model], asked: Iterable[type[Model]]) -> str:

@@ -56,6 +56,11 @@ class LockingCollector(SchemaCollector):
         super().__init__(using=using, origin=origin, tables=tables)
         self.referenced = referenced  # the tables that any key of the database points at
 
+    @property
+    def with_keys(self) -> list[type[Model]]:
+        """The models of what was collected that keys point at."""
+        return [model for model in self.data if table(model) in self.referenced]
+
     def can_fast_delete(self, objs: Any, from_field: Any = None) -> bool:
         """Never where a key of the database points that Django may know nothing of: it must be locked."""
         model = getattr(objs, "model", None) or objs

@@ -119,7 +119,7 @@ def _in_one_transaction(connection: Any, target: Model | QuerySet[Any]) -> Delet
         )
         shared.collect(_objects(target, connection.alias))
         _refuse_tenants(shared)
-        lock_against_new_keys(connection, layout.shared, shared.data)
+        lock_against_new_keys(connection, layout.shared, shared.with_keys)
         return _delete(connection, layout, shared, target)
 
 
@@ -152,7 +152,8 @@ def _delete(connection: Any, layout: Layout, shared: LockingCollector, target: A
     collectors = each_schema(connection, seen.schemas, collect)
     if blocked:
         raise _all_in_one(_model(target), blocked)
-    tables = unchecked(connection, layout.shared, Changes.of({layout.shared: shared, **collectors}))
+    changes = Changes.of({layout.shared: shared, **collectors})
+    tables = unchecked(connection, layout.shared, changes) & {table(model) for model in shared.with_keys}
     counts = each_schema(connection, seen.schemas, lambda schema: collectors[schema].delete()[1])
     with without_checks(connection, layout.shared, shared.data, tables, seen):
         last = {layout.shared: shared.delete()[1]}

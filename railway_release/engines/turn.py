@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 
+from railway_release.engines import shortage
 from railway_release.engines.engine import Terms
 from railway_release.engines.guard import Guard
 from railway_release.engines.hand import Hand
@@ -149,7 +150,9 @@ class _Turn:
             self._receivers += self._hand.receivers
 
     def _may_pass(self, error: BaseException) -> bool:
-        return is_transient(error) and self._hand.tearable and not self._turns.guard.stopping
+        if not self._hand.tearable or self._turns.guard.stopping:
+            return False
+        return is_transient(error) or shortage.may_pass(error)
 
     def _cut_off(self) -> Outcome:
         """The release ends in the middle of this schema."""
@@ -164,7 +167,7 @@ class _Turn:
             sqlstate=code,
             message=describe(error, self._turns.terms.show_values),
             statement=_shown(self._hand.statement, self._turns.terms.show_values),
-            hint=_HINTS.get(code, "") if self._hand.tearable else NOT_ATOMIC,
+            hint=(shortage.hint(error) or _HINTS.get(code, "")) if self._hand.tearable else NOT_ATOMIC,
         )
 
     def _failed_at(self) -> str:

@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from railway_release.postgres.failures import causes, sqlstate
+from railway_release.errors import DatabaseLost, ReleaseError, TooFewLockSlots
+from railway_release.postgres.failures import OUT_OF_MEMORY, causes, describe, sqlstate
 from railway_release.postgres.session import Connection, fetch
 
-OUT_OF_MEMORY = "53200"  # "out of shared memory" is what the server says when no slot is left
 SETTING = "max_locks_per_transaction"
 
 
@@ -64,6 +64,15 @@ def read(connection: Connection) -> Slots:
 def ran_out(error: BaseException) -> bool:
     """Whether the server had no slot left; its words may be in any language, but not the setting's name."""
     return sqlstate(error) == OUT_OF_MEMORY and any(SETTING in str(link) for link in causes(error))
+
+
+def no_room(error: BaseException, wrote: bool) -> ReleaseError:
+    """The error where it is not a migration that takes the locks."""
+    text, hint = (
+        f"The server has no room for another lock: {describe(error)}.",
+        f"End the sessions that hold many (pg_locks), or raise {SETTING} and restart the server. Run again.",
+    )
+    return DatabaseLost(text, hint) if wrote else TooFewLockSlots(text, hint)
 
 
 def largest_drop(connection: Connection, schemas: Collection[str]) -> tuple[str, int] | None:

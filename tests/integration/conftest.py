@@ -1,5 +1,6 @@
 """Starting points that more than one file needs."""
 
+import subprocess
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -8,6 +9,8 @@ from urllib.parse import urlsplit
 import pytest
 
 from tests.conftest import TENANTS
+from tests.support import tight
+from tests.support.binaries import bin_dir, environment, run
 from tests.support.detailed import describe
 from tests.support.release import Database, Project
 from tests.support.server import database_url, psql
@@ -70,3 +73,30 @@ def detailed(new_database: Callable[..., Database], detailed_template: str, tmp_
     project = Project(tmp_path / "project", new_database(detailed_template))
     describe(project)
     return project
+
+
+@pytest.fixture(scope="session")
+def tight_server() -> Iterator[str]:
+    with tight.tight_server() as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def tight_template(tight_server: str, server: str, current_template: str) -> str:
+    """A database there with three tenants, and many more that nobody is a member of."""
+    dump = run("pg_dump", "--inserts", "--no-comments", "-d", database_url(server, current_template))
+    psql(tight_server, "CREATE DATABASE tight")
+    url = database_url(tight_server, "tight")
+    each = [str(bin_dir() / "psql"), "-X", "-q", "-v", "ON_ERROR_STOP=1", "-d", url]
+    subprocess.run(each, input=dump, text=True, check=True, env=environment(), stdout=subprocess.DEVNULL)
+    psql(url, tight.TENANTS)
+    return "tight"
+
+
+@pytest.fixture
+def cramped(tight_server: str, tight_template: str, tmp_path: Path) -> Iterator[Project]:
+    """The example project on a server with few lock slots."""
+    name = f"test_{uuid.uuid4().hex[:12]}"
+    psql(tight_server, f'CREATE DATABASE "{name}" TEMPLATE "{tight_template}"')
+    yield Project(tmp_path / "project", Database(database_url(tight_server, name)))
+    psql(tight_server, f'DROP DATABASE "{name}" WITH (FORCE)')

@@ -1,66 +1,16 @@
 """delete_everywhere on a server without room for the locks that PostgreSQL's own checks take."""
 
-import subprocess
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 
 from tests.conftest import TENANTS
-from tests.support.binaries import bin_dir, environment, run
 from tests.support.deletion import shown
 from tests.support.release import Database, Project
-from tests.support.server import database_url, psql, server_with
+from tests.support.tight import MORE
 
 pytestmark = pytest.mark.xdist_group("tight")
-
-# Each has a key to the users on a table with nine indexes: 1500 locks. The server promises 200 and has some
-# hundreds more.
-MORE = 150
-_TENANTS = f"""
-DO $$ DECLARE t text; BEGIN FOR n IN 1..{MORE} LOOP
-    EXECUTE format('CREATE SCHEMA t%s', n);
-    FOREACH t IN ARRAY ARRAY['django_migrations', 'buildings_building', 'buildings_buildingmembership'] LOOP
-        EXECUTE format('CREATE TABLE t%s.%I (LIKE athena.%2$I INCLUDING ALL)', n, t);
-    END LOOP;
-    FOR i IN 1..6 LOOP
-        EXECUTE format('CREATE INDEX ON t%s.buildings_buildingmembership (role)', n);
-    END LOOP;
-    EXECUTE format('ALTER TABLE t%s.buildings_buildingmembership ADD CONSTRAINT user_of_t%1$s'
-        ' FOREIGN KEY (user_id) REFERENCES public.users_user DEFERRABLE INITIALLY DEFERRED', n);
-    INSERT INTO tenants_client (schema_name, name, created_at) VALUES ('t' || n, 't', now());
-    COMMIT;
-END LOOP; END $$
-"""
-
-
-@pytest.fixture(scope="module")
-def tight_server() -> Iterator[str]:
-    """200 lock slots, and some that the server keeps for itself."""
-    with server_with(max_connections="20", max_locks_per_transaction="10") as url:
-        yield url
-
-
-@pytest.fixture(scope="module")
-def tight_template(tight_server: str, server: str, current_template: str) -> str:
-    """A database of it with three tenants, and many more that nobody is a member of."""
-    dump = run("pg_dump", "--inserts", "--no-comments", "-d", database_url(server, current_template))
-    psql(tight_server, "CREATE DATABASE tight")
-    url = database_url(tight_server, "tight")
-    each = [str(bin_dir() / "psql"), "-X", "-q", "-v", "ON_ERROR_STOP=1", "-d", url]
-    subprocess.run(each, input=dump, text=True, check=True, env=environment(), stdout=subprocess.DEVNULL)
-    psql(url, _TENANTS)
-    return "tight"
-
-
-@pytest.fixture
-def tight(tight_server: str, tight_template: str, tmp_path: Path) -> Iterator[Project]:
-    name = f"test_{tmp_path.name[:40]}".replace("-", "_").lower()
-    psql(tight_server, f'CREATE DATABASE "{name}" TEMPLATE "{tight_template}"')
-    yield Project(tmp_path / "project", Database(database_url(tight_server, name)))
-    psql(tight_server, f'DROP DATABASE "{name}" WITH (FORCE)')
 
 
 def with_role(project: Project, *grants: str) -> Project:
@@ -128,7 +78,7 @@ def old(more):
     return shown(project, f"{TRY}{start}show({{{shows}}})")
 
 
-def test_the_plain_way_fails_there(tight):
+def test_the_plain_way_fails_there(cramped):
     """Without this, the other tests here would prove nothing."""
     code = """
 for schema in ("athena", "kypseli", "piraeus"):
@@ -139,25 +89,25 @@ def act():
         cursor.execute("DELETE FROM users_user WHERE username = 'eleni'")
 show(refusal(act))
 """
-    kind, text = shown(tight, code)
+    kind, text = shown(cramped, code)
 
     assert (kind, text.splitlines()[0]) == ("OperationalError", "out of shared memory")
 
 
-def test_a_superuser_deletes_and_commits(tight):
+def test_a_superuser_deletes_and_commits(cramped):
     """What is proven is not checked again, and the result is the same."""
     two = {"buildings.BuildingMembership": 2}
 
-    deleted = shown(tight, "show(delete_everywhere(eleni).schemas)")
+    deleted = shown(cramped, "show(delete_everywhere(eleni).schemas)")
 
     assert deleted == {**dict.fromkeys(TENANTS, two), "public": {"users.User": 1}}
-    assert tight.database.lines("SELECT username FROM users_user WHERE username = 'eleni'") == []
+    assert cramped.database.lines("SELECT username FROM users_user WHERE username = 'eleni'") == []
 
 
-def test_nothing_but_the_proven_checks_is_left_out(tight):
+def test_nothing_but_the_proven_checks_is_left_out(cramped):
     """Keys that no model knows are obeyed, their ON DELETE actions done, triggers never skipped."""
     found = cases(
-        tight,
+        cramped,
         setting="delete('SHOW session_replication_role')",
         restricted="delete(prepare=old(''))",
         cascade="delete('SELECT count(*) FROM old.note', old('ON DELETE CASCADE'))",
@@ -182,7 +132,7 @@ def test_nothing_but_the_proven_checks_is_left_out(tight):
     assert "a transaction that is repeatable read" in found["snapshot"][1]
 
 
-def test_what_the_callers_transaction_did_is_seen(tight):
+def test_what_the_callers_transaction_did_is_seen(cramped):
     """A row that nobody else can see yet goes as well, and a key to it that is made afterwards is checked."""
     code = """
 from django.db.models.signals import post_delete
@@ -199,14 +149,14 @@ eleni = User.objects.get(username="eleni")
 post_delete.connect(look, sender=User)
 show([deleted, seen, refusal(lambda: delete_everywhere(eleni)), seen])
 """
-    deleted, _, (kind, text), seen = shown(tight, TRY + code)
+    deleted, _, (kind, text), seen = shown(cramped, TRY + code)
 
     assert deleted == {"buildings.BuildingMembership": 1}
     assert (kind, 'violates foreign key constraint "user_of_t2"' in text) == ("IntegrityError", True)
     assert seen == ["origin"]
 
 
-def test_a_role_without_the_privilege_is_refused_with_numbers(tight):
+def test_a_role_without_the_privilege_is_refused_with_numbers(cramped):
     """Before anything is deleted, also on the page that asks for confirmation."""
     code = """
 from railway_release.django.deletion import TenantCascadeAdminMixin, TooFewLocks
@@ -225,7 +175,7 @@ except TooFewLocks as error:
     page = Page(User, site).get_deleted_objects([eleni], request)[3]
     show([error.needed, error.setting, str(error), deleted, page])
 """
-    project = with_role(tight)
+    project = with_role(cramped)
     needed, setting, text, deleted, page = shown(project, code)
 
     assert needed > 10 * MORE
@@ -238,15 +188,14 @@ except TooFewLocks as error:
     assert ["may not set session_replication_role" in one for one in page] == [True]
 
 
-def test_a_role_with_the_privilege_on_the_setting_deletes(tight):
+def test_a_role_with_the_privilege_on_the_setting_deletes(cramped):
     """From PostgreSQL 15 on, no superuser is needed; what it cannot see it cannot prove."""
-    if int(tight.database.sql("SHOW server_version_num")) < 150000:
+    if int(cramped.database.sql("SHOW server_version_num")) < 150000:
         pytest.skip("privileges on settings came with PostgreSQL 15")
-    tight.database.sql(
-        "".join(f"{one.format('')};" for one in OLD[:2]) + "ALTER TABLE old.note ENABLE ROW LEVEL SECURITY"
-    )
-    owner = tight.database
-    role = with_role(tight, "GRANT SET ON PARAMETER session_replication_role TO app")
+    hide = "ALTER TABLE old.note ENABLE ROW LEVEL SECURITY"
+    cramped.database.sql(";".join((OLD[0], OLD[1], OLD[3].format(""), hide)))
+    owner = cramped.database
+    role = with_role(cramped, "GRANT SET ON PARAMETER session_replication_role TO app")
     refused = cases(role, hidden="delete()")["hidden"]
     owner.sql("ALTER TABLE old.note DISABLE ROW LEVEL SECURITY")
 
@@ -254,7 +203,7 @@ def test_a_role_with_the_privilege_on_the_setting_deletes(tight):
     assert shown(role, "show(delete_everywhere(eleni).total)") == 7
 
 
-def test_no_reference_outlives_a_deletion_beside_writers(tight):
+def test_no_reference_outlives_a_deletion_beside_writers(cramped):
     """Four sessions insert members of whoever is there, while one user after the other goes."""
     code = """
 import itertools, random, threading
@@ -295,6 +244,6 @@ for schema in ["athena", "kypseli", "piraeus", *(f"t{n}" for n in range(1, 6))]:
         orphans += BuildingMembership.objects.exclude(user_id__in=User.objects.values("pk")).count()
 show([len(totals), min(totals), orphans])
 """
-    deleted, least, orphans = shown(tight, code)
+    deleted, least, orphans = shown(cramped, code)
 
     assert (deleted, least > 7, orphans) == (2, True, 0)

@@ -1,0 +1,37 @@
+"""Shortage: what to make of a server that had no slot left for a lock of a migration."""
+
+from __future__ import annotations
+
+from railway_release.postgres import slots
+from railway_release.postgres.slots import Slots
+from railway_release.topology import tenant_connection
+
+_MUCH = 0.1  # of all slots
+
+
+def may_pass(error: BaseException) -> bool:
+    """Whether others hold much of what was missing: a pg_dump, or another worker. Ours are given back."""
+    now = _now() if slots.ran_out(error) else None
+    return now is not None and now.used > now.total * _MUCH
+
+
+def hint(error: BaseException) -> str:
+    """What helps; nothing for another error."""
+    if not slots.ran_out(error):
+        return ""
+    now = _now()
+    if now is None:
+        return f"Raise {slots.SETTING} and restart the server, or part the migration."
+    return (
+        f"It locks more than there is room for; now {now}. {slots.raised_to(now.per_session * 2)}; or part"
+        " the migration, or release with --jobs 1 while nobody else holds many locks."
+    )
+
+
+def _now() -> Slots | None:
+    try:
+        connection = tenant_connection()
+        connection.set_schema_to_public()
+        return slots.read(connection)
+    except Exception:  # noqa: BLE001 - the server may be gone, or out of whatever else
+        return None

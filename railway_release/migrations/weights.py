@@ -1,0 +1,120 @@
+"""Weights: how many locks a migration takes at least in one schema, known from its operations.
+
+Everything that a transaction makes or drops is locked until it ends: tables and indexes, and also
+sequences, constraints and triggers. What is counted here is certain; a migration may take more.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from django.conf import settings
+from django.db.migrations import operations
+from django.db.migrations.operations.base import Operation
+from django.db.migrations.state import ProjectState
+
+from railway_release.migrations.disk import Graph
+from railway_release.migrations.outcome import Key
+from railway_release.migrations.plan import Cohort
+from railway_release.postgres.session import clip
+from railway_release.topology import tenant_connection
+
+# As pg_locks shows them on PostgreSQL 18; tests compare.
+_TABLE = 7  # the table, its types, its primary key with an index, and what the key's values come from
+_KEY = 2  # a foreign key and its index
+_KEY_DROPPED = 6  # the key, its four triggers, and the table that it is on
+_DROPS = re.compile(r"\bDROP\s+TABLE\s+(?:IF\s+EXISTS\s+)?([^;]+)", re.IGNORECASE)
+
+Belongs = Callable[[str, str, Operation], bool]  # app label, and name of the model in lower case
+
+
+@dataclass(frozen=True)
+class Weight:
+    """One migration: what it makes, and tables whose incoming keys it takes down or makes anew."""
+
+    step: Key
+    made: int
+    dropped: frozenset[str]
+
+    def locks(self, keys: Mapping[str, int]) -> int:
+        """With so many keys that point at each table of the schema."""
+        return self.made + sum(_KEY_DROPPED * keys.get(table, 0) for table in self.dropped)
+
+
+def weights(graph: Graph, cohort: Cohort, belongs: Belongs) -> list[Weight]:
+    """One for each pending migration that is a transaction, in a schema where `belongs` says what is done."""
+    found = []
+    for key in cohort.steps:
+        migration = graph.graph.nodes[key]
+        if migration.atomic:
+            done = [one for one in _flat(migration.operations) if belongs(key[0], _model_name(one), one)]
+            made = sum(_made(one, key[0]) for one in done)
+            found.append(Weight(key, made, frozenset(_dropped(done, key[0], graph.state))))
+    return found
+
+
+def _flat(found: Iterable[Operation]) -> Iterator[Operation]:
+    for operation in found:
+        if isinstance(operation, operations.SeparateDatabaseAndState):
+            yield from _flat(operation.database_operations)
+        else:
+            yield operation
+
+
+def _made(operation: Operation, app: str) -> int:
+    if isinstance(operation, operations.CreateModel):
+        options = operation.options
+        if not options.get("managed", True) or options.get("proxy") or _is_swapped(options, app, operation):
+            return 0
+        fields = [field for _, field in operation.fields]
+        more = len(options.get("indexes", ())) + len(options.get("unique_together", ()))
+        return _TABLE + more + sum(map(_indexes, fields))
+    if isinstance(operation, operations.AddField):
+        return _indexes(operation.field)
+    return int(isinstance(operation, operations.AddIndex))
+
+
+def _is_swapped(options: Mapping[str, Any], app: str, operation: operations.CreateModel) -> bool:
+    used = getattr(settings, options.get("swappable") or "", None)
+    return used is not None and used.lower() != f"{app}.{operation.name}".lower()
+
+
+def _indexes(field: Any) -> int:
+    """With the constraints of a key or of what is unique, which take locks of their own."""
+    if field.many_to_many:
+        return 0 if field.remote_field.through else _TABLE + 2 * _KEY
+    if field.primary_key:
+        return 0
+    return _KEY if field.remote_field and field.db_constraint else int(field.unique or field.db_index)
+
+
+def _dropped(found: Iterable[Any], app: str, state: ProjectState) -> Iterator[str]:
+    """Tables from before this run: dropped, or with another type for a column that keys may point at."""
+    for one in found:
+        if isinstance(one, operations.RunSQL):
+            yield from _dropped_in(str(one.sql))
+            continue
+        model = state.models.get((app, _model_name(one)))
+        if model and (isinstance(one, operations.DeleteModel) or _retypes(one, model.fields)):
+            yield clip(model.options.get("db_table") or f"{app}_{model.name_lower}")
+
+
+def _dropped_in(sql: str) -> Iterator[str]:
+    for match in _DROPS.finditer(sql):
+        for words in map(str.split, match[1].split(",")):
+            yield from (clip(name.rpartition(".")[2].strip('"')) for name in words[:1])
+
+
+def _retypes(operation: Any, fields: Mapping[str, Any]) -> bool:
+    old = fields.get(operation.name) if isinstance(operation, operations.AlterField) else None
+    if old is None or not old.unique or old.remote_field or operation.field.remote_field:
+        return False
+    connection = tenant_connection()
+    return bool(old.db_type(connection) != operation.field.db_type(connection))
+
+
+def _model_name(operation: Any) -> str:
+    return str(getattr(operation, "model_name", None) or getattr(operation, "name", None) or "").lower()

@@ -1,0 +1,83 @@
+"""Capacity: the schemas in which a pending migration takes more locks than the server has room for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from django.db import router
+
+from railway_release.migrations.outcome import Key, dotted
+from railway_release.migrations.plan import Plan, Planner, SchemaPlan
+from railway_release.migrations.weights import Weight, weights
+from railway_release.postgres import foreign_keys, slots
+from railway_release.postgres.session import Connection
+from railway_release.postgres.slots import Slots
+from railway_release.topology import Schema, tenant_connection
+
+
+@dataclass(frozen=True)
+class TooHeavy:
+    """A migration that cannot be a transaction on this server as it is now."""
+
+    step: Key
+    locks: int
+    slots: Slots
+
+    @property
+    def message(self) -> str:
+        """What is in the way."""
+        return f"{dotted(self.step)} takes at least {self.locks} locks in one transaction; {self.slots}"
+
+    @property
+    def hint(self) -> str:
+        """What helps."""
+        raised = slots.raised_to(self.slots.setting_for(self.locks))
+        return f"{raised}; or part the migration. Then run again."
+
+
+def too_heavy(connection: Connection, plan: Plan, planner: Planner) -> dict[str, TooHeavy]:
+    """By schema. Asks the server only where something is pending."""
+    shared = plan.shared.schema.name
+    heavy = {one.schema.name: (one, found) for one, found in _weighed(plan, planner)}
+    if not heavy:
+        return {}
+    dropped = {table for weight in heavy.get(shared, (None, []))[1] for table in weight.dropped}
+    keys = foreign_keys.counts(connection, shared, dropped)
+    free = slots.read(connection)
+    found = {}
+    for name, (one, its) in heavy.items():
+        step, locks = _heaviest(its, keys if one is plan.shared else {})
+        if locks > free.most:
+            found[name] = TooHeavy(step, locks, free)
+    return found
+
+
+def _heaviest(found: list[Weight], keys: Mapping[str, int]) -> tuple[Key, int]:
+    return max(((one.step, one.locks(keys)) for one in found), key=lambda one: one[1])
+
+
+def _weighed(plan: Plan, planner: Planner) -> Iterator[tuple[SchemaPlan, list[Weight]]]:
+    """Those of one cohort and type are alike."""
+    known: dict[tuple[int, str, str | None], list[Weight]] = {}
+    for one in plan.pending:
+        kind = (id(one.cohort), one.schema.role, one.schema.type)
+        if kind not in known:
+            known[kind] = weights(planner.graph_of(one.cohort), one.cohort, belonging(one.schema))
+        if known[kind]:
+            yield one, known[kind]
+
+
+def belonging(schema: Schema) -> Any:
+    """Asks the routers, as the operations themselves do."""
+    connection = tenant_connection()
+
+    def belongs(app: str, model: str, operation: Any) -> bool:
+        connection.set_schema(schema.name, tenant_type=schema.type)
+        hints = getattr(operation, "hints", None)
+        if hints is not None:
+            return bool(router.allow_migrate(connection.alias, app, **hints))
+        return bool(router.allow_migrate(connection.alias, app, model_name=model))
+
+    return belongs
