@@ -33,17 +33,31 @@ _listeners: list[Listener] = []
 
 
 class Command(_Base):  # type: ignore[misc]  # the base is whatever the project says
-    """The project's migrate command, telling where it is."""
+    """The project's migrate command, telling where it is.
+
+    One that a migration starts by itself, as for a tenant that it creates, is nobody's here.
+    """
+
+    _listener: Listener | None = None
+
+    def execute(self, *args: Any, **options: Any) -> Any:
+        """Run as the command of whoever has installed it, and not those that are run meanwhile."""
+        self._listener = _listeners.pop() if _listeners else None
+        try:
+            return super().execute(*args, **options)
+        finally:
+            if self._listener is not None:
+                _listeners.append(self._listener)
 
     def migration_progress_callback(
         self, action: str, migration: Migration | None = None, fake: bool = False
     ) -> None:
         """Called by Django's executor around each migration."""
-        if migration is not None and _listeners:
+        if migration is not None and self._listener is not None:
             if action == "apply_start":
-                _listeners[-1].begin(migration)
+                self._listener.begin(migration)
             if action == "apply_success":
-                _listeners[-1].end(migration)
+                self._listener.end(migration)
         super().migration_progress_callback(action, migration, fake)
 
 
@@ -55,4 +69,4 @@ def install(listener: Listener) -> Iterator[None]:
     try:
         yield
     finally:
-        _listeners.pop()
+        _listeners.clear()

@@ -44,6 +44,18 @@ def without_djangos_own() -> Iterator[None]:
             signal.connect(**arguments)
 
 
+@contextlib.contextmanager
+def with_djangos_own() -> Iterator[None]:
+    """While entered, they are called again: the project's code may migrate something itself."""
+    for signal, arguments in _own():
+        signal.connect(**arguments)
+    try:
+        yield
+    finally:
+        for signal, arguments in _own():
+            signal.disconnect(**arguments)
+
+
 def _own() -> Iterator[tuple[Signal, dict[str, Any]]]:
     if apps.is_installed("django.contrib.contenttypes"):
         config = apps.get_app_config("contenttypes")

@@ -204,7 +204,11 @@ class SchemaRun:
         # Not all that user code can do passes Django's cursors: a COPY would run in the last schema.
         self._hold.flush()
         receivers.forget_content_types(action.before.apps, action.after.apps)
-        with self._identity.kept(type(action.operation).__name__), self._atomic_operation(step, action):
+        with (
+            self._identity.kept(type(action.operation).__name__),
+            receivers.with_djangos_own(),
+            self._atomic_operation(step, action),
+        ):
             self._forwards(step, action, editor)
         self._hold.restore(role=True)
 
@@ -214,7 +218,11 @@ class SchemaRun:
         state = action.before.clone()
         receivers.forget_content_types(state.apps)
         restore_role = partial(self._hold.restore, role=True)
-        with self._identity.kept("apply"), guarded(step.migration, self._identity, restore_role):
+        with (
+            self._identity.kept("apply"),
+            receivers.with_djangos_own(),
+            guarded(step.migration, self._identity, restore_role),
+        ):
             step.migration.apply(state, editor)
         restore_role()
 
