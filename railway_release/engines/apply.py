@@ -130,9 +130,7 @@ def _is_followed(program: Program) -> bool:
 
 
 def _recorded(plan: SchemaPlan) -> frozenset[Key]:
-    connection, schema = tenant_connection(), plan.schema
-    connection.set_schema(schema.name, tenant_type=schema.type, include_public=False)
-    found = frozenset(MigrationRecorder(connection).applied_migrations())
+    found = Identity(tenant_connection(), plan.schema).recorded()
     if gone := plan.cohort.applied - found:
         raise FewerRecords(
             f"{len(gone)} migrations that were recorded when the release began are recorded no longer"

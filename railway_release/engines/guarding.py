@@ -15,11 +15,17 @@ from railway_release.migrations.opaque import flat
 
 
 @contextlib.contextmanager
-def guarded(migration: Migration, identity: Identity, restore_role: Callable[[], None]) -> Iterator[None]:
-    """While entered, the connection is put back after each operation in which the project's own code runs."""
+def guarded(
+    migration: Migration, identity: Identity, editor: Any, restore_role: Callable[[], None]
+) -> Iterator[None]:
+    """While entered, the connection is put back after each operation in which the project's own code runs.
+
+    Operations are shared by all who load a migration, and its code may migrate another schema itself: what is
+    done with another `editor` is not ours to put anywhere.
+    """
     guarded = [one for one in flat(migration.operations) if not is_plain(one)]
     for one in guarded:
-        one.__dict__["database_forwards"] = _guarding(one, identity, restore_role)
+        one.__dict__["database_forwards"] = _guarding(one, identity, editor, restore_role)
     try:
         yield
     finally:
@@ -28,13 +34,16 @@ def guarded(migration: Migration, identity: Identity, restore_role: Callable[[],
 
 
 def _guarding(
-    operation: Operation, identity: Identity, restore_role: Callable[[], None]
+    operation: Operation, identity: Identity, own: Any, restore_role: Callable[[], None]
 ) -> Callable[..., None]:
     forwards = operation.database_forwards
 
-    def guarding(*states: Any) -> None:
+    def guarding(app_label: str, schema_editor: Any, from_state: Any, to_state: Any) -> None:
+        if schema_editor is not own:
+            forwards(app_label, schema_editor, from_state, to_state)
+            return
         with identity.kept(type(operation).__name__):
-            forwards(*states)
+            forwards(app_label, schema_editor, from_state, to_state)
         restore_role()
 
     return guarding

@@ -12,8 +12,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
+from django.db.migrations.recorder import MigrationRecorder
 from django.dispatch import Signal
 
+from railway_release.migrations.outcome import Key
 from railway_release.postgres.session import quote
 from railway_release.topology import Schema, tenant_connection
 
@@ -40,6 +42,11 @@ class Identity:
     def take_on(self) -> None:
         """Let the connection work in the schema; django-tenants tells the server with the next statement."""
         self._connection.set_schema(self.schema.name, tenant_type=self.schema.type)
+
+    def recorded(self) -> frozenset[Key]:
+        """What is recorded in the schema now; the connection is in it afterwards, and in no other."""
+        self._connection.set_schema(self.schema.name, tenant_type=self.schema.type, include_public=False)
+        return frozenset(MigrationRecorder(self._connection).applied_migrations())
 
     @contextlib.contextmanager
     def kept(self, whose: str) -> Iterator[None]:

@@ -221,7 +221,7 @@ class SchemaRun:
         with (
             self._identity.kept("apply"),
             receivers.with_djangos_own(),
-            guarded(step.migration, self._identity, restore_role),
+            guarded(step.migration, self._identity, editor, restore_role),
         ):
             step.migration.apply(state, editor)
         restore_role()

@@ -83,12 +83,19 @@ class _Run:
         self._turns.hand.end(self._key(migration))
 
     def _apply(
-        self, migration: Migration, apply: Callable[..., ProjectState], *arguments: Any
+        self,
+        migration: Migration,
+        apply: Callable[..., ProjectState],
+        project_state: ProjectState,
+        schema_editor: Any,
     ) -> ProjectState:
         """In the transaction of the migration, which is also that of its record if nothing is deferred."""
         self._restore_role()  # which begins the transaction, so that its end is noticed
-        with self._identity.kept("apply"), guarded(migration, self._identity, self._restore_role):
-            state = apply(*arguments)
+        with (
+            self._identity.kept("apply"),
+            guarded(migration, self._identity, schema_editor, self._restore_role),
+        ):
+            state = apply(project_state, schema_editor)
         self._restore_role()
         if self._key(migration) == self._plan.cohort.to_apply[-1]:
             records = len(self._plan.unfinished) + len(self._plan.cohort.steps)

@@ -9,13 +9,14 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from django.db import connections
+from django.db import DatabaseError, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from railway_release.engines import shortage
 from railway_release.engines.engine import Terms
 from railway_release.engines.guard import Guard
 from railway_release.engines.hand import Hand
+from railway_release.engines.identity import Identity
 from railway_release.errors import LockLost
 from railway_release.interrupts import Interrupted
 from railway_release.migrations.outcome import Key, Outcome, dotted
@@ -29,6 +30,7 @@ from railway_release.postgres.failures import (
     sqlstate,
 )
 from railway_release.postgres.retry import Budget, retrying
+from railway_release.topology import tenant_connection
 
 _UNRECORDED = "a run was cut off before the migration was recorded, or it was made by hand."
 _HINTS = {
@@ -152,7 +154,17 @@ class _Turn:
     def _may_pass(self, error: BaseException) -> bool:
         if not self._hand.tearable or self._turns.guard.stopping:
             return False
-        return is_transient(error) or shortage.may_pass(error)
+        if is_transient(error) or shortage.may_pass(error):
+            return True
+        return bool(sqlstate(error)) and self._is_overtaken()
+
+    def _is_overtaken(self) -> bool:
+        """Whether another session, such as a migrate_schemas, has applied the migration in hand meanwhile."""
+        step = self._hand.step
+        try:
+            return step is not None and step in Identity(tenant_connection(), self._plan.schema).recorded()
+        except DatabaseError:
+            return False
 
     def _cut_off(self) -> Outcome:
         """The release ends in the middle of this schema."""
