@@ -83,14 +83,14 @@ class Applier:
 
     def _before(self, identity: Identity) -> None:
         program = self._program
-        if program.first_apps is not None:
+        if program.first is not None:
             with self._receiving(identity):
-                receivers.before(identity, self._turns.terms.alias, program.first_apps, program.migrations)
+                receivers.before(identity, self._turns.terms.alias, program.first, program.migrations)
 
     def _after(self, identity: Identity, migrations: list[Migration]) -> None:
-        if self._program.final_apps is not None:
+        if self._program.final is not None:
             with self._receiving(identity):
-                receivers.after(identity, self._turns.terms.alias, self._program.final_apps, migrations)
+                receivers.after(identity, self._turns.terms.alias, self._program.final, migrations)
 
     def _unfinished(self, plan: SchemaPlan) -> Iterator[Migration]:
         """The migrations of an earlier run, whose receivers were not all called."""
@@ -121,12 +121,12 @@ class Applier:
 
 def is_listened_to(program: Program) -> bool:
     """Whether the project's own receivers are called around its migrations."""
-    first = program.first_apps is not None or schema_pre_migration.has_listeners(run_migrations)
+    first = program.first is not None or schema_pre_migration.has_listeners(run_migrations)
     return first or _is_followed(program)
 
 
 def _is_followed(program: Program) -> bool:
-    return program.final_apps is not None or schema_migrated.has_listeners(run_migrations)
+    return program.final is not None or schema_migrated.has_listeners(run_migrations)
 
 
 def _recorded(plan: SchemaPlan) -> frozenset[Key]:

@@ -19,10 +19,11 @@ from django.db.migrations import operations
 from django.db.migrations.executor import MigrationExecutor
 from django.db.migrations.migration import Migration
 from django.db.migrations.operations.base import Operation
-from django.db.migrations.state import ProjectState, StateApps
+from django.db.migrations.state import ProjectState
 from django.db.models.signals import post_migrate, pre_migrate
 from django_tenants.utils import get_public_schema_name
 
+from railway_release.counting import Clock, counted
 from railway_release.engines import receivers, sql
 from railway_release.engines.states import States, is_plain
 from railway_release.migrations import rows
@@ -31,6 +32,7 @@ from railway_release.migrations.outcome import Key
 from railway_release.migrations.plan import Cohort
 from railway_release.migrations.rendering import Rendering
 from railway_release.migrations.rows import Rows
+from railway_release.migrations.shown import Alone
 
 _CONTENT_TYPE = ("contenttypes", "contenttype")
 # Django 6.1 records a squashed migration beside those that it replaces at once, before that at the end.
@@ -144,8 +146,8 @@ class Program:
     rows: Rows
     new_rows: Rows  # of these, what the steps add
     renames: tuple[Rename, ...]
-    first_apps: StateApps | None  # what pre_migrate shows to receivers, if there are any
-    final_apps: StateApps | None  # the same for post_migrate
+    first: Alone | None  # what pre_migrate shows to receivers, if there are any
+    final: Alone | None  # the same for post_migrate
     weight: int  # models that were rendered
     nodes: Mapping[Key, Migration]  # all that are on disk
 
@@ -170,10 +172,11 @@ class Program:
         return any(step.hides_its_traces for step in self.steps)
 
 
-def compiled(graph: Graph, cohort: Cohort) -> Program:
+def compiled(graph: Graph, cohort: Cohort, clock: Clock | None = None) -> Program:
     """The program that brings a schema with the records of this graph to the cohort's target."""
     states = States(graph.state, Rendering(graph.unmigrated_apps))
-    steps = [_step(key, graph.graph.nodes[key], states) for key in cohort.to_apply]
+    keys = counted(cohort.to_apply, "plans.counted", "migrations prepared", clock)
+    steps = [_step(key, graph.graph.nodes[key], states) for key in keys]
     done = {*cohort.applied, *(key for step in steps for key in step.records)}
     target = rows.expected(states.now)
     return Program(
@@ -184,8 +187,8 @@ def compiled(graph: Graph, cohort: Cohort) -> Program:
         target,
         target.beyond(rows.expected(graph.state)),
         renames=tuple(one for step in steps for one in step.actions if isinstance(one, Rename)),
-        first_apps=graph.state.clone().apps if receivers.are_listening(pre_migrate) else None,
-        final_apps=receivers.final_apps(states.now) if receivers.are_listening(post_migrate) else None,
+        first=Alone(graph.state) if receivers.are_listening(pre_migrate) else None,
+        final=receivers.final(states.now) if receivers.are_listening(post_migrate) else None,
         weight=states.rendering.models,
         nodes=graph.disk_migrations,
     )

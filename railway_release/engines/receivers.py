@@ -16,12 +16,13 @@ from django.apps import apps
 from django.apps.registry import Apps
 from django.contrib.contenttypes import management as contenttypes
 from django.db.migrations.migration import Migration
-from django.db.migrations.state import ModelState, ProjectState, StateApps
+from django.db.migrations.state import ModelState, ProjectState
 from django.db.models.signals import post_migrate, pre_migrate
 from django.dispatch import Signal
 from django.utils.module_loading import module_has_submodule
 
 from railway_release.engines.identity import Identity
+from railway_release.migrations.shown import Alone
 
 _PERMISSIONS = "django.contrib.auth.management"
 
@@ -77,12 +78,13 @@ def are_listening(signal: Signal) -> bool:
     return any(signal.has_listeners(config) for config in apps.get_app_configs())
 
 
-def before(identity: Identity, alias: str, state_apps: StateApps, plan: list[Migration]) -> None:
+def before(identity: Identity, alias: str, state: Alone, plan: list[Migration]) -> None:
     """Send pre_migrate; raises RuntimeError if a receiver changes the plan, which is everybody's."""
-    forget_content_types(state_apps)
+    forget_content_types(state.apps)
     steps = [(_copied(migration), False) for migration in plan]
     shown = list(steps)
-    _send(pre_migrate, "pre_migrate", identity, using=alias, apps=state_apps, plan=shown)
+    with state.shown():
+        _send(pre_migrate, "pre_migrate", identity, using=alias, apps=state.apps, plan=shown)
     same = shown == steps and all(a.operations == b.operations for a, (b, _) in zip(plan, steps, strict=True))
     if not same:
         raise RuntimeError("A pre_migrate receiver changes the plan; migrate with --engine stock.")
@@ -94,11 +96,12 @@ def _copied(migration: Migration) -> Migration:
     return copied
 
 
-def after(identity: Identity, alias: str, state_apps: StateApps, plan: list[Migration]) -> None:
+def after(identity: Identity, alias: str, state: Alone, plan: list[Migration]) -> None:
     """Send post_migrate."""
-    forget_content_types(state_apps)
+    forget_content_types(state.apps)
     steps = [(migration, False) for migration in plan]
-    _send(post_migrate, "post_migrate", identity, using=alias, apps=state_apps, plan=steps)
+    with state.shown():
+        _send(post_migrate, "post_migrate", identity, using=alias, apps=state.apps, plan=steps)
 
 
 def _send(signal: Signal, name: str, identity: Identity, **named: Any) -> None:
@@ -116,12 +119,13 @@ def forget_content_types(*registries: Apps) -> None:
             registry.get_model("contenttypes", "ContentType").objects.clear_cache()
 
 
-def final_apps(state: ProjectState) -> StateApps:
-    """The registry that post_migrate gets: everything rendered, apps without migrations with relations."""
-    final = ProjectState(state.clone().models, state.real_apps).apps
-    keys = [(one.app_label, one.name_lower) for one in final.real_models]
-    with final.bulk_update():
-        for key in keys:
-            final.unregister_model(*key)
-    final.render_multiple([ModelState.from_model(apps.get_model(*key)) for key in keys])
-    return final
+def final(state: ProjectState) -> Alone:
+    """What post_migrate gets: everything rendered, apps without migrations with relations."""
+    rendered = Alone(state)
+    keys = [(one.app_label, one.name_lower) for one in rendered.apps.real_models]
+    with rendered.rendering():
+        with rendered.apps.bulk_update():
+            for key in keys:
+                rendered.apps.unregister_model(*key)
+        rendered.apps.render_multiple([ModelState.from_model(apps.get_model(*key)) for key in keys])
+    return rendered

@@ -23,6 +23,7 @@ from railway_release.engines.turn import Turns
 from railway_release.log import get_logger
 from railway_release.migrations.outcome import Key, dotted
 from railway_release.migrations.rows import Rows
+from railway_release.migrations.shown import showing
 from railway_release.postgres.failures import is_transient
 from railway_release.postgres.records import is_mark, mark
 from railway_release.postgres.session import fetch
@@ -207,6 +208,7 @@ class SchemaRun:
         with (
             self._identity.kept(type(action.operation).__name__),
             receivers.with_djangos_own(),
+            showing(action.before, action.after),
             self._atomic_operation(step, action),
         ):
             self._forwards(step, action, editor)
@@ -221,6 +223,7 @@ class SchemaRun:
         with (
             self._identity.kept("apply"),
             receivers.with_djangos_own(),
+            showing(action.before),
             guarded(step.migration, self._identity, editor, restore_role),
         ):
             step.migration.apply(state, editor)

@@ -28,6 +28,11 @@ def is_plain(operation: Operation) -> bool:
     return type(operation).__module__ in _PLAIN_MODULES or type(operation) is operations.RunSQL
 
 
+def _is_djangos(operation: Operation) -> bool:
+    """Whether it changes states as Django says, and asks them for nothing but classes."""
+    return type(operation).__module__.startswith("django.")
+
+
 class States:
     """Goes forward from a state, operation by operation. What it hands out must never be changed."""
 
@@ -43,13 +48,13 @@ class States:
         """The state before and after the operation, as much as it looks at."""
         before = self._seen_by(operation, app)
         forward(operation, app, self.now)
-        if not is_plain(operation) and type(operation) is not operations.RunPython:
+        if not _is_djangos(operation):
             self.rendering.forget()
         return before, self._seen_by(operation, app)
 
     def pass_whole(self, migration: Migration) -> ProjectState:
         """Everything as it is before a migration that applies itself; it is copied before it is used."""
-        before = self.rendering.whole(self.now)
+        before = self.rendering.whole(self.now, alone=True)
         self.now = advanced(migration, self.now)
         self.rendering.forget()
         return before
@@ -57,7 +62,8 @@ class States:
     def _seen_by(self, operation: Operation, app: str) -> ProjectState:
         models = self.now.models
         if not is_plain(operation):
-            return self.rendering.whole(self.now)  # user code may follow any relation
+            # User code may follow any relation.
+            return self.rendering.whole(self.now, alone=not _is_djangos(operation))
         keys = {(app, name.lower()) for name in _names(operation)} & models.keys()
         far = self._reaches_far(operation, keys)
         if far:

@@ -20,6 +20,7 @@ TOPICS = (
     "signals",
     "renames",
     "pointing",  # to an app without migrations, whose models are unmanaged
+    "listening",
 )
 
 # What the apps use, and what Django has: classes that do something to a database or to its state.

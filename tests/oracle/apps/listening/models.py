@@ -1,0 +1,1 @@
+"""Only the migrations matter: what they leave behind is compared, whatever the models of today are."""
