@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from django.conf import settings
 
+from railway_release.counting import Clock, counted
 from railway_release.engines import receivers
 from railway_release.engines.apply import Applier, is_listened_to
 from railway_release.engines.bounds import bounded_waits
@@ -46,6 +47,9 @@ class CompiledEngine:
         self._planner = planner
         self._looks = looks
         self._jobs_asked_for = jobs
+        self._clock = Clock()
+        # Those of the last wave; with each its cohort, whose place in memory is its key.
+        self._programs: dict[int, tuple[Cohort, Program]] = {}
 
     def migrate(self, plans: Sequence[SchemaPlan], enough: Callable[[], bool]) -> Iterator[Outcome]:
         """In forked workers; in this process if one is enough and none of the user's code runs."""
@@ -82,23 +86,45 @@ class CompiledEngine:
         has failed."""
         wave: list[Task] = []
         weight = 0
-        for cohort in {id(plan.cohort): plan.cohort for plan in plans}.values():
-            members = [plan for plan in plans if plan.cohort is cohort]
-            program = self._compile(cohort)
+        for cohort, members in self._by_cohort(plans):
+            program = self._program(cohort)
             if isinstance(program, str):
                 yield from (_uncompilable(plan, program) for plan in members)
                 continue
             if wave and weight + program.weight > _MOST_MODELS:
                 yield _in_order(wave, plans)
+                self._programs = {id(cohort): (cohort, program)}
                 wave, weight = [], 0
             wave += [Task(plan, program) for plan in members]
             weight += program.weight
         if wave:
             yield _in_order(wave, plans)
 
+    def _by_cohort(self, plans: Sequence[SchemaPlan]) -> Iterator[tuple[Cohort, list[SchemaPlan]]]:
+        """The schemas of each cohort; what is going to take its time is told before and meanwhile."""
+        groups: dict[int, list[SchemaPlan]] = {}
+        for plan in plans:
+            groups.setdefault(id(plan.cohort), []).append(plan)
+        new = [one[0].cohort for key, one in groups.items() if key not in self._programs]
+        if most := max((len(cohort.steps) for cohort in new), default=0):
+            text = f"preparing {count(most, 'migration')} for {count(len(plans), 'schema')}"
+            text += f", which are at {len(groups)} levels" if len(groups) > 1 else ""
+            get_logger().info("plans.begun", message=text, migrations=most, levels=len(groups))
+        for members in counted(list(groups.values()), "plans.counted", "levels prepared", self._clock):
+            yield members[0].cohort, members
+
+    def _program(self, cohort: Cohort) -> Program | str:
+        """Made once; the shared schema and the tenants may be at the same level, and some come late."""
+        if id(cohort) not in self._programs:
+            program = self._compile(cohort)
+            if isinstance(program, str):
+                return program
+            self._programs[id(cohort)] = (cohort, program)
+        return self._programs[id(cohort)][1]
+
     def _compile(self, cohort: Cohort) -> Program | str:
         try:
-            return compiled(self._planner.graph_of(cohort), cohort)
+            return compiled(self._planner.graph_of(cohort), cohort, self._clock)
         except (Exception, SystemExit) as error:  # noqa: BLE001 - the user's migrations may raise anything
             return f"the migrations cannot be prepared: {type(error).__name__}: {describe(error)}"
 

@@ -9,6 +9,7 @@ from django.db.migrations.exceptions import AmbiguityError, NodeNotFoundError
 from django.db.migrations.state import ProjectState
 
 from railway_release.config import Config
+from railway_release.counting import counted
 from railway_release.errors import MigrationsInvalid, UnknownName
 from railway_release.migrations.disk import Graph
 from railway_release.migrations.outcome import Key
@@ -129,7 +130,10 @@ class Planner:
         records = [history.get(schema.name, ()) for schema in topology.schemas]
         # Equal histories are one object, so that each is looked at once.
         distinct = {id(one): one for one in records}
-        levels = {key: (self._cohort(frozenset(one)), self._ahead(one)) for key, one in distinct.items()}
+        levels = {
+            key: (self._cohort(frozenset(one)), self._ahead(one))
+            for key, one in counted(distinct.items(), "levels.counted", "levels of records looked at")
+        }
         plans = (
             SchemaPlan(schema, *levels[id(one)])
             for schema, one in zip(topology.schemas, records, strict=True)

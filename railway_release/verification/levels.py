@@ -11,6 +11,7 @@ from django.db import router
 from django_tenants.routers import TenantSyncRouter
 
 from railway_release.config import Config
+from railway_release.counting import counted
 from railway_release.migrations.plan import History, Plan, Planner, SchemaPlan
 from railway_release.topology import Schema, tenant_connection
 from railway_release.verification import expected
@@ -39,7 +40,7 @@ def levels(plan: Plan, planner: Planner, config: Config) -> Levels:
     """Worked out once for each cohort and set of router answers."""
     tables: dict[str, Level] = {}
     found, known = Levels(plan, planner, config, tables), dict[object, Level]()
-    for one in plan.schemas:
+    for one in counted(plan.schemas, "schemas.counted", "schemas whose tables are worked out"):
         key = (one.cohort.applied, one.schema.role == "shared", _answers(one.schema))
         if key not in known:
             known[key] = tuple(table for table in _expected(one, found) if not found.ignores(table.name))

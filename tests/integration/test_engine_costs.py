@@ -135,9 +135,9 @@ def noted(current):
     current.write("buildings/apps.py", NOTING)
     path = current.folder / "buildings" / "noted.txt"
 
-    def release(**environ):
+    def release(*words, **environ):
         path.unlink(missing_ok=True)
-        run = current.run("--no-collectstatic", **environ)
+        run = current.run("--no-collectstatic", *words, **environ)
         assert run.code == 0, run.text
         return path.read_text().splitlines()
 
@@ -167,3 +167,18 @@ def test_models_are_rendered_for_all_tenants_at_once(current, noted, jobs):
     for_eight = noted(RELEASE_JOBS=jobs)
 
     assert for_three.count("rendered") == for_eight.count("rendered") > 0
+
+
+def test_what_the_shared_schema_and_the_tenants_have_in_common_is_rendered_once(current, noted):
+    """They are at the same level."""
+    change(current, "migrations.AddField('building', 'floors', models.IntegerField(null=True))")
+    for_all = noted()
+    current.migration(
+        "buildings",
+        "0008_step",
+        "0007_step",
+        "migrations.AddField('building', 'lifts', models.IntegerField(null=True))",
+    )
+    for_tenants = noted("--tenants-only")
+
+    assert for_all.count("rendered") == for_tenants.count("rendered") > 0
