@@ -10,6 +10,7 @@ from benchmarks.errors import BenchmarkError
 from benchmarks.lab import Lab, open_lab, say
 from benchmarks.machine import circumstances
 from benchmarks.results import Section, document, notes_by_section
+from benchmarks.rows.costly import costly
 from benchmarks.rows.growth import growth
 from benchmarks.rows.memory import memory
 from benchmarks.rows.nothing import nothing
@@ -30,6 +31,7 @@ ROWS: dict[str, Callable[[Lab], Section]] = {
     "mixed": mixed,
     "new": new,
     "growth": growth,
+    "costly": costly,
     "memory": memory,
     "trips": trips,
     "verification": verification,

@@ -2,12 +2,22 @@
 
 import sys
 from pathlib import Path
+from typing import Protocol
 
-from benchmarks.generator.files import SETTINGS, Project
+from benchmarks.generator.files import SETTINGS
 from benchmarks.processes import Program
 
 ROOT = Path(__file__).resolve().parents[1]
 SCRIPT = ROOT / "run_migrations.py"
+
+
+class Project(Protocol):
+    """What was written into a folder."""
+
+    @property
+    def folder(self) -> Path:
+        """Where manage.py is."""
+
 
 _SET_UP = "import django; django.setup()"
 

@@ -169,18 +169,19 @@ def write(folder: Path, shape: Shape, release_name: str) -> Project:
     """Write the project with one of the releases into a new folder."""
     made = apps(shape)
     to_come = release(release_name, made)
-    for path, text in (_frame(shape) | _app_files(made)).items():
+    for path, text in (frame(_of_shape(shape)) | _app_files(made)).items():
         target = folder / path
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text(text, encoding="utf-8")
     return Project(folder, shape, to_come, tuple(app.latest for app in made.values()))
 
 
-def _frame(shape: Shape) -> dict[str, str]:
+def frame(settings: str) -> dict[str, str]:
+    """What a project has beside its apps."""
     return {
         "manage.py": _MANAGE,
         "config/__init__.py": "",
-        "config/settings.py": _settings(shape),
+        "config/settings.py": settings,
         "config/smart.py": _SMART,
         "config/pgschemas.py": _PGSCHEMAS,
         "config/urls.py": "urlpatterns = []\n",
@@ -196,13 +197,15 @@ def _frame(shape: Shape) -> dict[str, str]:
     }
 
 
-def _settings(shape: Shape) -> str:
+def settings(tenant: list[str], shared: list[str], *, users: bool) -> str:
+    """The settings of a project with these apps; with content types, permissions and users, or without."""
+    return _SETTINGS.format(tenant=tenant, shared=shared, django="DJANGO_APPS" if users else "[]")
+
+
+def _of_shape(shape: Shape) -> str:
     labels = [label(number) for number in range(1, APPS + 1)]
-    return _SETTINGS.format(
-        tenant=labels[: shape.tenant_apps],
-        shared=labels[shape.tenant_apps :],
-        django="DJANGO_APPS" if shape.with_users else "[]",
-    )
+    own, others = labels[: shape.tenant_apps], labels[shape.tenant_apps :]
+    return settings(own, others, users=shape.with_users)
 
 
 def _app_files(made: dict[str, App]) -> dict[str, str]:
