@@ -102,6 +102,7 @@ class CompiledEngine:
 
     def _by_cohort(self, plans: Sequence[SchemaPlan]) -> Iterator[tuple[Cohort, list[SchemaPlan]]]:
         """The schemas of each cohort; what is going to take its time is told before and meanwhile."""
+        self._clock = Clock()
         groups: dict[int, list[SchemaPlan]] = {}
         for plan in plans:
             groups.setdefault(id(plan.cohort), []).append(plan)
