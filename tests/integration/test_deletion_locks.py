@@ -7,7 +7,7 @@ import pytest
 
 from tests.conftest import TENANTS
 from tests.support.deletion import shown
-from tests.support.release import Database, Project
+from tests.support.release import Project
 from tests.support.tight import MORE
 
 pytestmark = pytest.mark.xdist_group("tight")
@@ -21,8 +21,7 @@ def with_role(project: Project, *grants: str) -> Project:
         f"GRANT {data} TO app; {';'.join(grants)}"
     )
     address = urlsplit(project.database.url)
-    url = address._replace(netloc=f"app:app@{address.hostname}:{address.port}").geturl()
-    project.database = Database(url)
+    project.url = address._replace(netloc=f"app:app@{address.hostname}:{address.port}").geturl()
     return project
 
 
