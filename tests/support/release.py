@@ -102,11 +102,20 @@ class Project:
     def __init__(self, folder: Path, database: Database) -> None:
         self.folder = folder
         self.database = database
-        self.url = database.url  # for releases
-        self.application_url = database.url
         shutil.copytree(EXAMPLE, folder, ignore=shutil.ignore_patterns("__pycache__", "staticfiles"))
         if os.environ.get("TEST_POSTGIS"):  # the same tests through PostGIS' backend; see .ci/run
             self.settings(POSTGIS)
+
+    @property
+    def database(self) -> Database:
+        """The database to look at."""
+        return self._database
+
+    @database.setter
+    def database(self, database: Database) -> None:
+        self._database = database
+        self.url = database.url  # for releases
+        self.application_url = database.url
 
     def write(self, path: str, text: str) -> Path:
         """Create or replace a file of the project."""
