@@ -6,8 +6,10 @@ the sessions themselves: what is hidden may be anything.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+import json
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from railway_release.postgres.session import Connection, fetch
 
@@ -45,12 +47,12 @@ class Room:
 
 def narrowest_room(connection: Connection) -> Room:
     """Of the bounds on this login's connections the one that leaves the fewest; this one is in use."""
-    return min(_rooms(connection), key=lambda room: room.free)
+    return _narrowest(fetch(connection, _ROOMS))
 
 
-def _rooms(connection: Connection) -> list[Room]:
-    rows = fetch(connection, _ROOMS)
-    return [Room(bound, most, in_use, f"{change} {_ENOUGH};") for bound, most, in_use, change in rows]
+def _narrowest(rows: Iterable[Sequence[Any]]) -> Room:
+    rooms = [Room(bound, most, in_use, f"{change} {_ENOUGH};") for bound, most, in_use, change in rows]
+    return min(rooms, key=lambda room: room.free)
 
 
 @dataclass(frozen=True)
@@ -62,10 +64,13 @@ class Setting:
     change: str  # what takes it away
 
 
-def hindrances(connection: Connection) -> tuple[Setting, ...]:
-    """Timeouts, and why nothing can be written, whatever this session has set since it was opened."""
-    rows = fetch(connection, _HINDRANCES)
-    return tuple(Setting(name, value, _taken_away(name, whose)) for name, value, whose in rows)
+def hindrances_and_room(connection: Connection) -> tuple[tuple[Setting, ...], Room]:
+    """Timeouts, and why nothing can be written, whatever this session has set since it was opened; and the
+    narrowest room. Both in one statement, since a release that writes waits for it."""
+    ((text,),) = fetch(connection, _HINDRANCES_AND_ROOMS)
+    hindrances, rooms = json.loads(text)
+    found = tuple(Setting(name, value, _taken_away(name, whose)) for name, value, whose in hindrances or ())
+    return found, _narrowest(rooms)
 
 
 def _taken_away(name: str, whose: str | None) -> str:
@@ -160,6 +165,13 @@ SELECT name, concat(value, ' ' || unit), (
     ORDER BY setrole <> 0 DESC, setdatabase <> 0 DESC LIMIT 1
 ) FROM settings WHERE value NOT IN ('0', 'off') ORDER BY name
 """
+_HINDRANCES_AND_ROOMS = f"""
+SELECT jsonb_build_array(
+    (SELECT jsonb_agg(jsonb_build_array(name, value, whose))
+     FROM ({_HINDRANCES}) AS h (name, value, whose)),
+    (SELECT jsonb_agg(jsonb_build_array(bound, most, in_use, change))
+     FROM ({_ROOMS}) AS r (bound, most, in_use, change)))::text
+"""  # noqa: S608 - constants
 # ALTER TABLE asks for membership in the owning role, not for a privilege:
 # https://www.postgresql.org/docs/current/ddl-priv.html
 _PRIVILEGES = """

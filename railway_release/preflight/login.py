@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from railway_release.errors import ConnectionsTooFew, ServerReadOnly
 from railway_release.log import get_logger
-from railway_release.postgres.server import Room, Setting, hindrances, narrowest_room
+from railway_release.postgres.server import Room, Setting, hindrances_and_room
 from railway_release.preflight.target import Target
 
 # The lock's, one that reads, and Django's own. More workers than there are connections are not begun.
@@ -15,7 +15,8 @@ _PLENTY = 8
 
 def check(target: Target) -> None:
     """Raises ServerReadOnly or ConnectionsTooFew."""
-    found = {one.name: one for one in target.looks.look(hindrances)}
+    hindrances, room = target.looks.look(hindrances_and_room)
+    found = {one.name: one for one in hindrances}
     if found.pop("in_hot_standby", None):
         raise ServerReadOnly(
             "The server is a standby: nothing can be written there.",
@@ -27,7 +28,6 @@ def check(target: Target) -> None:
             "default_transaction_read_only is on for this login: nothing can be written.",
             f"If that is not on purpose: {read_only.change}",
         )
-    room = target.looks.look(narrowest_room)
     _check_room(room)
     target.looks.single = room.free < _PLENTY
     if found:

@@ -16,6 +16,8 @@ from railway_release.postgres.session import Connection
 from railway_release.postgres.slots import Slots
 from railway_release.topology import Schema, tenant_connection
 
+_FEW = 64  # what PostgreSQL makes room for, by default, for each session
+
 
 @dataclass(frozen=True)
 class TooHeavy:
@@ -38,20 +40,17 @@ class TooHeavy:
 
 
 def too_heavy(connection: Connection, plan: Plan, planner: Planner) -> dict[str, TooHeavy]:
-    """By schema. Asks the server only where something is pending."""
+    """By schema. Asks the server only where a migration takes many."""
     shared = plan.shared.schema.name
-    heavy = {one.schema.name: (one, found) for one, found in _weighed(plan, planner)}
-    if not heavy:
-        return {}
-    dropped = {table for weight in heavy.get(shared, (None, []))[1] for table in weight.dropped}
+    weighed = {one.schema.name: (one, found) for one, found in _weighed(plan, planner)}
+    dropped = {table for weight in weighed.get(shared, (None, []))[1] for table in weight.dropped}
     keys = foreign_keys.counts(connection, shared, dropped)
-    free = slots.read(connection)
-    found = {}
-    for name, (one, its) in heavy.items():
-        step, locks = _heaviest(its, keys if one is plan.shared else {})
-        if locks > free.most:
-            found[name] = TooHeavy(step, locks, free)
-    return found
+    heaviest = {
+        name: _heaviest(its, keys if one is plan.shared else {}) for name, (one, its) in weighed.items()
+    }
+    heavy = {name: (step, locks) for name, (step, locks) in heaviest.items() if locks > _FEW}
+    free = slots.read(connection) if heavy else None
+    return {name: TooHeavy(*found, free) for name, found in heavy.items() if free and found[1] > free.most}
 
 
 def _heaviest(found: list[Weight], keys: Mapping[str, int]) -> tuple[Key, int]:
