@@ -149,22 +149,29 @@ def connector(choice: Choice, application: str) -> Connect:
 
 @contextlib.contextmanager
 def before_first_use(used: str, act: Callable[[], object]) -> Iterator[None]:
-    """While Django is being set up: act before anything gets hold of its connection, and that may be nothing.
+    """While Django is being set up: act before anything asks the database, and that may be nothing.
 
-    PG_EXTRA_SEARCH_PATHS, and an app's ready(), ask the database at a time when models are loaded.
+    PG_EXTRA_SEARCH_PATHS, and an app's ready(), do so at a time when models are loaded.
     """
-    create = connections.create_connection
+    create, made = connections.create_connection, []
 
     def acting_first(alias: str) -> BaseDatabaseWrapper:
         if alias == used:
-            act()
-        return create(alias)
+            _backend(str(connections.settings[alias]["ENGINE"]))  # or Django's words would be told
+        connection = create(alias)
+        if alias == used:
+            connect = connection.connect
+            connection.connect = lambda: (act(), connect())  # type: ignore[method-assign, assignment]
+            made.append(connection)
+        return connection
 
     connections.create_connection = acting_first  # type: ignore[method-assign]
     try:
         yield
     finally:
         del connections.create_connection
+        for connection in made:
+            del connection.connect
 
 
 def _backend(engine: str) -> Any:
