@@ -35,6 +35,7 @@ _DETAIL = re.compile(
 )
 _CONSOLES = {"<stdout>", "<stderr>", "/dev/stdout", "/dev/stderr", "/proc/self/fd/1", "/proc/self/fd/2"}
 _LONGEST = 100_000  # characters of one text or line
+_OVERLAP = 500
 LEVELS = ("debug", "info", "warning", "error")
 # Their text is several lines on purpose; everywhere else a line break came with somebody's data.
 _LAID_OUT = {
@@ -139,7 +140,7 @@ def _plain(value: Any, depth: int) -> Any:
     if isinstance(value, list | tuple | set | frozenset) and depth:
         return [plain(item, depth - 1) for item in value]
     # By str's own method: its heirs may have others.
-    return str.__str__(value if isinstance(value, str) else str(value))[:_LONGEST]
+    return redact(str.__str__(value if isinstance(value, str) else str(value)))[:_LONGEST]
 
 
 def get_logger() -> Any:
@@ -244,10 +245,14 @@ def _opened(descriptor: int) -> TextIO:
 
 def _log_lines(descriptor: int, end: str) -> None:
     with open(descriptor, encoding="utf-8", errors="replace") as lines:
+        rest = ""
         # What comes without a line break may be endless.
-        for line in iter(partial(lines.readline, _LONGEST), ""):
-            if line.rstrip() == end:
+        for piece in iter(partial(lines.readline, _LONGEST), ""):
+            if piece.rstrip() == end:
                 break
+            # A secret may lie across the end of a piece.
+            line, cut = redact(rest + piece), None if piece.endswith("\n") else -_OVERLAP
+            line, rest = line[:cut], line[cut:] if cut else ""
             if line.strip():
                 get_logger().debug("output.captured", message=line.rstrip())
 

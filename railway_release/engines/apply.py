@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Collection, Iterator
-from typing import Any
 
 from django.db.migrations.migration import Migration
 from django.db.migrations.recorder import MigrationRecorder
@@ -17,7 +16,7 @@ from django_tenants.utils import get_public_schema_name
 
 from railway_release.engines import receivers, statements
 from railway_release.engines.compile import Program
-from railway_release.engines.identity import Identity
+from railway_release.engines.identity import Identity, execute
 from railway_release.engines.schema import SchemaRun
 from railway_release.engines.session import Session
 from railway_release.engines.turn import Turns
@@ -49,10 +48,20 @@ class Applier:
             # An attempt that was cut off may have committed more than it could tell, and after a lost
             # connection the server may be another, with less in it.
             again = attempts > 1 or self._turns.hand.reconnected
-            recorded = _recorded(plan) if again else ()
+            recorded = self._recorded(plan) if again else ()
             self._apply(plan, recorded, complete=plan.complete or again)
 
         return self._turns.take(plan, work)
+
+    def _recorded(self, plan: SchemaPlan) -> frozenset[Key]:
+        found = Identity(tenant_connection(), plan.schema).recorded()
+        if self._turns.hand.reconnected and (gone := plan.cohort.applied - found):
+            raise FewerRecords(
+                f"{len(gone)} migrations that were recorded when the release began are recorded no longer"
+                f" ({some([dotted(key) for key in sorted(gone)], 3)}): the server came back with less in it"
+                " than it had. Nothing was done; run again"
+            )
+        return found
 
     def _apply(self, plan: SchemaPlan, recorded: Collection[Key], *, complete: bool) -> None:
         program, connection = self._program, tenant_connection()
@@ -69,7 +78,7 @@ class Applier:
             connection.set_schema_to_public()
             self._send(schema_migrated, "schema_migrated", plan.schema)
             if run.marked:
-                self._execute(statements.unmark(plan.schema.name))
+                execute(statements.unmark(plan.schema.name))
 
     def _enter(self, identity: Identity) -> None:
         connection, schema = tenant_connection(), identity.schema
@@ -84,12 +93,12 @@ class Applier:
     def _before(self, identity: Identity) -> None:
         program = self._program
         if program.first is not None:
-            with self._receiving(identity):
+            with self._receiving():
                 receivers.before(identity, self._turns.terms.alias, program.first, program.migrations)
 
     def _after(self, identity: Identity, migrations: list[Migration]) -> None:
         if self._program.final is not None:
-            with self._receiving(identity):
+            with self._receiving():
                 receivers.after(identity, self._turns.terms.alias, self._program.final, migrations)
 
     def _unfinished(self, plan: SchemaPlan) -> Iterator[Migration]:
@@ -99,24 +108,16 @@ class Applier:
     def _send(self, signal: Signal, name: str, schema: Schema) -> None:
         if signal.has_listeners(run_migrations):
             shared = Identity(tenant_connection(), Schema(get_public_schema_name(), "shared"))
-            with self._receiving(shared):
+            with self._receiving():
                 shared.send(signal, name, run_migrations, schema_name=schema.name)
 
     @contextlib.contextmanager
-    def _receiving(self, identity: Identity) -> Iterator[None]:
+    def _receiving(self) -> Iterator[None]:
         started = time.monotonic()
         with tenant_connection().cursor():
             pass  # django-tenants sets the path for a cursor, and receivers may do without Django's
         yield
-        self._execute(identity.role)
         self._turns.hand.receivers += time.monotonic() - started
-
-    @staticmethod
-    def _execute(statement: str) -> None:
-        connection: Any = tenant_connection()
-        connection.ensure_connection()
-        with connection.wrap_database_errors, connection.connection.cursor() as cursor:
-            cursor.execute(statement)
 
 
 def is_listened_to(program: Program) -> bool:
@@ -127,14 +128,3 @@ def is_listened_to(program: Program) -> bool:
 
 def _is_followed(program: Program) -> bool:
     return program.final is not None or schema_migrated.has_listeners(run_migrations)
-
-
-def _recorded(plan: SchemaPlan) -> frozenset[Key]:
-    found = Identity(tenant_connection(), plan.schema).recorded()
-    if gone := plan.cohort.applied - found:
-        raise FewerRecords(
-            f"{len(gone)} migrations that were recorded when the release began are recorded no longer"
-            f" ({some([dotted(key) for key in sorted(gone)], 3)}): the server came back with less in it"
-            " than it had. Nothing was done; run again"
-        )
-    return found

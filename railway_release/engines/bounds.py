@@ -47,7 +47,9 @@ def timeouts(terms: Terms) -> str:
     )
 
 
-def _begin(cursor: Any, terms: Terms) -> None:
+def _begin(raw: Any, terms: Terms) -> int:
+    """Give a new session its terms; returns its process id on the server."""
+    remember(raw)
     statements = (
         require_held(terms.lock_pid),
         LIFT_TIMEOUTS,
@@ -55,12 +57,17 @@ def _begin(cursor: Any, terms: Terms) -> None:
         _NOTICE_OUR_END,
         f"{MARK_AS_WRITER}, pg_catalog.pg_backend_pid()",
     )
-    try:
-        cursor.execute("; ".join(statements))
-    except Exception as error:
-        if sqlstate(error) == NOT_HELD:
-            raise LockLost(LOST, RUN_AGAIN) from error
-        raise
+    with contextlib.closing(raw.cursor()) as cursor:
+        try:
+            cursor.execute("; ".join(statements))
+        except Exception as error:
+            if sqlstate(error) == NOT_HELD:
+                raise LockLost(LOST, RUN_AGAIN) from error
+            raise
+        # psycopg 3 shows the first of the results, and here it is the last that answers.
+        while is_psycopg3 and cursor.nextset():
+            pass
+        return int(cursor.fetchone()[1])
 
 
 @contextlib.contextmanager
@@ -69,13 +76,11 @@ def bounded_waits(terms: Terms) -> Iterator[None]:
 
     def bound(connection: BaseDatabaseWrapper, **_: Any) -> None:
         if connection.alias == terms.alias:
-            with connection.connection.cursor() as cursor:
-                remember(connection.connection)
-                _begin(cursor, terms)
-                # psycopg 3 shows the first of the results, and here it is the last that answers.
-                while is_psycopg3 and cursor.nextset():
-                    pass
-                _pids[connection.connection] = cursor.fetchone()[1]
+            try:
+                _pids[connection.connection] = _begin(connection.connection, terms)
+            except BaseException:
+                connection.close()  # or it would be there for the next statement, without its terms
+                raise
 
     connection_created.connect(bound)
     try:

@@ -48,7 +48,10 @@ def chosen_engine(target: Target, planner: Planner, plan: Plan, guard: OwnGuard)
     # Its command takes its base class from the settings when it is imported.
     from railway_release.engines.stock import StockEngine  # noqa: PLC0415
 
-    return StockEngine(turns, guard, target.looks)
+    # What earlier runs have left to be finished is no work for migrate, which would not tell receivers of it.
+    return StockEngine(
+        turns, guard, target.looks, CompiledEngine(turns, guard, planner, target.looks, jobs=1)
+    )
 
 
 def _why_stock(target: Target, planner: Planner, plan: Plan) -> str:

@@ -30,6 +30,12 @@ class Listener(Protocol):
 
 
 _listeners: list[Listener] = []
+_running: list[object] = []
+
+
+def is_nested() -> bool:
+    """Whether a command runs that a migration or a receiver has started by itself."""
+    return len(_running) > 1
 
 
 class Command(_Base):  # type: ignore[misc]  # the base is whatever the project says
@@ -43,9 +49,11 @@ class Command(_Base):  # type: ignore[misc]  # the base is whatever the project 
     def execute(self, *args: Any, **options: Any) -> Any:
         """Run as the command of whoever has installed it, and not those that are run meanwhile."""
         self._listener = _listeners.pop() if _listeners else None
+        _running.append(self)
         try:
             return super().execute(*args, **options)
         finally:
+            _running.pop()
             if self._listener is not None:
                 _listeners.append(self._listener)
 

@@ -136,7 +136,7 @@ class Crew:
             text = (
                 f"{schema}: {dotted(member.holding)} is not atomic, so it is waited for, also after {grace}"
             )
-            member.thaw()
+            member.thaw(math.inf)
         else:
             text = f"{schema}: the migration in hand went on for {grace}; it is ended and rolled back"
             member.end()
@@ -158,6 +158,9 @@ class Crew:
             except (EOFError, OSError, ValueError) as end:
                 yield from self._lost(member, end)
                 continue
+            if messages and member.frozen:
+                # It has ended, or begun something, in time.
+                member.thaw(self._deadline())
             for message in messages:
                 for outcome in self._answered(member, message):
                     yield outcome

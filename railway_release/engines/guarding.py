@@ -23,7 +23,8 @@ def guarded(
     Operations are shared by all who load a migration, and its code may migrate another schema itself: what is
     done with another `editor` is not ours to put anywhere.
     """
-    guarded = [one for one in flat(migration.operations) if not is_plain(one)]
+    # One that is listed twice is one.
+    guarded = {id(one): one for one in flat(migration.operations) if not is_plain(one)}.values()
     for one in guarded:
         one.__dict__["database_forwards"] = _guarding(one, identity, editor, restore_role)
     try:

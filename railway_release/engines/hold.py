@@ -85,15 +85,13 @@ class Hold:
         self._afterwards = [statements.OWN_DEFAULTS, self._settings]
 
     @contextlib.contextmanager
-    def transaction(self, *, closed: bool, alone: bool = False, watched: bool = False) -> Iterator[None]:
+    def transaction(self, *, closed: bool, watched: bool = False) -> Iterator[None]:
         """Everything sent while entered is one transaction, committed with the last message.
 
-        `alone` is in one schema at a time; `watched` is noticed to be ended early. If it is left `untouched`,
-        the server never hears of it.
+        `watched` is noticed to be ended early. If it is left `untouched`, the server never hears of it.
         """
         self._connection.ensure_connection()
-        first = [statements.ALONE, self._settings] if alone else []
-        self._open(self._begin(), *first, *([statements.MARK_TRANSACTION] if watched else []), closed=closed)
+        self._open(self._begin(), *([statements.MARK_TRANSACTION] if watched else []), closed=closed)
         with transaction.atomic(using=self._connection.alias):
             self._connection.connection.autocommit = True
             yield

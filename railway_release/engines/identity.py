@@ -44,9 +44,12 @@ class Identity:
         self._connection.set_schema(self.schema.name, tenant_type=self.schema.type)
 
     def recorded(self) -> frozenset[Key]:
-        """What is recorded in the schema now; the connection is in it afterwards, and in no other."""
+        """What is recorded in the schema now; the connection is in the shared one afterwards."""
+        # Alone on the path, or the shared schema's table would be taken for this one's.
         self._connection.set_schema(self.schema.name, tenant_type=self.schema.type, include_public=False)
-        return frozenset(MigrationRecorder(self._connection).applied_migrations())
+        found = frozenset(MigrationRecorder(self._connection).applied_migrations())
+        self._connection.set_schema_to_public()
+        return found
 
     @contextlib.contextmanager
     def kept(self, whose: str) -> Iterator[None]:
@@ -70,7 +73,12 @@ class Identity:
             )
         if answers:
             self._put_back(whose, before)
+            self.restore_role()
         return bool(answers)
+
+    def restore_role(self) -> None:
+        """Send `role` by itself, unseen by Django, in the transaction that is open, if one is."""
+        execute(self.role)
 
     def _put_back(self, whose: str, before: _Transaction) -> None:
         if tenant_connection() is not self._connection:
@@ -79,6 +87,14 @@ class Identity:
             raise LeftBehind(f"{whose} {wrong}")
         self._connection.ensure_connection()
         self.take_on()
+
+
+def execute(statement: str) -> None:
+    """Send a statement of ours on Django's connection to the tenants' database, unseen by Django."""
+    connection = tenant_connection()
+    connection.ensure_connection()
+    with connection.wrap_database_errors, contextlib.closing(connection.connection.cursor()) as cursor:
+        cursor.execute(statement)
 
 
 @dataclass(frozen=True)

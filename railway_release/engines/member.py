@@ -31,7 +31,7 @@ class Member:
         self.holding: Key | None = None  # a migration that is not atomic
         self.deadline = math.inf  # when it is to be ended, once it was told to stop
         self.ended_by_us = False
-        self._frozen = False
+        self.frozen = False
         parents = [self.channel, *(other.channel for other in others)]
         self.process: ForkProcess = context.Process(target=_work, args=(theirs, parents, take, turns, lock))
         with warnings.catch_warnings():
@@ -45,18 +45,19 @@ class Member:
         """Stop it where it is, so that what it has said by now is all; whether that has happened."""
         pid = self.process.pid or 0
         with contextlib.suppress(OSError):
-            if not self._frozen:
+            if not self.frozen:
                 os.kill(pid, signal.SIGSTOP)
-                self._frozen = True
+                self.frozen = True
                 return False
             # Not waited for to its end, which is multiprocessing's to do.
             return os.waitid(os.P_PID, pid, os.WSTOPPED | os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
         return False
 
-    def thaw(self) -> None:
-        """Let it go on, for as long as it takes."""
-        self.deadline, self._frozen = math.inf, False
-        os.kill(self.process.pid or 0, signal.SIGCONT)
+    def thaw(self, deadline: float) -> None:
+        """Let it go on until then."""
+        self.deadline, self.frozen = deadline, False
+        with contextlib.suppress(OSError):
+            os.kill(self.process.pid or 0, signal.SIGCONT)
 
     def end(self) -> None:
         """Its end is noticed as any other's."""

@@ -25,6 +25,7 @@ from railway_release.engines.identity import Identity
 from railway_release.migrations.shown import Alone
 
 _PERMISSIONS = "django.contrib.auth.management"
+_removed: list[tuple[Signal, dict[str, Any]]] = []  # those that the project has not disconnected itself
 
 
 def register() -> None:
@@ -37,23 +38,24 @@ def register() -> None:
 @contextlib.contextmanager
 def without_djangos_own() -> Iterator[None]:
     """While entered, content types and permissions are our business."""
-    removed = [(signal, arguments) for signal, arguments in _own() if signal.disconnect(**arguments)]
+    _removed[:] = [(signal, arguments) for signal, arguments in _own() if signal.disconnect(**arguments)]
     try:
         yield
     finally:
-        for signal, arguments in removed:
+        while _removed:
+            signal, arguments = _removed.pop()
             signal.connect(**arguments)
 
 
 @contextlib.contextmanager
 def with_djangos_own() -> Iterator[None]:
     """While entered, they are called again: the project's code may migrate something itself."""
-    for signal, arguments in _own():
+    for signal, arguments in _removed:
         signal.connect(**arguments)
     try:
         yield
     finally:
-        for signal, arguments in _own():
+        for signal, arguments in _removed:
             signal.disconnect(**arguments)
 
 

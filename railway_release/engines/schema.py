@@ -24,7 +24,7 @@ from railway_release.log import get_logger
 from railway_release.migrations.outcome import Key, dotted
 from railway_release.migrations.rows import Rows
 from railway_release.migrations.shown import showing
-from railway_release.postgres.failures import is_transient
+from railway_release.postgres.failures import is_transient, sqlstate
 from railway_release.postgres.records import is_mark, mark
 from railway_release.postgres.session import fetch
 
@@ -82,15 +82,18 @@ class SchemaRun:
         return self._connection.execute_wrapper(self._hold.before_each)  # type: ignore[no-any-return]
 
     def _step(self, step: Step, *, last: bool) -> None:
+        with self._in_turn(step):
+            self._step_in_turn(step, last=last)
+
+    def _step_in_turn(self, step: Step, *, last: bool) -> None:
         if not step.atomic:
             self._settle()
-            with self._in_turn(step):
-                self._without_transaction(step, last=last)
+            self._without_transaction(step, last=last)
             return
         try:
             self._in_transaction(step, closed=step.plain, last=last)
         except DatabaseError as error:
-            known = self._hand.statement or not step.plain
+            known = self._hand.statement or not step.plain or sqlstate(error) == statements.ENDED
             if known or is_transient(error) or self._turns.guard.stopping:
                 raise
             # The server did not say which of the statements it was, so they go once more, one by one.
@@ -100,7 +103,7 @@ class SchemaRun:
     def _in_transaction(self, step: Step, *, closed: bool, last: bool) -> None:
         hold, foreign = self._hold, step.runs_sql or step.runs_code
         with (
-            hold.transaction(closed=closed, alone=step.alone, watched=foreign),
+            hold.transaction(closed=closed, watched=foreign),
             self._looking(plainly=step.plain),
         ):
             self._act_all(step)
@@ -129,17 +132,23 @@ class SchemaRun:
 
     @contextlib.contextmanager
     def _in_turn(self, step: Step) -> Iterator[None]:
-        """One schema at a time, if it has to be. Asked again and again, since who waits inside of the server
-        holds a snapshot, and CREATE INDEX CONCURRENTLY waits for snapshots."""
+        """One schema at a time, if it has to be.
+
+        Asked again and again, since who waits inside of the server holds a snapshot, and CREATE INDEX
+        CONCURRENTLY waits for snapshots.
+        """
+        if not step.alone:
+            yield
+            return
+        self._connection.ensure_connection()
         raw = self._connection.connection
-        while step.alone and not fetch(raw, statements.TRY_ALONE)[0][0]:
+        while not fetch(raw, statements.TRY_ALONE)[0][0]:
             with self._turns.guard.beginning():
                 time.sleep(_ASK_EVERY_SECONDS)
-        try:
-            yield
-        finally:
-            if step.alone and self._connection.connection is raw:
-                fetch(raw, statements.NO_LONGER_ALONE)
+        yield
+        # After an error the connection is closed, and the lock goes with it.
+        if self._connection.connection is raw:
+            fetch(raw, statements.NO_LONGER_ALONE)
 
     def _without_transaction(self, step: Step, *, last: bool) -> None:
         with self._hold.no_transaction():

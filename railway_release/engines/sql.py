@@ -24,8 +24,15 @@ _CHANGES = re.compile(r"\b(?:CREATE|ALTER|DROP|COMMENT|TRUNCATE|REINDEX|CLUSTER|
 
 
 def of(operation: Operation) -> str:
-    """The SQL that an operation holds, whatever form it has; nothing if it holds none."""
-    return str(getattr(operation, "sql", ""))
+    """The SQL that an operation holds, as one text; nothing if it holds none."""
+    return _text(getattr(operation, "sql", ""))
+
+
+def _text(sql: object) -> str:
+    """RunSQL takes a text, or a list of texts and of pairs of a text and its parameters."""
+    if isinstance(sql, list | tuple):
+        return ";\n".join(_text(one[0] if isinstance(one, list | tuple) and one else one) for one in sql)
+    return str(sql)
 
 
 def sets_something_hidden(text: str) -> bool:

@@ -17,11 +17,11 @@ from railway_release.postgres.records import MARK
 from railway_release.postgres.session import literal, quote
 
 # Whoever changes what is everybody's waits for its turn as long as that takes; the holder is one of our own.
-ALONE = f"SET LOCAL lock_timeout = 0; SELECT pg_advisory_xact_lock({CLASS_ID}, {OBJECT_ID + 2})"
 TRY_ALONE = f"SELECT pg_try_advisory_lock({CLASS_ID}, {OBJECT_ID + 2})"
 NO_LONGER_ALONE = f"SELECT pg_advisory_unlock({CLASS_ID}, {OBJECT_ID + 2})"
 # A value that ends with the transaction.
 MARK_TRANSACTION = "SET LOCAL railway_release.transaction = 'begun'"
+ENDED = "25000"  # invalid_transaction_state
 SAME_TRANSACTION = """
 DO $same$ BEGIN
     IF current_setting('railway_release.transaction', true) IS DISTINCT FROM 'begun' THEN

@@ -9,15 +9,18 @@ from typing import Any
 
 from django.db.migrations.migration import Migration
 from django.db.migrations.state import ProjectState
+from django.db.models.signals import post_migrate, pre_migrate
 from django_tenants.migration_executors.base import run_migrations
+from django_tenants.signals import schema_pre_migration
 
 from railway_release.engines import statements
-from railway_release.engines.bounds import bounded_waits
-from railway_release.engines.command import Command, install
+from railway_release.engines.bounds import bounded_waits, timeouts
+from railway_release.engines.command import Command, install, is_nested
 from railway_release.engines.crew import Crew
+from railway_release.engines.engine import Engine
 from railway_release.engines.guard import OwnGuard
 from railway_release.engines.guarding import guarded
-from railway_release.engines.identity import Identity
+from railway_release.engines.identity import Identity, execute
 from railway_release.engines.turn import Turns
 from railway_release.migrations.outcome import Key, Outcome
 from railway_release.migrations.plan import SchemaPlan
@@ -27,23 +30,28 @@ from railway_release.topology import tenant_connection
 
 
 class StockEngine:
-    """See engine.Engine."""
+    """See engine.Engine; `finishing` is given the schemas in which no migration is pending."""
 
-    def __init__(self, turns: Turns, guard: OwnGuard, looks: Looks) -> None:
+    def __init__(self, turns: Turns, guard: OwnGuard, looks: Looks, finishing: Engine) -> None:
         self._turns = turns
         self._guard = guard
         self._looks = looks
+        self._finishing = finishing
 
     def migrate(self, plans: Sequence[SchemaPlan], enough: Callable[[], bool]) -> Iterator[Outcome]:
         """One schema after the other, in a process of their own."""
+        pending = [plan for plan in plans if plan.pending]
 
         def take(number: int, turns: Turns) -> Outcome:
-            return turns.take(plans[number], partial(_migrate, plans[number], turns))
+            return turns.take(pending[number], partial(_migrate, pending[number], turns))
 
+        if rest := [plan for plan in plans if not plan.pending]:
+            yield from self._finishing.migrate(rest, enough)
         self._guard.check()
-        with bounded_waits(self._turns.terms):
-            yield from Crew(plans, take, self._turns, self._guard, self._looks).outcomes(enough)
-        self._guard.check()
+        if pending and not enough():
+            with bounded_waits(self._turns.terms):
+                yield from Crew(pending, take, self._turns, self._guard, self._looks).outcomes(enough)
+            self._guard.check()
 
 
 def _migrate(plan: SchemaPlan, turns: Turns) -> None:
@@ -51,7 +59,8 @@ def _migrate(plan: SchemaPlan, turns: Turns) -> None:
         turns.hand.send(str(sql))
         return execute(sql, *rest)
 
-    with tenant_connection().execute_wrapper(count), install(_Run(plan, turns)):
+    run = _Run(plan, turns)
+    with tenant_connection().execute_wrapper(count), install(run), run.putting_back():
         run_migrations(
             (),
             _options(turns.terms.alias, plan.cohort.target),
@@ -59,8 +68,7 @@ def _migrate(plan: SchemaPlan, turns: Turns) -> None:
             plan.schema.name,
             tenant_type=plan.schema.type,
         )
-    if plan.due:
-        _execute(statements.unmark(plan.schema.name))
+    execute(statements.unmark(plan.schema.name))
 
 
 class _Run:
@@ -70,12 +78,32 @@ class _Run:
         self._plan = plan
         self._turns = turns
         self._identity = Identity(tenant_connection(), plan.schema)
+        # What SQL of the user's own may have set for the session.
+        self._settings = f"{statements.OWN_DEFAULTS}; {timeouts(turns.terms)}; {self._identity.role}"
+
+    @contextlib.contextmanager
+    def putting_back(self) -> Iterator[None]:
+        """While entered, receivers of one app do not work where those of the one before were last."""
+        signals = (schema_pre_migration, pre_migrate, post_migrate)
+        for signal in signals:
+            signal.connect(self._put_back)
+        try:
+            yield
+        finally:
+            for signal in signals:
+                signal.disconnect(self._put_back)
+
+    def _put_back(self, **_: Any) -> None:
+        if not is_nested():
+            self._identity.take_on()
+            self._identity.restore_role()
 
     def begin(self, migration: Migration) -> None:
-        """Whatever receivers of pre_migrate have left behind, it works in its own schema."""
+        """Whatever came before has left behind, it works in its own schema, on the terms of the release."""
         with self._turns.guard.beginning():
             self._turns.hand.begin(self._key(migration), atomic=bool(migration.atomic))
         self._identity.take_on()
+        execute(self._settings)
         migration.__dict__["apply"] = partial(self._apply, migration, migration.apply)
 
     def end(self, migration: Migration) -> None:
@@ -90,34 +118,23 @@ class _Run:
         schema_editor: Any,
     ) -> ProjectState:
         """In the transaction of the migration, which is also that of its record if nothing is deferred."""
-        self._restore_role()  # which begins the transaction, so that its end is noticed
-        with (
-            self._identity.kept("apply"),
-            guarded(migration, self._identity, schema_editor, self._restore_role),
-        ):
+        restore_role = self._identity.restore_role
+        execute(statements.MARK_TRANSACTION)  # which begins it, so that its end is noticed
+        with self._identity.kept("apply"), guarded(migration, self._identity, schema_editor, restore_role):
             state = apply(project_state, schema_editor)
-        self._restore_role()
+        restore_role()
+        if migration.atomic:
+            execute(statements.SAME_TRANSACTION)
         if self._key(migration) == self._plan.cohort.to_apply[-1]:
             records = len(self._plan.unfinished) + len(self._plan.cohort.steps)
-            _execute(statements.record(self._plan.schema.name, [mark(records)]))
+            execute(statements.record(self._plan.schema.name, [mark(records)]))
         return state
-
-    def _restore_role(self) -> None:
-        _execute(self._identity.role)
 
     def _key(self, migration: Migration) -> Key:
         """As it is in the graph: a migration may have given itself the label of another app."""
         named = [key for key in self._plan.cohort.steps if key[1] == migration.name]
         own = (migration.app_label, migration.name)
         return own if own in named or len(named) != 1 else named[0]
-
-
-def _execute(statement: str) -> None:
-    """In the transaction that is open, if one is, and unseen by Django."""
-    connection = tenant_connection()
-    connection.ensure_connection()
-    with connection.wrap_database_errors, contextlib.closing(connection.connection.cursor()) as cursor:
-        cursor.execute(statement)
 
 
 def _options(alias: str, target: tuple[str, ...]) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from django.db import DatabaseError, connections
+from django.db import Error, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from railway_release.engines import shortage
@@ -35,6 +35,7 @@ from railway_release.topology import tenant_connection
 _UNRECORDED = "a run was cut off before the migration was recorded, or it was made by hand."
 _HINTS = {
     LOCK_NOT_AVAILABLE: "Another session held the table's lock all the time: end it, or raise --retry-for.",
+    "25000": "Set atomic = False in the migration, undo by hand what it has committed, then run again.",
     "53100": "The server's disk is full: give its volume more space, then run again.",
     "42P07": f"The table is there already: {_UNRECORDED}",
     "42701": f"The column is there already: {_UNRECORDED}",
@@ -163,7 +164,7 @@ class _Turn:
         step = self._hand.step
         try:
             return step is not None and step in Identity(tenant_connection(), self._plan.schema).recorded()
-        except DatabaseError:
+        except Error:
             return False
 
     def _cut_off(self) -> Outcome:

@@ -51,7 +51,7 @@ WITH ours AS (
 SELECT pid, application_name, to_char(state_change AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS "UTC"'),
     pg_terminate_backend(pid, 5000)
 FROM ours
-WHERE silent AND state IN ('idle', 'idle in transaction', 'idle in transaction (aborted)')
+WHERE silent AND (state LIKE 'idle in transaction%' OR (objid = {OBJECT_ID} AND state = 'idle'))
   AND application_name ~ '^railway-release [0-9a-f]{{8}}( lock)?$'
   AND NOT EXISTS (SELECT FROM ours AS lock WHERE lock.objid = {OBJECT_ID}
                   AND (lock.silent AND lock.state = 'idle') IS NOT TRUE)
@@ -121,10 +121,11 @@ def _ended_the_dead(connection: Connection, silence: float) -> bool:
         if sqlstate(error) == "42501":
             return False
         raise
-    for pid, name, since, _ in found:
+    gone = [(pid, name, since) for pid, name, since, ended in found if ended]
+    for pid, name, since in gone:
         text = f"ended what {name} has left behind: pid {pid}, silent since {since}"
         get_logger().warning("lock.session_ended", message=text)
-    return bool(found)
+    return bool(gone)
 
 
 def _holder(connection: Connection) -> str:

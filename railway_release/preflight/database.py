@@ -130,9 +130,9 @@ def connector(choice: Choice, application: str) -> Connect:
     That names the driver and the parameters, and may ask for a token each time. Its module may define
     models, so Django has to have loaded those: see `before_first_use`.
     """
-    entry = ConnectionHandler({"default": dict(choice.entry)}).settings["default"]
-    for unwanted in ("pool", "isolation_level"):
-        entry["OPTIONS"].pop(unwanted, None)
+    unwanted = ("pool", "isolation_level")
+    options = {key: one for key, one in (choice.entry.get("OPTIONS") or {}).items() if key not in unwanted}
+    entry = ConnectionHandler({"default": choice.entry | {"OPTIONS": options}}).settings["default"]
     wrapper = _backend(entry["ENGINE"]).DatabaseWrapper(entry, choice.alias)
     role = entry["OPTIONS"].get("assume_role")
 

@@ -12,7 +12,7 @@ from typing import TypeVar
 from django.conf import settings
 
 from railway_release.log import get_logger
-from railway_release.postgres.failures import describe, is_transient
+from railway_release.postgres.failures import describe, is_transient, sqlstate
 from railway_release.postgres.server import LIFT_TIMEOUTS
 from railway_release.postgres.session import (
     SERVER_NOTICES,
@@ -120,7 +120,9 @@ class Looks:
         try:
             self._connect().close()
         except Exception as error:  # noqa: BLE001 - whatever the driver calls it
-            return "timeout" not in describe(error).lower()  # a refusal is an answer, too
+            text = describe(error).lower()
+            # A refusal is an answer, too, whatever it is about.
+            return bool(sqlstate(error)) or "fatal" in text or "timeout" not in text
         return True
 
     def _prepared(self) -> Connection:

@@ -15,7 +15,7 @@ from tests.support.second import OwnServer, own_server
 from tests.support.server import database_url, psql
 
 from .test_retries import as_role
-from .test_workers import holds_a_session, workers_of
+from .test_workers import holds_a_session
 
 LAST = "0003_announcement_pinned"
 READING = "SELECT 1 FROM pg_stat_activity WHERE application_name LIKE '% read' AND wait_event_type = 'Lock'"
@@ -70,7 +70,7 @@ def test_a_look_that_fails_after_a_worker_has_died_leaves_the_other_workers_alon
     until(lambda: "0004_held" in counted.database.applied("piraeus", "announcements"))
     allow(counted, limited, 0)
     terminate(counted.database, "railway-release % read")
-    os.kill(next(pid for pid in workers_of(release) if holds_a_session(counted, pid, waiting=True)), 9)
+    os.kill(next(pid for pid in release.workers if holds_a_session(counted, pid, waiting=True)), 9)
     release.reach("survey.retried", phase="tenants")
     run = release.finish()
     allow(counted, limited, -1)

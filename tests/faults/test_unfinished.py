@@ -8,8 +8,6 @@ import pytest
 from tests.support.release import Project
 from tests.support.running import Gate
 
-from .test_workers import workers_of
-
 RECEIVERS = """
 from django.apps import AppConfig
 from django.db import connection
@@ -63,7 +61,7 @@ def told(project: Project) -> list[str]:
     return [line for line in lines if "athena" in line]
 
 
-def finished(project: Project) -> None:
+def finished(project: Project, engine: str) -> None:
     """The next release, in which the receiver works, does what was left, and the one after that nothing."""
     looked = {word: project.run(word) for word in ("plan", "check", "verify", "status", "doctor")}
     assert {word: one.code for word, one in looked.items()} == {
@@ -76,10 +74,10 @@ def finished(project: Project) -> None:
     assert looked["verify"].findings("migrations.unfinished") == [("athena", "django_migrations")]
     project.write("buildings/mended", "")
     told(project)
-    run = project.run("--no-collectstatic")
+    run = project.run("--no-collectstatic", "--engine", engine)
     assert (run.code, run.states["athena"], run.states["piraeus"]) == (0, "migrated", "current"), run.text
     assert told(project) == ["seeded athena 0007_floors", "migrated athena"]
-    again = project.run("--no-collectstatic")
+    again = project.run("--no-collectstatic", "--engine", engine)
     assert (again.code, set(again.states.values()), told(project)) == (0, {"current"}, [])
     assert (
         project.database.sql("SELECT count(*) FROM athena.django_migrations WHERE app = 'railway_release'")
@@ -95,7 +93,7 @@ def test_receivers_that_raised_an_error_are_called_again(current, engine):
 
     assert (run.code, run.outcome("athena")["message"]) == (7, "no seeds"), run.text
     assert current.database.applied("athena", "buildings")[-1] == "0007_floors"
-    finished(current)
+    finished(current, name)
 
 
 @pytest.mark.parametrize("engine", RUNS, ids=" ".join)
@@ -104,17 +102,14 @@ def test_receivers_that_were_killed_are_called_again(current, begin, gate: Gate,
     name, jobs = engine
     release = begin(current, "--engine", name, RELEASE_JOBS=jobs)
     gate.reached()
-    if jobs == "1":  # all of it, as when its container ends
-        workers = workers_of(release)
+    if jobs == "1":
         release.kill()
-        for pid in workers:
-            os.kill(pid, signal.SIGKILL)
     else:
-        for pid in workers_of(release):
+        for pid in release.workers:
             os.kill(pid, signal.SIGKILL)
         run = release.finish(seconds=30)
         assert (run.code, run.states["athena"]) == (7, "failed"), run.text
         assert "calls the receivers" in run.outcome("athena")["hint"]
     gate.open()
     current.run("--no-collectstatic", "--exclude", "athena")
-    finished(current)
+    finished(current, name)

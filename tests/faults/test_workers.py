@@ -36,13 +36,6 @@ def in_kypseli_alone(project: Project, *, atomic: bool = True) -> None:
     project.migration("announcements", "0004_held", LAST, run_sql(only_in("kypseli", WAIT_AT_GATE)) + loose)
 
 
-def workers_of(release: Running) -> list[int]:
-    """The process ids of a release's children."""
-    pid = release.process.pid
-    children = Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii")
-    return [int(child) for child in children.split()]
-
-
 def last_announcement(project: Project, schema: str) -> str:
     """The newest migration that is recorded there."""
     return project.database.applied(schema, "announcements")[-1]
@@ -72,7 +65,7 @@ def test_a_killed_worker_is_noticed_and_another_one_goes_on(past: Project, with_
     release = with_two()
     gate.reached()
     until(lambda: last_announcement(past, "piraeus") == "0004_held", what="the other worker's work")
-    holder = next(pid for pid in workers_of(release) if holds_a_session(past, pid, waiting=True))
+    holder = next(pid for pid in release.workers if holds_a_session(past, pid, waiting=True))
     os.kill(holder, signal.SIGKILL)
     run = release.finish(seconds=20)
 
@@ -104,7 +97,7 @@ def killed(past: Project, with_two, gate: Gate):
     release = with_two()
     gate.reached()
     until(lambda: last_announcement(past, "piraeus") == "0004_held", what="the other worker's work")
-    os.kill(next(pid for pid in workers_of(release) if holds_a_session(past, pid, waiting=True)), 9)
+    os.kill(next(pid for pid in release.workers if holds_a_session(past, pid, waiting=True)), 9)
     return release.finish(seconds=20)
 
 
@@ -135,8 +128,8 @@ def test_workers_whose_parent_is_killed_stop_before_their_next_migration(past: P
     gated(past)
     release = with_two()
     gate.reached(by=2)
-    workers = workers_of(release)
-    release.kill()
+    workers = release.workers
+    release.kill(workers=False)
     gate.open()
     until(lambda: not any(map(alive, workers)), what="the end of the workers")
 
@@ -148,8 +141,8 @@ def test_no_second_release_runs_beside_orphaned_workers(past: Project, with_two,
     gated(past)
     first = with_two()
     gate.reached(by=2)
-    workers = workers_of(first)
-    first.kill()
+    workers = first.workers
+    first.kill(workers=False)
     second = begin(past, "--lock-wait", "0", name="second").finish()
     orphaned = all(map(alive, workers))
 
@@ -160,7 +153,7 @@ def test_after_the_orphans_have_ended_the_next_release_runs(past: Project, with_
     gated(past)
     first = with_two()
     gate.reached(by=2)
-    first.kill()
+    first.kill(workers=False)
     second = begin(past, name="second", RELEASE_JOBS="2")
     second.reach("lock.awaited")
     gate.open()
@@ -187,7 +180,7 @@ def test_ctrl_c_which_reaches_the_workers_too_ends_like_one_signal(past: Project
     gated(past)
     release = with_two()
     gate.reached(by=2)
-    for pid in (*workers_of(release), release.process.pid):
+    for pid in (*release.workers, release.process.pid):
         os.kill(pid, signal.SIGINT)
     run = release.finish(seconds=10)
 

@@ -59,7 +59,7 @@ def test_writers_never_wait_longer_than_the_lock_timeout_though_a_table_is_held(
     holder = session(current.database)
     holder.run("BEGIN; SELECT count(*) FROM kypseli.buildings_building;")
     schemas = ("athena", "kypseli", "kypseli", "piraeus")
-    writers = Writers(current.database, schemas, longest="5s")
+    writers = Writers(current.database, schemas, longest="2.5s")
     with writers.at_work():
         release = begin(current, RELEASE_JOBS=jobs, RELEASE_LOCK_TIMEOUT="1.2")
         release.reach("schema.retried", seconds=60, schema="kypseli")
@@ -83,7 +83,7 @@ def test_writers_go_on_while_their_tables_are_repaired(current, begin, session):
     before = int(current.database.sql(count))
     holder = session(current.database)
     holder.run("BEGIN; SELECT count(*) FROM kypseli.buildings_building;")
-    writers = Writers(current.database, schemas, longest="5s")
+    writers = Writers(current.database, schemas, longest="2.5s")
     with writers.at_work():
         repair = begin(current, "repair", "--apply", RELEASE_LOCK_TIMEOUT="1.2")
         repair.reach("schema.retried", seconds=60, schema="kypseli")

@@ -1,10 +1,14 @@
 """What happens at the same time: a release while it runs, other sessions, and gates between them."""
 
+import contextlib
 import json
+import os
+import signal
 import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 from typing import IO, Any
 
 from .binaries import bin_dir, environment
@@ -75,9 +79,19 @@ class Running:
         until(lambda: self.ended, seconds, "the end of the release")
         return self._run()
 
-    def kill(self) -> None:
-        """End it as `kill -9` does, whatever it is doing."""
+    @property
+    def workers(self) -> list[int]:
+        """The process ids of its children."""
+        path = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
+        return [int(child) for child in path.read_text(encoding="ascii").split()] if path.exists() else []
+
+    def kill(self, *, workers: bool = True) -> None:
+        """End it as `kill -9` does, whatever it is doing; with its workers, as when its container ends."""
+        children = self.workers if workers else []
         self.process.kill()
+        for pid in children:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
         self.process.wait()
         for reader in self._readers:
             reader.join(timeout=5)

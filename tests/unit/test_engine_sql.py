@@ -4,7 +4,7 @@ import pytest
 from django.contrib.postgres.operations import HStoreExtension
 from django.db.migrations import RunSQL
 
-from railway_release.engines.sql import ends_transaction, reaches_out
+from railway_release.engines.sql import ends_transaction, of, reaches_out
 
 ENDING = [
     "COMMIT",
@@ -62,3 +62,11 @@ def test_sql_that_reads_what_schemas_share_or_changes_its_own_is_told_from_that(
 
 def test_the_operations_that_create_extensions_change_what_schemas_share():
     assert reaches_out(HStoreExtension(), "public")
+
+
+def test_statements_that_are_listed_are_one_text():
+    listed = RunSQL(["UPDATE t SET x = 1", "COMMIT", ("CREATE EXTENSION IF NOT EXISTS hstore", None)])
+
+    assert ends_transaction(of(listed))
+    assert reaches_out(listed, "public")
+    assert of(RunSQL([])) == ""
