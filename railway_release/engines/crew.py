@@ -148,7 +148,8 @@ class Crew:
                 if self._waiting and len(member.tasks) < ahead:
                     number = self._waiting.popleft()
                     member.tasks.append(number)
-                    member.channel.send("take", number=number, budget=self._turns.budget.left)
+                    budget = self._turns.budget.left
+                    member.channel.send("take", number=number, budget=budget, spent=member.spent)
 
     def _take_in(self, enough: Callable[[], bool]) -> Iterator[Outcome]:
         ready = readable([member.channel for member in self._members], _LOOK_EVERY_SECONDS)
@@ -175,6 +176,7 @@ class Crew:
             member.tasks.remove(content["number"])
             member.holding = None
             self._turns.budget.spend(content["spent"])
+            member.spent += content["spent"]
             yield _outcome(content["outcome"])
         elif kind == "returned":
             member.tasks.remove(content["number"])

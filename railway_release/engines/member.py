@@ -31,6 +31,7 @@ class Member:
         self.holding: Key | None = None  # a migration that is not atomic
         self.deadline = math.inf  # when it is to be ended, once it was told to stop
         self.ended_by_us = False
+        self.spent = 0.0  # of the budget for retries, as far as it has told
         self.frozen = False
         parents = [self.channel, *(other.channel for other in others)]
         self.process: ForkProcess = context.Process(target=_work, args=(theirs, parents, take, turns, lock))

@@ -7,11 +7,13 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any
 
+from django.apps import apps
 from django.db.migrations.migration import Migration
 from django.db.migrations.state import ProjectState
 from django.db.models.signals import post_migrate, pre_migrate
+from django.dispatch import Signal
 from django_tenants.migration_executors.base import run_migrations
-from django_tenants.signals import schema_pre_migration
+from django_tenants.signals import schema_migrated, schema_pre_migration
 
 from railway_release.engines import statements
 from railway_release.engines.bounds import bounded_waits, timeouts
@@ -68,7 +70,8 @@ def _migrate(plan: SchemaPlan, turns: Turns) -> None:
             plan.schema.name,
             tenant_type=plan.schema.type,
         )
-    execute(statements.unmark(plan.schema.name))
+    if run.marked:  # on another connection, since the one that has migrated is closed by now
+        execute(statements.unmark(plan.schema.name))
 
 
 class _Run:
@@ -78,6 +81,7 @@ class _Run:
         self._plan = plan
         self._turns = turns
         self._identity = Identity(tenant_connection(), plan.schema)
+        self.marked = bool(plan.unfinished)  # as not finished
         # What SQL of the user's own may have set for the session.
         self._settings = f"{statements.OWN_DEFAULTS}; {timeouts(turns.terms)}; {self._identity.role}"
 
@@ -93,10 +97,15 @@ class _Run:
             for signal in signals:
                 signal.disconnect(self._put_back)
 
-    def _put_back(self, **_: Any) -> None:
-        if not is_nested():
-            self._identity.take_on()
-            self._identity.restore_role()
+    def _put_back(self, signal: Signal, sender: object, **_: Any) -> None:
+        if is_nested():
+            return
+        self._identity.take_on()
+        self._identity.restore_role()
+        last = [config for config in apps.get_app_configs() if config.models_module is not None][-1]
+        if signal is post_migrate and sender is last and not schema_migrated.has_listeners(run_migrations):
+            execute(statements.unmark(self._plan.schema.name))
+            self.marked = False
 
     def begin(self, migration: Migration) -> None:
         """Whatever came before has left behind, it works in its own schema, on the terms of the release."""
@@ -128,6 +137,7 @@ class _Run:
         if self._key(migration) == self._plan.cohort.to_apply[-1]:
             records = len(self._plan.unfinished) + len(self._plan.cohort.steps)
             execute(statements.record(self._plan.schema.name, [mark(records)]))
+            self.marked = True
         return state
 
     def _key(self, migration: Migration) -> Key:

@@ -54,6 +54,7 @@ class Worker:
         self._draining = False
         self._may_go_on = threading.Event()
         self._in_child = False
+        self._spent = 0.0  # of the budget for retries
 
     def run(self) -> None:
         """Until the parent has no more tasks, or is no more."""
@@ -67,7 +68,7 @@ class Worker:
             if self._draining or self._guard.stopping:
                 self._channel.send("returned", number=number)
             else:
-                self._take(number, Budget(budget))
+                self._take(number, Budget(max(0.0, budget - self._spent)))
 
     def _take(self, number: int, budget: Budget) -> None:
         given = budget.left
@@ -75,7 +76,9 @@ class Worker:
         outcome = self._take_turn(number, replace(self._turns, budget=budget))
         if self._in_child:
             _leave()
-        self._channel.send("ended", number=number, outcome=_as_text(outcome), spent=given - budget.left)
+        spent = given - budget.left
+        self._spent += spent
+        self._channel.send("ended", number=number, outcome=_as_text(outcome), spent=spent)
         if outcome.state == "failed":
             self._may_go_on.wait()
 
@@ -91,7 +94,8 @@ class Worker:
             elif kind == "go on":
                 self._may_go_on.set()
             elif kind == "take":
-                self._queue.put((content["number"], content["budget"]))
+                # The parent has given this ahead, before it knew of what was spent meanwhile.
+                self._queue.put((content["number"], content["budget"] + content["spent"]))
             elif kind == "leave":
                 break
         else:

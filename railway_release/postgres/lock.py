@@ -51,7 +51,7 @@ WITH ours AS (
 SELECT pid, application_name, to_char(state_change AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS "UTC"'),
     pg_terminate_backend(pid, 5000)
 FROM ours
-WHERE silent AND (state LIKE 'idle in transaction%' OR (objid = {OBJECT_ID} AND state = 'idle'))
+WHERE silent AND (state LIKE 'idle in transaction%%' OR (objid = {OBJECT_ID} AND state = 'idle'))
   AND application_name ~ '^railway-release [0-9a-f]{{8}}( lock)?$'
   AND NOT EXISTS (SELECT FROM ours AS lock WHERE lock.objid = {OBJECT_ID}
                   AND (lock.silent AND lock.state = 'idle') IS NOT TRUE)
