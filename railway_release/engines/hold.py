@@ -23,6 +23,7 @@ from django_tenants.utils import get_public_schema_name
 from railway_release.engines import statements
 from railway_release.engines.hand import Hand
 from railway_release.engines.identity import Identity
+from railway_release.postgres.lock import MARK_AS_NOT_ATOMIC, NO_LONGER_NOT_ATOMIC
 from railway_release.postgres.session import quote
 
 # On a line of its own, since a statement may end in a comment.
@@ -104,9 +105,9 @@ class Hold:
     def no_transaction(self) -> Iterator[None]:
         """Each statement sent while entered commits by itself."""
         self._connection.ensure_connection()
-        self._open(closed=False)
+        self._open(MARK_AS_NOT_ATOMIC, closed=False)
         yield
-        self._closing += self._afterwards
+        self._closing += [*self._afterwards, NO_LONGER_NOT_ATOMIC]
         self.flush()
 
     def flush(self) -> None:

@@ -26,6 +26,7 @@ from railway_release.engines.identity import Identity, execute
 from railway_release.engines.turn import Turns
 from railway_release.migrations.outcome import Key, Outcome
 from railway_release.migrations.plan import SchemaPlan
+from railway_release.postgres.lock import MARK_AS_NOT_ATOMIC, NO_LONGER_NOT_ATOMIC
 from railway_release.postgres.records import mark
 from railway_release.preflight.looks import Looks
 from railway_release.topology import tenant_connection
@@ -71,7 +72,7 @@ def _migrate(plan: SchemaPlan, turns: Turns) -> None:
             tenant_type=plan.schema.type,
         )
     if run.marked:  # on another connection, since the one that has migrated is closed by now
-        execute(statements.unmark(plan.schema.name))
+        execute(f"{run.role}; {statements.unmark(plan.schema.name)}")
 
 
 class _Run:
@@ -81,9 +82,10 @@ class _Run:
         self._plan = plan
         self._turns = turns
         self._identity = Identity(tenant_connection(), plan.schema)
+        self.role = self._identity.role
         self.marked = bool(plan.unfinished)  # as not finished
         # What SQL of the user's own may have set for the session.
-        self._settings = f"{statements.OWN_DEFAULTS}; {timeouts(turns.terms)}; {self._identity.role}"
+        self._settings = f"{statements.OWN_DEFAULTS}; {timeouts(turns.terms)}; {self.role}"
 
     @contextlib.contextmanager
     def putting_back(self) -> Iterator[None]:
@@ -112,11 +114,13 @@ class _Run:
         with self._turns.guard.beginning():
             self._turns.hand.begin(self._key(migration), atomic=bool(migration.atomic))
         self._identity.take_on()
-        execute(self._settings)
+        execute(self._settings if migration.atomic else f"{self._settings}; {MARK_AS_NOT_ATOMIC}")
         migration.__dict__["apply"] = partial(self._apply, migration, migration.apply)
 
     def end(self, migration: Migration) -> None:
         """Its record is committed."""
+        if not migration.atomic:
+            execute(NO_LONGER_NOT_ATOMIC)
         self._turns.hand.end(self._key(migration))
 
     def _apply(

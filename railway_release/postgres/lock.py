@@ -41,6 +41,10 @@ END, pg_backend_pid()
 # Only sessions that hold the lock or the writers' mark, and have a name that only a release gives itself. The
 # watch of a release that lives asks something every second on the session of the lock. What is hidden from us
 # is NULL, and so left alone.
+# Held by a session that migrates without a transaction: it may be at work in Python, between two statements.
+_NOT_TO_BE_TORN = OBJECT_ID + 3
+MARK_AS_NOT_ATOMIC = f"SELECT pg_advisory_lock_shared({CLASS_ID}, {_NOT_TO_BE_TORN})"
+NO_LONGER_NOT_ATOMIC = f"SELECT pg_advisory_unlock_shared({CLASS_ID}, {_NOT_TO_BE_TORN})"
 _END_THE_DEAD = f"""
 WITH ours AS (
     SELECT a.*, l.objid, a.state_change < clock_timestamp() - make_interval(secs => %s) AS silent
@@ -51,7 +55,9 @@ WITH ours AS (
 SELECT pid, application_name, to_char(state_change AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS "UTC"'),
     pg_terminate_backend(pid, 5000)
 FROM ours
-WHERE silent AND (state LIKE 'idle in transaction%%' OR (objid = {OBJECT_ID} AND state = 'idle'))
+WHERE silent AND state IN ('idle', 'idle in transaction', 'idle in transaction (aborted)')
+  AND NOT EXISTS (SELECT FROM pg_catalog.pg_locks AS l WHERE l.pid = ours.pid AND l.locktype = 'advisory'
+                  AND l.objsubid = 2 AND l.classid = {CLASS_ID} AND l.objid = {_NOT_TO_BE_TORN})
   AND application_name ~ '^railway-release [0-9a-f]{{8}}( lock)?$'
   AND NOT EXISTS (SELECT FROM ours AS lock WHERE lock.objid = {OBJECT_ID}
                   AND (lock.silent AND lock.state = 'idle') IS NOT TRUE)

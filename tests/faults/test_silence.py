@@ -4,7 +4,7 @@ import pytest
 
 from tests.support.proxy import SwallowingProxy, opened
 from tests.support.release import Project, until
-from tests.support.running import WAIT_AT_GATE, Gate, only_in, run_sql
+from tests.support.running import WAIT_AT_GATE, Gate, only_in
 
 LAST = "0003_announcement_pinned"
 HOW = pytest.mark.parametrize(
@@ -20,7 +20,9 @@ def test_a_release_whose_server_vanishes_ends_and_the_next_one_ends_what_it_left
     past: Project, begin, gate: Gate, how: dict[str, str]
 ):
     """The first is told why; the second names the session that the server still has, ends it, and goes on."""
-    past.migration("announcements", "0004_held", LAST, run_sql(only_in("kypseli", WAIT_AT_GATE)))
+    # From Python, so that its transaction is open when the answer comes.
+    held = f"editor.execute({only_in('kypseli', WAIT_AT_GATE)!r})"
+    past.migration("announcements", "0004_held", LAST, f"migrations.RunPython(lambda apps, editor: {held})")
     with opened(SwallowingProxy(past.database.url)) as proxy:
         release = begin(past, DATABASE_URL=proxy.url, RELEASE_PEER_TIMEOUT="1", **how)
         gate.reached()
