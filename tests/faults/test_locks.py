@@ -117,6 +117,7 @@ def test_the_migration_in_hand_ends_and_nothing_more_is_started_once_the_lock_is
     release = begin(past)
     gate.reached()
     terminate(past.database, "railway-release % lock")
+    until(lambda: not gate.stays_reached(0), what="the word to the worker, which cancels what it has in hand")
     gate.open()
     run = release.finish()
 
