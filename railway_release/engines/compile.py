@@ -113,7 +113,9 @@ class Step:
     @cached_property
     def runs_code(self) -> bool:
         """Whether it is known only afterwards what was sent."""
-        return len(self._operations) < len(self.actions) or not all(one.plain for one in self._operations)
+        return any(
+            isinstance(one, Whole) or (isinstance(one, Action) and not one.plain) for one in self.actions
+        )
 
     @cached_property
     def runs_sql(self) -> bool:
