@@ -15,6 +15,7 @@ SILENT = {
     "AddField of a foreign key": "migrations.AddField('building', 'owner',"
     " models.ForeignKey('users.user', models.CASCADE, null=True))",
     "AddIndex": "migrations.AddIndex('building', models.Index(fields=['name'], name='by_name'))",
+    "RenameModel": "migrations.RenameModel('buildingmembership', 'membership')",
     "RunSQL": "migrations.RunSQL(['SELECT 1', ('SELECT %s', ['two'])]),"
     " migrations.RunSQL('SELECT 3; SELECT 4;')",
 }
