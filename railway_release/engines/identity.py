@@ -25,6 +25,8 @@ _IDLE, _IN_TRANSACTION, _FAILED = 0, 2, 3  # libpq's PGTransactionStatusType
 class LeftBehind(Exception):
     """The project's code has left the connection as it cannot be put back."""
 
+    hint = "Let that code leave the connection as it found it; undo what it has committed, then run again."
+
 
 class Identity:
     """Django's connection to the tenants' database, at work in one schema."""

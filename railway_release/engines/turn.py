@@ -16,7 +16,7 @@ from railway_release.engines import shortage
 from railway_release.engines.engine import Terms
 from railway_release.engines.guard import Guard
 from railway_release.engines.hand import Hand
-from railway_release.engines.identity import Identity
+from railway_release.engines.identity import Identity, LeftBehind
 from railway_release.errors import LockLost
 from railway_release.interrupts import Interrupted
 from railway_release.migrations.outcome import Key, Outcome, dotted
@@ -91,6 +91,12 @@ def _is_sound(connection: BaseDatabaseWrapper) -> bool:
         return not connection.in_atomic_block and bool(connection.is_usable())
     except Exception:  # noqa: BLE001 - any backend's, in any state
         return False
+
+
+def _hint(error: BaseException) -> str:
+    if isinstance(error, LeftBehind):
+        return error.hint
+    return shortage.hint(error) or _HINTS.get(sqlstate(error), "")
 
 
 def _shown(statement: str, show_values: bool) -> str:
@@ -180,7 +186,7 @@ class _Turn:
             sqlstate=code,
             message=describe(error, self._turns.terms.show_values),
             statement=_shown(self._hand.statement, self._turns.terms.show_values),
-            hint=(shortage.hint(error) or _HINTS.get(code, "")) if self._hand.tearable else NOT_ATOMIC,
+            hint=_hint(error) if self._hand.tearable else NOT_ATOMIC,
         )
 
     def _failed_at(self) -> str:

@@ -164,6 +164,7 @@ def test_a_transaction_that_code_leaves_otherwise_than_it_was_fails_that_schema_
         assert outcome["state"] == "failed"
         assert (outcome["failed_at"], outcome["attempts"]) == ("buildings.0007_step", 1)
         assert text in outcome["message"]
+        assert "then run again" in outcome["hint"]
         assert "0007_step" not in current.database.applied(schema, "buildings")
 
 
