@@ -60,8 +60,8 @@ class Identity:
         yield
         self._put_back(whose, before)
 
-    def send(self, signal: Signal, name: str, sender: Any, **named: Any) -> bool:
-        """Send a signal; returns whether anybody listened. Raises LeftBehind.
+    def send(self, signal: Signal, name: str, sender: Any, **named: Any) -> None:
+        """Send a signal. Raises LeftBehind.
 
         Where several receivers have run, a change of schema may have misled those that came later.
         """
@@ -76,7 +76,6 @@ class Identity:
         if answers:
             self._put_back(whose, before)
             self.restore_role()
-        return bool(answers)
 
     def restore_role(self) -> None:
         """Send `role` by itself, unseen by Django, in the transaction that is open, if one is."""

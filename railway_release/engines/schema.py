@@ -64,7 +64,8 @@ class SchemaRun:
         Unless all is done with the last record, and more still if the migrations are `followed` by receivers,
         the schema is marked as unfinished with it.
         """
-        steps = [step for step in program.steps if not set(step.records) <= {*self._recorded}]
+        recorded = {*self._recorded}
+        steps = [step for step in program.steps if not recorded.issuperset(step.records)]
         squashes = [key for key in program.records if key not in self._recorded]
         self._hand.end(*(step.key for step in program.steps if step not in steps))
         if followed or (program.rows if complete else program.new_rows):

@@ -17,6 +17,7 @@ from django.db.migrations.operations.base import Operation
 from django.db.migrations.state import ProjectState
 
 from railway_release.migrations.disk import Graph
+from railway_release.migrations.opaque import flat
 from railway_release.migrations.outcome import Key
 from railway_release.migrations.plan import Cohort
 from railway_release.postgres.session import clip
@@ -50,18 +51,10 @@ def weights(graph: Graph, cohort: Cohort, belongs: Belongs) -> list[Weight]:
     for key in cohort.steps:
         migration = graph.graph.nodes[key]
         if migration.atomic:
-            done = [one for one in _flat(migration.operations) if belongs(key[0], _model_name(one), one)]
+            done = [one for one in flat(migration.operations) if belongs(key[0], _model_name(one), one)]
             made = sum(_made(one, key[0]) for one in done)
             found.append(Weight(key, made, frozenset(_dropped(done, key[0], graph.state))))
     return found
-
-
-def _flat(found: Iterable[Operation]) -> Iterator[Operation]:
-    for operation in found:
-        if isinstance(operation, operations.SeparateDatabaseAndState):
-            yield from _flat(operation.database_operations)
-        else:
-            yield operation
 
 
 def _made(operation: Operation, app: str) -> int:

@@ -31,8 +31,8 @@ def remedy_lines(remedies: Sequence[Prescribed], *, done: bool) -> Iterator[Line
 def _mends(remedy: Remedy) -> str:
     if remedy.creates_schema:
         why = remedy.through_django_tenants
-        how = f"through django-tenants' own machinery, since {why}" if why else "as django-tenants does"
-        return f"would create and migrate the schema, {how}"
+        how = f"through django-tenants' own machinery, since {why}" if why else "with the others"
+        return f"would create the schema and migrate it, {how}"
     mends = [f"{id} {object}" for id, object in remedy.mends]
     words = [f"would mend {some(mends, _MENDS)}"] if mends else []
     words += [f"would record {in_words(remedy.records)}, whose work is there"] if remedy.records else []
