@@ -23,6 +23,7 @@ from railway_release.options import Option, options_of, variable
 from railway_release.postgres.failures import describe, is_transient
 from railway_release.postgres.slots import no_room, ran_out
 from railway_release.postgres.wait import lost
+from railway_release.preflight.target import Invocation
 from railway_release.preflight.target import load as load_target
 from railway_release.railway import platform
 from railway_release.redact import redact
@@ -94,8 +95,9 @@ def _joined(error: ReleaseError) -> str:
 
 
 def _execute(flags: dict[str, Any], report: Report, output: log.Output, interrupts: Interrupts) -> None:
+    invocation = Invocation(Path(sys.argv[0]), output.platform, report.run_id, interrupts)
     try:
-        target = load_target(flags, os.environ, Path(sys.argv[0]), output.platform, report.run_id)
+        target = load_target(flags, os.environ, invocation)
     except (PreflightError, ProjectNotFound, SettingsFailed) as error:
         if report.command != "doctor" or flags.get("explain"):
             raise

@@ -66,6 +66,11 @@ class Interrupts:
             self._raised = True
             raise Interrupted(self.requested)
 
+    @property
+    def unheard(self) -> bool:
+        """Whether a signal came of which the main thread has not heard, since it waits inside a driver."""
+        return self.requested is not None and not self._raised and not self._shielded
+
     def ignore(self) -> None:
         """From now on, to the end of the process, signals change nothing: what is left to do is short.
 

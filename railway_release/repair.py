@@ -7,9 +7,12 @@ from dataclasses import replace
 from functools import partial
 
 from railway_release.backup.once import Backup
+from railway_release.engines import lost
 from railway_release.engines.bounds import bounded_waits
 from railway_release.engines.choose import chosen_engine, turns_of
+from railway_release.engines.crew import Crew
 from railway_release.engines.guard import OwnGuard
+from railway_release.engines.turn import Turns
 from railway_release.errors import Exit
 from railway_release.inspection import pending_of
 from railway_release.interrupts import Interrupts
@@ -167,12 +170,21 @@ class _Repair:
         return self._mend(_examined(self._target, self._planner, self._report)) if later else found
 
     def _each(self, found: Examination, names: Iterable[str], work: Callable[[str], None]) -> None:
-        """A turn for each of these, in which no migration is run by us."""
+        """A turn for each of these, in which no migration is run by us.
+
+        In a process of its own, as migrations: the project's create_schema() and receivers may do anything.
+        """
+        schemas = [Schema(name, "tenant") for name in names]
+        plans = [SchemaPlan(one, Cohort(frozenset(), ()), frozenset()) for one in schemas]
+
+        def take(number: int, turns: Turns) -> Outcome:
+            return turns.take(plans[number], partial(work, plans[number].schema.name))
+
+        crew = Crew(plans, take, self._turns, self._guard, self._target.looks, judge=lost.creation)
         with bounded_waits(self._turns.terms):
-            for name in names:
-                self._guard.check()
-                nothing = SchemaPlan(Schema(name, "tenant"), Cohort(frozenset(), ()), frozenset())
-                self._end(self._turns.take(nothing, partial(work, name)), found.remedies[name])
+            for outcome in crew.outcomes(lambda: False) if plans else ():
+                self._end(outcome, found.remedies[outcome.schema])
+        self._guard.check()
 
     def _end(self, outcome: Outcome, remedy: Remedy) -> Outcome:
         """Its outcome, with those of earlier rounds."""

@@ -22,7 +22,7 @@ from django.db import connections
 from railway_release.engines import lost
 from railway_release.engines.channel import Message, readable
 from railway_release.engines.guard import OwnGuard
-from railway_release.engines.lost import Loss
+from railway_release.engines.lost import Judge, Loss
 from railway_release.engines.member import Member
 from railway_release.engines.turn import Turns
 from railway_release.engines.worker import Take
@@ -51,8 +51,10 @@ class Crew:
         looks: Looks,
         *,
         jobs: int = 1,
+        judge: Judge = lost.outcome,
     ) -> None:
         self._jobs = min(jobs, len(plans))
+        self._judge = judge
         self._plans = plans
         self._take = take
         self._turns = turns
@@ -138,7 +140,7 @@ class Crew:
             )
             member.thaw(math.inf)
         else:
-            text = f"{schema}: the migration in hand went on for {grace}; it is ended and rolled back"
+            text = f"{schema}: what is in hand went on for {grace}; it is ended and rolled back"
             member.end()
         get_logger().warning("schema.insisted", message=text, schema=schema)
 
@@ -210,7 +212,7 @@ class Crew:
         for number in in_hand:
             sessions = frozenset(member.sessions.values())
             loss = Loss(self._plans[number], how, member.ended_by_us, member.holding, sessions)
-            yield lost.outcome(loss, self._turns.terms, self._looks)
+            yield self._judge(loss, self._turns.terms, self._looks)
         if self._waiting:
             self._hire()
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from functools import partial
 
 from railway_release.engines.engine import Terms
 from railway_release.engines.turn import NOT_ATOMIC, UNFINISHED
 from railway_release.log import get_logger
-from railway_release.migrations.outcome import Key, Outcome, dotted
+from railway_release.migrations.outcome import Key, Outcome, State, dotted
 from railway_release.migrations.plan import SchemaPlan
 from railway_release.postgres.failures import describe
 from railway_release.postgres.records import records
@@ -32,6 +32,9 @@ class Loss:
     sessions: frozenset[int]  # process ids on the server
 
 
+Judge = Callable[[Loss, Terms, Looks], Outcome]  # what became of the schema of a lost worker
+
+
 def outcome(loss: Loss, terms: Terms, looks: Looks) -> Outcome:
     """The schema's records say how far it came, once nothing is at work there any more."""
     name, steps = loss.plan.schema.name, loss.plan.cohort.steps
@@ -51,6 +54,19 @@ def outcome(loss: Loss, terms: Terms, looks: Looks) -> Outcome:
         return Outcome(name, "not reached", done, message=text, attempts=1)
     failed_at = dotted(cut) if cut else ""
     return Outcome(name, "failed", done, failed_at=failed_at, message=text, hint=_hint(loss, cut), attempts=1)
+
+
+def creation(loss: Loss, terms: Terms, looks: Looks) -> Outcome:
+    """The same where a schema was being created: its mark is there still, or nothing of it is."""
+    name = loss.plan.schema.name
+    try:
+        at_work = looks.look(partial(_end, loss, terms), most=_SECONDS)
+    except Exception as error:  # noqa: BLE001 - as above
+        get_logger().warning("worker.session_awaited", message=f"{name}: {describe(error)}", schema=name)
+        at_work = []
+    text = f"{loss.how} while the schema was being created{_still_at_work(at_work)}"
+    state: State = "not reached" if loss.asked_for else "failed"
+    return Outcome(name, state, message=text, hint="Run again: that completes it.", attempts=1)
 
 
 def _hint(loss: Loss, cut: Key | None) -> str:
@@ -83,8 +99,12 @@ def _still_at_work(pids: Collection[int]) -> str:
 def _read(loss: Loss, terms: Terms, connection: Connection) -> tuple[list[int], frozenset[Key], bool]:
     """Sessions that do not end, what is recorded, and whether what follows the last record is done."""
     name = loss.plan.schema.name
-    at_work = end_sessions(connection, terms.application, loss.sessions, _SECONDS)
+    at_work = _end(loss, terms, connection)
     found = records(Sweep(connection), [name])
     if name in found.unreadable:
         raise RuntimeError(found.unreadable[name])
     return at_work, frozenset(found.histories.get(name, ())), name not in found.unfinished
+
+
+def _end(loss: Loss, terms: Terms, connection: Connection) -> list[int]:
+    return end_sessions(connection, terms.application, loss.sessions, _SECONDS)

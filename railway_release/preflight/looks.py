@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -11,6 +12,7 @@ from typing import TypeVar
 
 from django.conf import settings
 
+from railway_release.interrupts import Interrupts
 from railway_release.log import get_logger
 from railway_release.postgres.failures import describe, is_transient, sqlstate
 from railway_release.postgres.server import LIFT_TIMEOUTS
@@ -30,6 +32,7 @@ T = TypeVar("T")
 
 # A read that waits behind a table lock must end, too.
 _READ_LOCK_TIMEOUT = "10s"
+_GLANCE = 0.5  # seconds between two glances at a read in hand
 
 
 @dataclass(frozen=True)
@@ -44,10 +47,11 @@ class Server:
 class Looks:
     """Kept connections that cannot write. One that breaks is replaced, and what was asked is asked again."""
 
-    def __init__(self, connect: Connect, patience: Patience, silence: float) -> None:
+    def __init__(self, connect: Connect, patience: Patience, silence: float, interrupts: Interrupts) -> None:
         self._connect = connect
         self._silence = silence
         self._patience = patience
+        self._interrupts = interrupts
         self._open: list[Connection] = []
         self.server = Server(pooled=False, version=0, lock_slots=0)  # until the first connection is there
         self.single = False  # whether others need the connections that there are
@@ -94,27 +98,38 @@ class Looks:
 
     @contextlib.contextmanager
     def _attended(self) -> Iterator[None]:
-        """A read that takes long may be waiting for an answer that the network has swallowed.
-
-        Then a new connection gets no answer either, and those that wait are cut.
-        """
+        """While entered, somebody else minds what the main thread cannot while it waits inside a driver."""
         done = threading.Event()
+        threading.Thread(target=self._attend, args=(done,), name="looks", daemon=True).start()
+        try:
+            yield
+        finally:
+            done.set()
 
-        def attend() -> None:
-            while not done.wait(self._silence):
+    def _attend(self, done: threading.Event) -> None:
+        """Cancel the read after a signal, and give it up where no answer can come.
+
+        One that takes long may be waiting for an answer that the network has swallowed: then a new
+        connection gets none either, and those that wait are cut.
+        """
+        heard = time.monotonic()
+        while not done.wait(_GLANCE):
+            self._interrupts.drain()
+            if self._interrupts.unheard:
+                self._cancel()
+            if self._silence and time.monotonic() - heard > self._silence:
                 if not self._anybody_answers() and not done.is_set():
                     text = (
                         f"the server has not answered for {self._silence:g} s; its connections are given up"
                     )
                     get_logger().warning("database.silent", message=text)
                     cut_all()
+                heard = time.monotonic()
 
-        if self._silence:
-            threading.Thread(target=attend, name="looks", daemon=True).start()
-        try:
-            yield
-        finally:
-            done.set()
+    def _cancel(self) -> None:
+        for connection in list(self._open):
+            with contextlib.suppress(Exception):
+                connection.cancel()
 
     def _anybody_answers(self) -> bool:
         try:

@@ -11,6 +11,7 @@ from railway_release import config as configuration
 from railway_release import log
 from railway_release.config import Config
 from railway_release.errors import InvalidConfiguration, SettingsFailed
+from railway_release.interrupts import Interrupts
 from railway_release.options import near_misses
 from railway_release.postgres.retry import Budget
 from railway_release.postgres.session import Connect, Connection
@@ -56,10 +57,19 @@ class Target:
         return database.connector(self.of_settings, f"{self.application} {purpose}")
 
 
-def load(
-    flags: Mapping[str, Any], environ: MutableMapping[str, str], script: Path, platform: Platform, run_id: str
-) -> Target:
+@dataclass(frozen=True)
+class Invocation:
+    """How this process was called, and what it runs on."""
+
+    script: Path
+    platform: Platform
+    run_id: str
+    interrupts: Interrupts
+
+
+def load(flags: Mapping[str, Any], environ: MutableMapping[str, str], invocation: Invocation) -> Target:
     """Project, settings, configuration and the choice of connection; Django is not set up yet."""
+    script, run_id = invocation.script, invocation.run_id
     # A link to the script may lie in the project, or the script itself.
     places = (script.absolute().parent, script.resolve().parent, Path.cwd())
     project = find(flags.get("settings") or "", environ, places)
@@ -84,8 +94,8 @@ def load(
         # The backend may define models, so it cannot be loaded before Django is set up.
         return database.connector(choice, f"{_application(run_id)} read")()
 
-    looks = Looks(connect, patience, config.peer_timeout)
-    return Target(config, platform, project, choice, of_settings, run_id, patience, looks)
+    looks = Looks(connect, patience, config.peer_timeout, invocation.interrupts)
+    return Target(config, invocation.platform, project, choice, of_settings, run_id, patience, looks)
 
 
 def _application(run_id: str) -> str:

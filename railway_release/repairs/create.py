@@ -16,6 +16,7 @@ from django_tenants.migration_executors import get_executor
 from django_tenants.signals import post_schema_sync
 from django_tenants.utils import (
     get_creation_fakes_migrations,
+    get_public_schema_name,
     get_tenant_base_schema,
     get_tenant_model,
     get_tenant_types,
@@ -23,11 +24,12 @@ from django_tenants.utils import (
     schema_exists,
 )
 
+from railway_release.engines.identity import Identity
 from railway_release.log import get_logger
 from railway_release.postgres.failures import describe
 from railway_release.postgres.session import literal, quote
 from railway_release.repairs.mend import NotMended
-from railway_release.topology import tenant_connection
+from railway_release.topology import Schema, tenant_connection
 from railway_release.verification.findings import CREATING
 
 _PROJECTS_OWN = ("GET_EXECUTOR_FUNCTION", "TENANT_BASE_MIGRATE_COMMAND")
@@ -75,7 +77,10 @@ def make_through_django_tenants(name: str) -> None:
     text = f"{name}: created through django-tenants' own machinery, since {_why(tenant)}"
     get_logger().info("schema.created_otherwise", message=text, schema=name)
     with _all_or_nothing(tenant):
-        if tenant.create_schema(check_if_exists=True, verbosity=0) is False:
+        with _identity().kept("create_schema"):
+            made = tenant.create_schema(check_if_exists=True, verbosity=0)
+        _identity().restore_role()
+        if made is False:
             return  # somebody else was quicker
         with _cursor() as cursor:
             cursor.execute(_comment(name, literal(CREATING)))
@@ -89,8 +94,7 @@ def finish(name: str) -> None:
     """
     tenant = _tenant(name)
     if tenant.auto_create_schema:
-        post_schema_sync.send(sender=_mixin(), tenant=tenant.serializable_fields())
-        tenant_connection().set_schema_to_public()
+        _identity().send(post_schema_sync, "post_schema_sync", _mixin(), tenant=tenant.serializable_fields())
     with _cursor() as cursor:
         cursor.execute(_comment(name, "NULL"))
 
@@ -102,6 +106,11 @@ def _tenant(name: str) -> Any:
         return rows.get(schema_name=name)
     except get_tenant_model().DoesNotExist:
         raise NotMended("its row is gone by now") from None
+
+
+def _identity() -> Identity:
+    """What the project's own code is called as, and what it is to leave."""
+    return Identity(tenant_connection(), Schema(get_public_schema_name(), "shared"))
 
 
 def _mixin() -> Any:

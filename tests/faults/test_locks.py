@@ -5,7 +5,7 @@ import re
 import pytest
 
 from tests.support.release import Project, until
-from tests.support.running import WAIT_AT_GATE, only_in, run_sql, sessions, terminate
+from tests.support.running import WAIT_AT_GATE, Gate, only_in, run_sql, sessions, terminate
 
 LAST = "0003_announcement_pinned"
 
@@ -21,6 +21,15 @@ def wait_in(project: Project, schema: str) -> None:
     """One tenant's migration stops at the gate; its next one is `0005_after`."""
     project.migration("announcements", "0004_gate", LAST, run_sql(only_in(schema, WAIT_AT_GATE)))
     project.migration("announcements", "0005_after", "0004_gate", run_sql("SELECT 1"))
+
+
+def lose_lock(project: Project, gate: Gate) -> None:
+    """End the lock's session, and wait until the worker has heard of it and cancels what it has in hand.
+
+    The shared schema has no worker, if none of its migrations is code.
+    """
+    terminate(project.database, "railway-release % lock")
+    until(lambda: not gate.stays_reached(0), what="the word to the worker")
 
 
 def test_a_second_release_waits_until_the_first_has_ended(past: Project, begin, gate):
@@ -116,8 +125,7 @@ def test_the_migration_in_hand_ends_and_nothing_more_is_started_once_the_lock_is
     wait_in(past, "athena")
     release = begin(past)
     gate.reached()
-    terminate(past.database, "railway-release % lock")
-    until(lambda: not gate.stays_reached(0), what="the word to the worker, which cancels what it has in hand")
+    lose_lock(past, gate)
     gate.open()
     run = release.finish()
 
@@ -130,7 +138,7 @@ def test_schemas_that_were_not_reached_when_the_lock_was_lost_are_named(past: Pr
     wait_in(past, "athena")
     release = begin(past)
     gate.reached()
-    terminate(past.database, "railway-release % lock")
+    lose_lock(past, gate)
     gate.open()
     run = release.finish()
 
@@ -149,7 +157,7 @@ def test_a_lock_that_is_lost_while_the_last_schema_is_in_hand_is_told_as_a_lost_
     wait_in(past, "piraeus")
     release = begin(past)
     gate.reached()
-    terminate(past.database, "railway-release % lock")
+    lose_lock(past, gate)
     gate.open()
     run = release.finish()
 
@@ -181,7 +189,7 @@ def test_the_lock_goes_with_the_release_that_lost_it_and_the_next_one_finishes_t
     wait_in(past, "athena")
     release = begin(past, name="first")
     gate.reached()
-    terminate(past.database, "railway-release % lock")
+    lose_lock(past, gate)
     gate.open()
     release.finish()
 

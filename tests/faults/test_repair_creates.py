@@ -1,9 +1,11 @@
 """repair creates the schemas that tenants lack: through which machinery, who is told, and after a kill."""
 
+import signal
+
 import pytest
 
 from tests.support.picture import picture
-from tests.support.release import Project
+from tests.support.release import Project, until
 from tests.support.running import WAIT_AT_GATE, Gate, only_in, run_sql
 from tests.support.schemas import add_row
 from tests.support.unwell import definitions
@@ -181,3 +183,33 @@ def test_a_clone_comes_with_its_records_or_not_at_all(rows: Project, begin, gate
     (line, *_) = run.named("schema.created_otherwise")
     assert (line["message"].endswith("since it is cloned from athena"), left) == (True, [])
     assert (run.code, told(rows), comments(rows)) == (0, list(ISLANDS), []), run.text
+
+
+def test_a_receiver_that_leaves_its_process_or_its_role_is_told_and_harms_no_other(
+    rows: Project, begin
+) -> None:
+    """The one is named and told again by the next repair; what the other has set is put back."""
+    rows.database.sql("CREATE ROLE stranger")
+    leaving = "if tenant.schema_name == 'naxos':\n            import os; os._exit(0)\n        "
+    listen(rows, leaving + "cursor.execute('SET ROLE stranger'); connection.set_schema('athena')")
+    first = begin(rows, *NEW, name="first").finish()
+    marked = comments(rows)
+    listen(rows)
+    run = begin(rows, *NEW, name="next").finish()
+
+    assert (first.code, first.states["naxos"], first.states["samos"]) == (7, "failed", "repaired"), first.text
+    assert "while the schema was being created" in first.outcome("naxos")["message"]
+    assert (marked, run.code, comments(rows)) == (["naxos"], 0, [])
+
+
+def test_a_creation_that_waits_in_python_is_ended_after_the_grace_period(rows: Project, begin) -> None:
+    """A signal does not wait for the project's own code."""
+    waiting = "import time; cursor.execute('SELECT pg_advisory_lock_shared(4712)'); time.sleep(600)"
+    listen(rows, waiting)
+    first = begin(rows, *NEW, "--grace", "1", name="first")
+    until(lambda: rows.database.sql("SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND objid = 4712"))
+    first.process.send_signal(signal.SIGTERM)
+    run = first.finish(seconds=15)
+
+    assert (run.code, run.states["naxos"]) == (143, "not reached"), run.text
+    assert "naxos" in comments(rows)

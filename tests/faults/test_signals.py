@@ -387,5 +387,4 @@ def test_a_signal_during_a_look(past: Project, begin, session):
     until(lambda: past.database.sql(waiting), what="the look that waits")
     release.process.send_signal(signal.SIGTERM)
 
-    # A read waits for ten seconds at most, and a driver may not be interruptible meanwhile.
-    assert release.finish(seconds=12).code == 143
+    assert release.finish(seconds=8).code == 143
