@@ -13,22 +13,25 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn, TextIO
 
-from railway_release import __version__, log, summary
-from railway_release.config import Config
+from railway_release import __version__
+from railway_release.config.config import Config
+from railway_release.config.loading import can_be_written
+from railway_release.config.options import Option, options_of, variable
 from railway_release.diagnosis import early
 from railway_release.diagnosis.causes import ranked
 from railway_release.errors import Exit, PreflightError, ProjectNotFound, ReleaseError, SettingsFailed
-from railway_release.interrupts import Interrupted, Interrupts
-from railway_release.options import Option, options_of, variable
 from railway_release.postgres.failures import describe, is_transient
 from railway_release.postgres.slots import no_room, ran_out
 from railway_release.postgres.wait import lost
 from railway_release.preflight.target import Invocation
 from railway_release.preflight.target import load as load_target
-from railway_release.railway import platform
-from railway_release.redact import redact
-from railway_release.report import Report, can_be_written
-from railway_release.visible import visible
+from railway_release.report import summary
+from railway_release.report.report import Report
+from railway_release.runtime import log
+from railway_release.runtime.platform import platform
+from railway_release.runtime.redact import redact
+from railway_release.runtime.signals import Interrupted, Interrupts
+from railway_release.runtime.visible import visible
 
 _COMMANDS = {
     "release": "migrate the shared schema, then every tenant schema (the default)",
@@ -108,11 +111,11 @@ def _execute(flags: dict[str, Any], report: Report, output: log.Output, interrup
     config = target.config
     output.start(config.log_format, config.log_level, show_values=config.show_values)
     # django_tenants reads the settings when it is imported, so they must be known by now.
-    from railway_release.doctor import doctor  # noqa: PLC0415
-    from railway_release.fake import fake  # noqa: PLC0415
-    from railway_release.inspection import inspect, status  # noqa: PLC0415
-    from railway_release.release import release  # noqa: PLC0415
-    from railway_release.repair import repair  # noqa: PLC0415
+    from railway_release.commands.doctor import doctor  # noqa: PLC0415
+    from railway_release.commands.fake import fake  # noqa: PLC0415
+    from railway_release.commands.inspect import inspect, status  # noqa: PLC0415
+    from railway_release.commands.release import release  # noqa: PLC0415
+    from railway_release.commands.repair import repair  # noqa: PLC0415
 
     with contextlib.closing(target.looks):
         if report.command == "release":

@@ -13,14 +13,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import IO, Any
 
-from railway_release.config import Config
+from railway_release.config.config import Config
 from railway_release.errors import BackupFailed
-from railway_release.interrupts import Interrupts
-from railway_release.log import get_logger
 from railway_release.migrations.outcome import Key
 from railway_release.postgres.failures import describe
 from railway_release.preflight.database import Choice
 from railway_release.preflight.project import import_callable
+from railway_release.runtime.log import get_logger
+from railway_release.runtime.signals import Interrupts
 
 _NOTHING_WRITTEN = "Nothing was migrated. Mend the backup and run again."
 

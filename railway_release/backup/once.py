@@ -9,11 +9,11 @@ from django.conf import settings
 
 from railway_release.backup import hook
 from railway_release.errors import BackupFailed
-from railway_release.interrupts import Interrupts
-from railway_release.log import get_logger
 from railway_release.migrations.outcome import Key
 from railway_release.migrations.plan import SchemaPlan
 from railway_release.preflight.target import Target
+from railway_release.runtime.log import get_logger
+from railway_release.runtime.signals import Interrupts
 
 
 class Backup:

@@ -9,7 +9,7 @@ from railway_release.diagnosis.catalogue import SCRIPT
 from railway_release.postgres.places import Owned
 from railway_release.postgres.server import Limits, Privileges
 from railway_release.postgres.session import literal, quote
-from railway_release.words import schema_flag
+from railway_release.runtime.text import schema_flag
 
 _NAMES = 5
 

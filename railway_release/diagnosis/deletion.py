@@ -13,8 +13,8 @@ from railway_release.diagnosis.causes import Cause, cause
 from railway_release.diagnosis.homes import belongs, has_table, table_of
 from railway_release.diagnosis.scene import Scene
 from railway_release.postgres import catalog, foreign_keys, slots
+from railway_release.runtime.text import some
 from railway_release.topology import Schema
-from railway_release.words import some
 
 # From Django 6.1 on, the database itself may follow a key.
 _LEFT_ALONE = getattr(deletion, "SKIP_COLLECTION", frozenset({DO_NOTHING}))

@@ -17,7 +17,7 @@ from railway_release.diagnosis.verdicts import Case, Fate, Verdict
 from railway_release.migrations.plan import SchemaPlan
 from railway_release.postgres import catalog, places
 from railway_release.postgres.session import Connection
-from railway_release.words import schemas_in_words
+from railway_release.runtime.text import schemas_in_words
 
 _MOST_SUBJECTS = 5  # a column by itself, such as "name", may be anybody's
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from railway_release.diagnosis import commands
 from railway_release.diagnosis.causes import Cause, Severity, cause
 from railway_release.diagnosis.deployment import Command, Deployment, read
-from railway_release.words import some
+from railway_release.runtime.text import some
 
 _LOOKING = r"(?!\s+(?:check|plan|verify|doctor|status|--help|--version|--dry-run)\b)"
 _OURS = re.compile(rf"\b(?:run_migrations\.py|railway-release|railway_release){_LOOKING}(?=\s|$|[\"';&|])")

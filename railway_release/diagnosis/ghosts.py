@@ -15,8 +15,8 @@ from railway_release.diagnosis.homes import in_shared, in_tenants, table_of
 from railway_release.diagnosis.scene import Scene
 from railway_release.postgres import catalog
 from railway_release.postgres.session import literal
+from railway_release.runtime.text import schemas_in_words, some
 from railway_release.verification.findings import GHOST, MASKED, Finding
-from railway_release.words import schemas_in_words, some
 
 _MOST_GROUPS = 5
 Tables = dict[str, frozenset[str]]  # schema to its tables

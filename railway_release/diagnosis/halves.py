@@ -20,8 +20,8 @@ from railway_release.migrations.outcome import Key, dotted
 from railway_release.migrations.plan import Cohort, SchemaPlan
 from railway_release.postgres import places
 from railway_release.postgres.session import clip
+from railway_release.runtime.text import schemas_in_words, some
 from railway_release.topology import Schema, tenant_connection
-from railway_release.words import schemas_in_words, some
 
 HALF_APPLIED, UNRECORDED = "migration.half_applied", "migration.unrecorded"
 

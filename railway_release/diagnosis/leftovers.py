@@ -11,7 +11,7 @@ from railway_release.diagnosis.causes import Cause, cause
 from railway_release.diagnosis.homes import only_tenants, table_of
 from railway_release.diagnosis.scene import Scene
 from railway_release.postgres import places
-from railway_release.words import some
+from railway_release.runtime.text import some
 
 
 def causes(scene: Scene, known: Collection[str]) -> Iterator[Cause]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from railway_release.config import Config
+from railway_release.config.config import Config
 from railway_release.migrations.plan import Plan, Planner, SchemaPlan
 from railway_release.postgres.session import Connection
 from railway_release.postgres.sweep import Sweep

@@ -10,10 +10,10 @@ from railway_release.diagnosis.causes import Cause, cause, worst
 from railway_release.diagnosis.scene import Scene
 from railway_release.migrations.outcome import Key, in_words
 from railway_release.postgres.catalog import schemas_with_records
+from railway_release.runtime.text import schemas_in_words, some
 from railway_release.verification import findings
 from railway_release.verification.blocking import blocking
 from railway_release.verification.findings import Finding
-from railway_release.words import schemas_in_words, some
 
 # The findings that say all there is to say, each with what mends it. Others have a module of their own.
 _COMMANDS = {

@@ -9,7 +9,7 @@ from railway_release.diagnosis.causes import Cause, cause
 from railway_release.diagnosis.scene import Scene
 from railway_release.postgres.places import Owned, owned_sequences
 from railway_release.postgres.session import quote
-from railway_release.words import schemas_in_words, some
+from railway_release.runtime.text import schemas_in_words, some
 
 
 def causes(scene: Scene) -> Iterator[Cause]:

@@ -7,7 +7,7 @@ import re
 import subprocess
 from collections.abc import Iterator
 
-from railway_release.config import Config
+from railway_release.config.config import Config
 from railway_release.diagnosis import commands
 from railway_release.diagnosis.causes import Cause, Severity, cause
 from railway_release.postgres import server
@@ -16,7 +16,7 @@ from railway_release.postgres.server import Limits, Privileges, Room
 from railway_release.postgres.session import Connect, Connection
 from railway_release.preflight.looks import prepare
 from railway_release.preflight.target import Target
-from railway_release.words import schemas_in_words
+from railway_release.runtime.text import schemas_in_words
 
 # The lock, the reads, a worker or two, and whoever looks at them meanwhile.
 _CONNECTIONS_OF_A_RELEASE = 6

@@ -14,7 +14,7 @@ from django_tenants.utils import get_public_schema_name, get_tenant_types, has_m
 from railway_release.diagnosis.causes import Cause, cause
 from railway_release.errors import SettingsFailed
 from railway_release.preflight.project import set_up
-from railway_release.words import some
+from railway_release.runtime.text import some
 
 _CONTENT_TYPES = "django.contrib.contenttypes"
 # Each tenant is to have its own; without them in the shared schema, its own admin has none.

@@ -12,7 +12,7 @@ from railway_release.diagnosis import commands
 from railway_release.diagnosis.catalogue import SCRIPT
 from railway_release.diagnosis.causes import Cause, cause, ranked
 from railway_release.diagnosis.subjects import Subject
-from railway_release.words import schemas_in_words, some
+from railway_release.runtime.text import schemas_in_words, some
 
 Fate = Literal[
     "there",

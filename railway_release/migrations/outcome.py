@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from railway_release.words import some
+from railway_release.runtime.text import some
 
 Key = tuple[str, str]  # app label and migration name
 

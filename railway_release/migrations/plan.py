@@ -8,12 +8,12 @@ from dataclasses import dataclass, replace
 from django.db.migrations.exceptions import AmbiguityError, NodeNotFoundError
 from django.db.migrations.state import ProjectState
 
-from railway_release.config import Config
-from railway_release.counting import counted
+from railway_release.config.config import Config
 from railway_release.errors import MigrationsInvalid, UnknownName
 from railway_release.migrations.disk import Graph
 from railway_release.migrations.outcome import Key
 from railway_release.migrations.rows import Rows, expected
+from railway_release.runtime.counting import counted
 from railway_release.topology import Schema, Topology
 
 History = Mapping[str, tuple[Key, ...]]  # schema name to its records, oldest first

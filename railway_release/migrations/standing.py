@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Iterator
 from django.db import router
 from django_tenants.routers import TenantSyncRouter
 
-from railway_release.config import Config
+from railway_release.config.config import Config
 from railway_release.migrations.outcome import Key
 from railway_release.migrations.plan import Plan, Planner, SchemaPlan
 from railway_release.migrations.status import Group, Kind, Misfit, Standing, Status

@@ -14,10 +14,10 @@ import time
 from dataclasses import dataclass
 
 from railway_release.errors import LockHeld
-from railway_release.log import get_logger
 from railway_release.postgres.failures import sqlstate
 from railway_release.postgres.server import LIFT_TIMEOUTS
 from railway_release.postgres.session import SERVER_NOTICES, Connection, fetch, remember
+from railway_release.runtime.log import get_logger
 
 # Two constants that nobody else is likely to use: "rrlo" and "eplq" as 32-bit numbers. Advisory locks
 # belong to one database, so its name need not be in the key.

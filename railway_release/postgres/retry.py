@@ -8,8 +8,8 @@ from typing import TypeVar
 
 import tenacity
 
-from railway_release.log import get_logger
 from railway_release.postgres.failures import describe, is_transient, sqlstate
+from railway_release.runtime.log import get_logger
 
 T = TypeVar("T")
 

@@ -11,9 +11,9 @@ import contextlib
 import time
 from collections.abc import Collection, Iterator
 
-from railway_release.log import get_logger
 from railway_release.postgres.failures import INSUFFICIENT_PRIVILEGE, describe, sqlstate
 from railway_release.postgres.session import Connection, fetch
+from railway_release.runtime.log import get_logger
 
 _ALIVE = """
 SELECT pid FROM pg_catalog.pg_stat_activity

@@ -11,7 +11,7 @@ from railway_release.errors import DatabaseLost, DatabaseRefused, DatabaseUnreac
 from railway_release.postgres.failures import describe, is_refusal, is_transient, is_unresolved_host
 from railway_release.postgres.retry import Budget, retrying
 from railway_release.postgres.session import Connect, Connection
-from railway_release.railway import PRIVATE_SUFFIX, WAYS_OUT, Platform
+from railway_release.runtime.platform import PRIVATE_SUFFIX, WAYS_OUT, Platform
 
 T = TypeVar("T")
 

@@ -12,9 +12,9 @@ import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from railway_release.interrupts import Interrupts
 from railway_release.postgres.lock import Held
 from railway_release.postgres.session import cut_all, fetch
+from railway_release.runtime.signals import Interrupts
 
 # What pg_stat_activity hides from an ordinary role is NULL, and may be anything.
 _BLOCKERS = """

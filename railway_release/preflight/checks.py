@@ -12,7 +12,6 @@ from django.db.backends.base.base import RAN_DB_VERSION_CHECK
 from django_tenants.routers import TenantSyncRouter
 from django_tenants.utils import get_public_schema_name, get_tenant_model
 
-from railway_release import log
 from railway_release.errors import (
     InvalidConfiguration,
     NotDjangoTenants,
@@ -24,6 +23,7 @@ from railway_release.postgres.wait import wait_for_database
 from railway_release.preflight import database, login
 from railway_release.preflight.project import import_callable, set_up
 from railway_release.preflight.target import Target
+from railway_release.runtime import log
 
 _OTHER_ENGINES = {f"django.db.backends.{name}" for name in ("dummy", "mysql", "oracle", "sqlite3")}
 

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from railway_release.errors import NotConfirmed
-from railway_release.log import Screen
 from railway_release.preflight.database import Choice
-from railway_release.railway import Platform
-from railway_release.visible import visible
+from railway_release.runtime.log import Screen
+from railway_release.runtime.platform import Platform
+from railway_release.runtime.visible import visible
 
 
 @dataclass(frozen=True)

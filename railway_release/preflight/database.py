@@ -16,11 +16,11 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.utils import ConnectionHandler
 
 from railway_release.errors import DatabaseUrlUnusable, OtherDatabase
-from railway_release.log import get_logger
 from railway_release.postgres.session import Connect, Connection, fetch
 from railway_release.preflight.looks import prepare
 from railway_release.preflight.project import blaming_the_project
-from railway_release.redact import redact
+from railway_release.runtime.log import get_logger
+from railway_release.runtime.redact import redact
 
 _PUBLIC_VARIABLES = ("DATABASE_PUBLIC_UNPOOLED_URL", "DATABASE_PUBLIC_URL")
 _CONNECT_TIMEOUT_SECONDS = 5

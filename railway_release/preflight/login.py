@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from railway_release.errors import ConnectionsTooFew, ServerReadOnly
-from railway_release.log import get_logger
 from railway_release.postgres.server import Room, Setting, hindrances_and_room
 from railway_release.preflight.target import Target
+from railway_release.runtime.log import get_logger
 
 # The lock's, one that reads, and Django's own. More workers than there are connections are not begun.
 _CONNECTIONS = 3

@@ -12,8 +12,6 @@ from typing import TypeVar
 
 from django.conf import settings
 
-from railway_release.interrupts import Interrupts
-from railway_release.log import get_logger
 from railway_release.postgres.failures import describe, is_transient, sqlstate
 from railway_release.postgres.server import LIFT_TIMEOUTS
 from railway_release.postgres.session import (
@@ -27,6 +25,8 @@ from railway_release.postgres.session import (
     remember,
 )
 from railway_release.postgres.wait import Patience, patiently
+from railway_release.runtime.log import get_logger
+from railway_release.runtime.signals import Interrupts
 
 T = TypeVar("T")
 

@@ -7,12 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from railway_release import config as configuration
-from railway_release import log
-from railway_release.config import Config
+from railway_release.config import loading
+from railway_release.config.config import Config
+from railway_release.config.options import near_misses
 from railway_release.errors import InvalidConfiguration, SettingsFailed
-from railway_release.interrupts import Interrupts
-from railway_release.options import near_misses
 from railway_release.postgres.retry import Budget
 from railway_release.postgres.session import Connect, Connection
 from railway_release.postgres.wait import Patience, patiently
@@ -20,9 +18,10 @@ from railway_release.preflight import database
 from railway_release.preflight.database import Choice
 from railway_release.preflight.looks import Looks
 from railway_release.preflight.project import Project, find, load_settings
-from railway_release.railway import Platform
-from railway_release.redact import redact
-from railway_release.report import can_be_written
+from railway_release.runtime import log
+from railway_release.runtime.platform import Platform
+from railway_release.runtime.redact import redact
+from railway_release.runtime.signals import Interrupts
 
 
 @dataclass(frozen=True)
@@ -77,12 +76,8 @@ def load(flags: Mapping[str, Any], environ: MutableMapping[str, str], invocation
     own = getattr(settings, "RAILWAY_RELEASE", {})
     if not isinstance(own, Mapping):
         raise InvalidConfiguration("settings.RAILWAY_RELEASE must be a dictionary.")
-    config = configuration.load(flags, environ, own)
+    config = loading.load(flags, environ, own)
     _warn_of_near_misses(environ)
-    if config.report and not can_be_written(config.report):
-        raise InvalidConfiguration(
-            f"A report cannot be written to {config.report}.", "Name a file in a folder that exists."
-        )
     alias = getattr(settings, "TENANT_DB_ALIAS", "default")
     choice = database.choose(alias, settings.DATABASES, environ, config.database_url, config.public)
     choice = database.noticing_silence(choice, config.peer_timeout)

@@ -24,11 +24,11 @@ from django_tenants.utils import (
     schema_exists,
 )
 
-from railway_release.engines.identity import Identity
-from railway_release.log import get_logger
+from railway_release.engine.identity import Identity
 from railway_release.postgres.failures import describe
 from railway_release.postgres.session import literal, quote
 from railway_release.repairs.mend import NotMended
+from railway_release.runtime.log import get_logger
 from railway_release.topology import Schema, tenant_connection
 from railway_release.verification.findings import CREATING
 

@@ -17,7 +17,7 @@ from railway_release.repairs.create import why_through_django_tenants
 from railway_release.repairs.prescribe import prescribe
 from railway_release.repairs.refuse import IGNORED, NOT_OURS, leaves
 from railway_release.repairs.remedy import Refusal, Remedy
-from railway_release.survey import Survey, look, reading
+from railway_release.snapshot import Survey, look, reading
 from railway_release.topology import tenant_connection
 from railway_release.verification.expectations import Expectations
 from railway_release.verification.findings import COLUMN_MISSING, GHOST, HALF_CREATED, MASKED, NO_SCHEMA

@@ -6,17 +6,17 @@ import contextlib
 from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
-from railway_release.engines.hand import Hand
-from railway_release.engines.statements import record
+from railway_release.engine.hand import Hand
+from railway_release.engine.statements import record
 from railway_release.migrations.plan import SchemaPlan
 from railway_release.postgres.session import Connection, fetch, quote
 from railway_release.postgres.sweep import Sweep
 from railway_release.repairs.remedy import Remedy
+from railway_release.runtime.text import some
 from railway_release.topology import search_path, tenant_connection
 from railway_release.verification.expectations import Expectations
 from railway_release.verification.findings import INDEX_INVALID
 from railway_release.verification.structure import Deviation, Structure
-from railway_release.words import some
 
 
 class NotMended(Exception):

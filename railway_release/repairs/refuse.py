@@ -5,10 +5,10 @@ from __future__ import annotations
 from railway_release.postgres.session import quote
 from railway_release.postgres.shape import Column
 from railway_release.repairs.rows import Rows, invents
+from railway_release.runtime.text import count
 from railway_release.verification import findings
 from railway_release.verification.expectations import Tables
 from railway_release.verification.structure import Deviation
-from railway_release.words import count
 
 _AHEAD = "Newer code than this has migrated the app: deploy that, or repair with it."
 _LEAVING = (

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 
-from railway_release.config import Config
+from railway_release.config.config import Config
 from railway_release.diagnosis import halves
 from railway_release.diagnosis.scene import Scene
 from railway_release.migrations.disk import Graph
@@ -15,9 +15,9 @@ from railway_release.migrations.plan import Planner, SchemaPlan
 from railway_release.postgres.sweep import Sweep
 from railway_release.repairs.proof import Proof, Prover
 from railway_release.repairs.remedy import Refusal
-from railway_release.survey import Survey
+from railway_release.runtime.text import some
+from railway_release.snapshot import Survey
 from railway_release.verification.levels import Levels
-from railway_release.words import some
 
 ID = halves.UNRECORDED
 Found = tuple[str, tuple[Key, ...], tuple[Refusal, ...]]  # schema, to be recorded, and what is not

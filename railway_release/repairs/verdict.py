@@ -8,7 +8,7 @@ from railway_release.migrations.disk import Graph
 from railway_release.migrations.opaque import opaque
 from railway_release.migrations.outcome import Key, dotted, in_words
 from railway_release.repairs.proof import Proof
-from railway_release.words import some
+from railway_release.runtime.text import some
 
 _MOST = 20  # a person who is told that much is missing reads no more
 

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Literal, cast
 
-from railway_release.config import Config
+from railway_release.config.config import Config
 from railway_release.migrations.outcome import in_words
 from railway_release.migrations.plan import Plan, SchemaPlan
 from railway_release.postgres import catalog, places

@@ -9,7 +9,7 @@ from railway_release.migrations.plan import Plan, Planner
 from railway_release.migrations.rows import Rows
 from railway_release.postgres.records import ContentRows, content_rows
 from railway_release.postgres.sweep import Sweep
-from railway_release.words import some
+from railway_release.runtime.text import some
 
 
 @dataclass(frozen=True)

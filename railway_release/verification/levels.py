@@ -10,9 +10,9 @@ from django.apps import apps
 from django.db import router
 from django_tenants.routers import TenantSyncRouter
 
-from railway_release.config import Config
-from railway_release.counting import counted
+from railway_release.config.config import Config
 from railway_release.migrations.plan import History, Plan, Planner, SchemaPlan
+from railway_release.runtime.counting import counted
 from railway_release.topology import Schema, tenant_connection
 from railway_release.verification import expected
 from railway_release.verification.expected import Table

@@ -6,8 +6,8 @@ import sys
 import pytest
 
 from railway_release import __version__
-from railway_release.config import Config
-from railway_release.options import options_of, variable
+from railway_release.config.config import Config
+from railway_release.config.options import options_of, variable
 from tests.support.release import SCRIPT, Project, Run
 from tests.support.snapshot import contents
 

@@ -24,7 +24,7 @@ def main() -> None:
     django.setup()
     from django.db.migrations.state import StateApps
 
-    from railway_release.engines.states import States
+    from railway_release.engine.states import States
     from railway_release.migrations.disk import Graph
     from railway_release.migrations.rendering import Rendering
     from railway_release.migrations.shown import Together, showing

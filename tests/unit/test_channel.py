@@ -8,8 +8,8 @@ from enum import IntEnum
 
 import pytest
 
-from railway_release.engines.channel import Channel, channels, readable
-from railway_release.log import plain
+from railway_release.engine.channel import Channel, channels, readable
+from railway_release.runtime.log import plain
 
 
 class Odd(str):

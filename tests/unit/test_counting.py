@@ -2,7 +2,7 @@
 
 from structlog.testing import capture_logs
 
-from railway_release.counting import Clock, counted
+from railway_release.runtime.counting import Clock, counted
 
 
 def told(*clocks):

@@ -4,7 +4,7 @@ import pytest
 from django.contrib.postgres.operations import HStoreExtension
 from django.db.migrations import RunSQL
 
-from railway_release.engines.sql import ends_transaction, of, reaches_out
+from railway_release.engine.sql import ends_transaction, of, reaches_out
 
 ENDING = [
     "COMMIT",

@@ -2,9 +2,11 @@
 
 import pytest
 
-from railway_release.config import Accepted, Config, load
+from railway_release.config.config import Config
+from railway_release.config.judgement import Accepted
+from railway_release.config.loading import load
+from railway_release.config.options import near_misses
 from railway_release.errors import InvalidConfiguration
-from railway_release.options import near_misses
 
 
 def test_the_default_holds_where_nothing_is_set():

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from railway_release.config import Config
+from railway_release.config.config import Config
+from railway_release.config.options import options_of, variable
 from railway_release.errors import Exit
-from railway_release.options import options_of, variable
 from railway_release.verification.findings import HINTS
 
 README = (Path(__file__).resolve().parents[2] / "README.md").read_text(encoding="utf-8")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from railway_release.redact import Redactor
+from railway_release.runtime.redact import Redactor
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ import dataclasses
 
 import pytest
 
-from railway_release.config import Config
+from railway_release.config.config import Config
 from railway_release.diagnosis.server import of_limits, of_room
 from railway_release.postgres.server import Limits, Room
 

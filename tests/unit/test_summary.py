@@ -2,10 +2,10 @@
 
 from railway_release.errors import Exit
 from railway_release.migrations.outcome import Outcome, in_words
-from railway_release.report import Pending, Report
-from railway_release.summary import lines
+from railway_release.report.report import Pending, Report
+from railway_release.report.summary import lines
+from railway_release.runtime.text import some
 from railway_release.verification.findings import Finding
-from railway_release.words import some
 
 
 def texts(report: Report) -> list[str]:

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from railway_release.visible import json_for_terminals, laid_out, visible
+from railway_release.runtime.visible import json_for_terminals, laid_out, visible
 
 SHOWN = {
     "a\nb": r"a\nb",

@@ -1,0 +1,150 @@
+"""doctor: what is wrong, why, and what mends it; or what the text of an error means. Writes nothing."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import os
+from collections.abc import Iterator, Sequence
+
+from railway_release.commands.phases import phase, preflight
+from railway_release.diagnosis import (
+    causes,
+    deletion,
+    early,
+    files,
+    ghosts,
+    halves,
+    leftovers,
+    pipe,
+    schemas,
+    sequences,
+    server,
+    settings,
+)
+from railway_release.diagnosis.causes import Cause
+from railway_release.diagnosis.errortext import from_a_deletion, missing_in
+from railway_release.diagnosis.explain import explain
+from railway_release.diagnosis.scene import Scene
+from railway_release.errors import (
+    DatabaseLost,
+    NothingToExplain,
+    PreflightError,
+    ReleaseError,
+    SettingsFailed,
+)
+from railway_release.migrations.plan import Planner
+from railway_release.preflight import database
+from railway_release.preflight.target import Target
+from railway_release.report.report import Pending, Report
+from railway_release.runtime.log import get_logger, plain_traceback
+from railway_release.runtime.text import some
+from railway_release.snapshot import look
+from railway_release.verification.findings import GHOST, MASKED
+
+_STDIN = 0
+_MOST_ERRORS = 20  # of one log; a person reads no more
+
+
+def doctor(target: Target, report: Report) -> None:
+    """Fill the report with causes, or with explanations."""
+    if target.config.explain:
+        _explain(target, report)
+    else:
+        _examine(target, report)
+    report.conclude()
+
+
+def _examine(target: Target, report: Report) -> None:
+    """Area by area; what ends the look at one is a cause itself."""
+    found = {"working tree": tuple(files.causes(target.project.folder))}
+    with _ending_in_a_cause(found, report):
+        preflight(target, report)
+        found["server"] = _of_the_server(target)
+        with _scene(target, report) as scene:
+            found |= _of_the_database(scene)
+    if settings.are_loaded():
+        found["settings"] = tuple(settings.causes())
+    report.areas = {area: _in_words(ones) for area, ones in found.items()}
+    report.diagnosis = causes.ranked(one for ones in found.values() for one in ones)
+
+
+@contextlib.contextmanager
+def _ending_in_a_cause(found: dict[str, tuple[Cause, ...]], report: Report) -> Iterator[None]:
+    try:
+        yield
+    except (PreflightError, SettingsFailed, DatabaseLost) as error:
+        found["database"] = (early.ended(error),)
+        report.error_id = error.id
+    except ReleaseError:
+        raise  # the command itself was wrong
+    except Exception as error:  # noqa: BLE001 - a privilege may be missing anywhere, and that is an answer
+        get_logger().debug("doctor.ended", message=plain_traceback(error))
+        found["database"] = (early.failed(error),)
+
+
+def _of_the_server(target: Target) -> tuple[Cause, ...]:
+    return target.looks.look(lambda connection: tuple(server.causes(connection, target)))
+
+
+def _of_the_database(scene: Scene) -> dict[str, tuple[Cause, ...]]:
+    """The causes of each area."""
+    areas = {
+        "migrations": itertools.chain(schemas.never_ran(scene), halves.causes(scene)),
+        "tables": ghosts.causes(scene),
+        "shared schema": _of_the_shared_schema(scene),
+        "tenants and records": schemas.of_findings(scene, but=(GHOST, MASKED)),
+    }
+    if scene.config.sequences:
+        areas["sequences"] = sequences.causes(scene)
+    return {area: tuple(found) for area, found in areas.items()}
+
+
+def _of_the_shared_schema(scene: Scene) -> Iterator[Cause]:
+    yield from leftovers.causes(scene, {one.object for one in scene.found(MASKED)})
+    yield from deletion.causes(scene)
+    yield from deletion.locks(scene)
+
+
+def _in_words(found: Sequence[Cause]) -> str:
+    return some([one.id for one in found]) if found else "fine"
+
+
+def _explain(target: Target, report: Report) -> None:
+    text = _read() if target.config.explain == "-" else target.config.explain
+    errors = missing_in(text)
+    if not errors:
+        raise NothingToExplain(
+            "The text names no table and no column that does not exist.",
+            'Give the line with: relation "..." does not exist. Without --explain, everything is looked at.',
+        )
+    if left_out := errors[_MOST_ERRORS:]:
+        message = (
+            f"the first {_MOST_ERRORS} errors are explained; left out: {some([str(e) for e in left_out])}"
+        )
+        get_logger().warning("errors.left_out", message=message)
+    preflight(target, report)
+    with _scene(target, report) as scene:
+        deleting = from_a_deletion(text)
+        report.explanations = tuple(explain(errors[:_MOST_ERRORS], scene, deleting=deleting))
+
+
+def _read() -> str:
+    if os.isatty(_STDIN):
+        get_logger().info("text.awaited", message="paste the error, then press Ctrl-D on a line of its own")
+    return pipe.read(_STDIN, missing_in)
+
+
+@contextlib.contextmanager
+def _scene(target: Target, report: Report) -> Iterator[Scene]:
+    """One look at everything; a connection stays open for what causes ask beyond it."""
+    with phase(report, "plan"):
+        planner = Planner()
+        survey = look(target, planner, depth="everything")
+    report.shared_schema = survey.plan.shared.schema.name
+    report.findings = survey.findings
+    with phase(report, "doctor"), database.reading(target.connector("doctor")) as connection:
+        scene = Scene(connection, survey.plan, planner, target.config, survey.findings)
+        waiting = schemas.pending(scene)
+        report.pending = tuple(Pending(steps, tuple(names)) for steps, names in waiting.items())
+        yield scene

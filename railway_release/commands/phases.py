@@ -1,0 +1,78 @@
+"""Phases: what commands have in common in how they begin, and how their parts are told apart."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Iterator
+
+import structlog
+
+from railway_release.postgres.lock import Held, acquire
+from railway_release.postgres.watch import Watch
+from railway_release.preflight import checks
+from railway_release.preflight.confirm import confirm
+from railway_release.preflight.target import Target
+from railway_release.report.report import Report
+from railway_release.runtime.log import Screen, get_logger
+from railway_release.runtime.signals import Interrupts
+
+
+@contextlib.contextmanager
+def phase(report: Report, name: str) -> Iterator[None]:
+    """Log lines inside carry the phase; its end is an event with the duration."""
+    started = time.monotonic()
+    with structlog.contextvars.bound_contextvars(phase=name):
+        try:
+            yield
+        finally:
+            report.phases[name] = time.monotonic() - started
+        milliseconds = round(report.phases[name] * 1000)
+        get_logger().info("phase.finished", message=f"{name}: {milliseconds} ms", duration_ms=milliseconds)
+
+
+def preflight(target: Target, report: Report) -> None:
+    """Whether this is a project and a database to look at."""
+    with phase(report, "preflight"):
+        _look(target)
+
+
+def preflight_to_write(target: Target, report: Report, screen: Screen) -> None:
+    """Whether they are to be written to, too; on a terminal a person may be asked."""
+    with phase(report, "preflight"):
+        _look(target)
+        checks.check_writable(target)
+        confirm(target.platform, target.choice, target.project.folder, target.config.yes, screen)
+
+
+@contextlib.contextmanager
+def locked(target: Target, report: Report, interrupts: Interrupts) -> Iterator[Watch]:
+    """The release lock, on a connection of its own, and a watch over it."""
+    with phase(report, "lock"):
+        held = _with_lock(target)
+    with contextlib.closing(held.connection):
+        # Often enough to see who blocks us before the lock timeout ends the wait.
+        period = min(1.0, target.config.lock_timeout / 3)
+        silence = target.config.peer_timeout
+        with Watch(held, target.application, interrupts, period, silence).running() as watch:
+            yield watch
+
+
+def _with_lock(target: Target) -> Held:
+    """Tried again on another connection where one is lost while it waits for the lock."""
+    connect, deadline = target.connector("lock"), time.monotonic() + target.config.lock_wait
+
+    def attempt() -> Held:
+        connection = connect()
+        try:
+            return acquire(connection, deadline, target.config.peer_timeout)
+        except BaseException:
+            connection.close()
+            raise
+
+    return target.patience.retrying(attempt, event="lock.retried")
+
+
+def _look(target: Target) -> None:
+    checks.connect(target)
+    checks.check_server(target)

@@ -1,0 +1,276 @@
+"""repair: what would mend each schema; with --apply, mend it, then run what is pending, then look again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
+from functools import partial
+
+from railway_release.backup.once import Backup
+from railway_release.commands.inspect import pending_of
+from railway_release.commands.phases import locked, phase, preflight, preflight_to_write
+from railway_release.commands.release import migrate, naming_the_unreached
+from railway_release.commands.work import Work
+from railway_release.engine import lost
+from railway_release.engine.bounds import bounded_waits
+from railway_release.engine.choose import chosen_engine, turns_of
+from railway_release.engine.crew import Crew
+from railway_release.engine.guard import OwnGuard
+from railway_release.engine.turn import Turns
+from railway_release.errors import Exit
+from railway_release.migrations.outcome import Outcome, dotted
+from railway_release.migrations.plan import Cohort, Planner, SchemaPlan
+from railway_release.postgres import places
+from railway_release.preflight.target import Target
+from railway_release.repairs import create
+from railway_release.repairs.examine import Examination, examine
+from railway_release.repairs.hints import hint_of
+from railway_release.repairs.mend import Mending
+from railway_release.repairs.remedy import Prescribed, Remedy
+from railway_release.report.progress import Progress
+from railway_release.report.report import Report
+from railway_release.runtime.log import Screen
+from railway_release.runtime.signals import Interrupts
+from railway_release.runtime.text import count, some
+from railway_release.snapshot import look
+from railway_release.topology import Schema
+from railway_release.verification.findings import CREATING
+
+# What the first round has mended may show what was hidden behind it.
+_ROUNDS = 3
+
+
+def repair(target: Target, report: Report, screen: Screen, interrupts: Interrupts) -> None:
+    """Fill the report with remedies, and with --apply with an outcome for each schema."""
+    if not target.config.apply:
+        preflight(target, report)
+        _note(_examined(target, Planner(), report), target, report)
+        _conclude(report)
+        return
+    preflight_to_write(target, report, screen)
+    with locked(target, report, interrupts) as watch:
+        _Repair(target, report, OwnGuard(interrupts, watch), Progress(screen)).run()
+
+
+def _examined(target: Target, planner: Planner, report: Report) -> Examination:
+    with phase(report, "plan"):
+        return examine(target, planner)
+
+
+def _note(found: Examination, target: Target, report: Report) -> None:
+    """Equal remedies are one."""
+    groups: dict[Remedy, list[str]] = {}
+    for name, remedy in found.remedies.items():
+        groups.setdefault(remedy, []).append(name)
+    report.shared_schema = found.survey.plan.shared.schema.name
+    report.remedies = tuple(Prescribed(one, tuple(names)) for one, names in groups.items())
+    report.findings = found.survey.findings
+    report.pending = pending_of(found.survey.plan, target.config)
+
+
+def _conclude(report: Report) -> None:
+    """Without --apply."""
+    to_do = {name for one in report.remedies if one.remedy.does_something for name in one.schemas}
+    refusing = {name for one in report.remedies if one.remedy.refusals for name in one.schemas}
+    if refusing:
+        report.fail(Exit.VERIFICATION, f"{count(len(refusing), 'schema')} cannot be repaired completely.")
+    pending = {name for group in report.pending for name in group.schemas} - refusing
+    if number := len(to_do | pending):
+        report.fail(
+            Exit.PENDING, f"{count(number, 'schema')} can be repaired or migrated; nothing was written."
+        )
+
+
+class _Repair:
+    """One repair under way, with the release lock held."""
+
+    def __init__(self, target: Target, report: Report, guard: OwnGuard, progress: Progress) -> None:
+        self._target = target
+        self._report = report
+        self._guard = guard
+        self._progress = progress
+        self._planner = Planner()
+        self._turns = turns_of(target, guard)
+        self._outcomes: dict[str, Outcome] = {}
+
+    def run(self) -> None:
+        """All of it."""
+        found = _examined(self._target, self._planner, self._report)
+        _note(found, self._target, self._report)
+        backup = Backup(self._target, self._guard.interrupts)
+        with phase(self._report, "backup"):
+            backup.before_changing(*self._to_be_changed(found))
+            self._report.backup = backup.result
+        try:
+            with phase(self._report, "repair"):
+                found = self._mend(found)
+                made = self._make_schemas(found)
+            if not self._shared_failed(found):
+                self._release(backup, found, made)
+                with phase(self._report, "create"):
+                    found = self._complete(found, made)
+        finally:
+            self._report.outcomes = tuple(self._merged(found))
+        self._verify(found)
+
+    def _to_be_changed(self, found: Examination) -> tuple[tuple[str, ...], tuple[tuple[str, str], ...]]:
+        due = [one for one in found.survey.plan.schemas if one.due and one.within(self._target.config)]
+        steps = dict.fromkeys(step for one in due for step in one.cohort.steps)
+        names = dict.fromkeys((*found.to_do, *(one.schema.name for one in due)))
+        return tuple(names), tuple(steps)
+
+    def _mend(self, found: Examination) -> Examination:
+        for _ in range(_ROUNDS):
+            to_do = {name: one for name, one in found.to_do.items() if one.mends_schema}
+            waiting = {name: one for name, one in to_do.items() if not self._failed(name)}
+            if not waiting:
+                break
+            try:
+                with bounded_waits(self._turns.terms):
+                    self._round(found, waiting)
+            finally:
+                self._progress.end()
+            if self._shared_failed(found):
+                break
+            found = _examined(self._target, self._planner, self._report)
+        return found
+
+    def _round(self, found: Examination, waiting: Mapping[str, Remedy]) -> None:
+        """One turn for each, the shared schema's first; if that fails, the others have none."""
+        self._progress.expect(len(waiting))
+        for name, remedy in waiting.items():
+            self._guard.check()
+            self._progress.advance(self._end(self._turn(name, remedy, found), remedy))
+            if self._shared_failed(found):
+                break
+
+    def _turn(self, name: str, remedy: Remedy, found: Examination) -> Outcome:
+        mending = Mending(found.expectations, self._turns.hand)
+        one = found.plans[name]
+        work = partial(mending.mend, one, remedy, found.deviations.get(name, ()))
+        return self._turns.take(one, work)
+
+    def _make_schemas(self, found: Examination) -> frozenset[str]:
+        """Empty ones, for what is pending to be run there as in all others; returns those that are ours."""
+        own = [name for name, one in found.to_do.items() if one.is_own]
+        if not own or self._shared_failed(found):
+            return frozenset()
+        self._each(found, [name for name in own if found.remedies[name].creates_schema], create.make)
+        return self._target.looks.look(partial(places.commented, text=CREATING)) & frozenset(own)
+
+    def _complete(self, found: Examination, made: frozenset[str]) -> Examination:
+        """What is left of creating schemas once the others are migrated: templates are, too, by then."""
+        if Exit.SHARED_FAILED in self._report.causes:
+            return found
+        migrated = {one.schema for one in self._report.outcomes if one.state in ("migrated", "current")}
+        self._each(found, [name for name in found.to_do if name in migrated & made], create.finish)
+        later = [name for name, one in found.to_do.items() if one.through_django_tenants]
+        self._each(found, later, create.make_through_django_tenants)
+        # A template had perhaps not all that the models tell of.
+        return self._mend(_examined(self._target, self._planner, self._report)) if later else found
+
+    def _each(self, found: Examination, names: Iterable[str], work: Callable[[str], None]) -> None:
+        """A turn for each of these, in which no migration is run by us.
+
+        In a process of its own, as migrations: the project's create_schema() and receivers may do anything.
+        """
+        schemas = [Schema(name, "tenant") for name in names]
+        plans = [SchemaPlan(one, Cohort(frozenset(), ()), frozenset()) for one in schemas]
+
+        def take(number: int, turns: Turns) -> Outcome:
+            return turns.take(plans[number], partial(work, plans[number].schema.name))
+
+        crew = Crew(plans, take, self._turns, self._guard, self._target.looks, judge=lost.creation)
+        with bounded_waits(self._turns.terms):
+            for outcome in crew.outcomes(lambda: False) if plans else ():
+                self._end(outcome, found.remedies[outcome.schema])
+        self._guard.check()
+
+    def _end(self, outcome: Outcome, remedy: Remedy) -> Outcome:
+        """Its outcome, with those of earlier rounds."""
+        before = self._outcomes.get(outcome.schema)
+        repairs = before.repairs if before else ()
+        state = "repaired" if outcome.state == "migrated" else outcome.state
+        if state == "repaired":
+            repairs = tuple(dict.fromkeys((*repairs, *_in_words(remedy))))
+        message = "stopped before it was repaired; nothing is half done"
+        ended = self._outcomes[outcome.schema] = replace(
+            outcome,
+            state=state,
+            repairs=repairs,
+            failed_at="",
+            message=message if state == "not reached" else outcome.message,
+            hint=hint_of(outcome),
+        )
+        return ended
+
+    def _failed(self, name: str) -> bool:
+        return name in self._outcomes and self._outcomes[name].state != "repaired"
+
+    def _shared_failed(self, found: Examination) -> bool:
+        return self._failed(found.survey.plan.shared.schema.name)
+
+    def _release(self, backup: Backup, found: Examination, made: frozenset[str]) -> None:
+        """What is pending, as a release does it; not where it would meet what is wrong still."""
+        failed = [name for name in self._outcomes if self._failed(name)]
+        later = [name for name, one in found.to_do.items() if one.through_django_tenants]
+        config = self._target.config
+        without = replace(config, exclude=(*config.exclude, *failed, *later, *found.obstructed))
+        target = replace(self._target, config=without)
+        before = look(target, self._planner)
+        engine = chosen_engine(target, self._planner, before.plan, self._guard)
+        work = Work(target, self._report, self._planner, before, engine, backup, self._progress, made)
+        with naming_the_unreached(work):
+            migrate(work)
+
+    def _merged(self, found: Examination) -> Iterator[Outcome]:
+        """One for each schema."""
+        released = {one.schema: one for one in self._report.outcomes}
+        for name in dict.fromkeys((*released, *self._outcomes, *found.to_do)):
+            repaired, then = self._outcomes.get(name), released.get(name)
+            if repaired and (then is None or repaired.state != "repaired"):
+                yield repaired
+            elif then is None:
+                yield Outcome(name, "not reached", message="the repair ended before its turn")
+            else:
+                joined = _joined(repaired, then) if repaired else then
+                yield _refused(joined, found.remedies[name]) if name in found.remedies else joined
+
+    def _verify(self, found: Examination) -> None:
+        with phase(self._report, "verify"):
+            self._report.findings = look(self._target, self._planner, depth="everything").findings
+        shared = found.survey.plan.shared.schema.name
+        if self._shared_failed(found):
+            self._report.fail(Exit.SHARED_FAILED, f"The shared schema {shared} could not be repaired.")
+        self._report.causes.pop(Exit.TENANTS_FAILED, None)  # those that were refused have not failed
+        failed = self._report.failed_tenants
+        if len(failed) > self._target.config.tolerate_failed:
+            self._report.fail(Exit.TENANTS_FAILED, f"{count(len(failed), 'tenant schema')} failed.")
+        if errors := self._report.errors:
+            self._report.fail(Exit.VERIFICATION, f"{count(len(errors), 'error')} left; see above why.")
+
+
+def _in_words(remedy: Remedy) -> tuple[str, ...]:
+    mended = (f"mended {id} {object}" for id, object in remedy.mends)
+    return (*mended, *(f"recorded {dotted(key)}" for key in remedy.records))
+
+
+def _joined(repaired: Outcome, released: Outcome) -> Outcome:
+    state = "repaired" if released.state in ("current", "migrated") else released.state
+    return replace(
+        released,
+        state=state,
+        repairs=repaired.repairs,
+        duration=repaired.duration + released.duration,
+        attempts=repaired.attempts + released.attempts,
+        statements=repaired.statements + released.statements,
+    )
+
+
+def _refused(outcome: Outcome, remedy: Remedy) -> Outcome:
+    """What was not to be mended has its reason in the summary already."""
+    gone = outcome.state == "skipped" and outcome.message
+    if not remedy.refusals or outcome.state == "not reached" or gone:
+        return outcome
+    objects = some([f"{one.id} {one.object}" for one in remedy.refusals], 3)
+    return replace(outcome, state="refused", message=f"left as it is: {objects}", hint="")

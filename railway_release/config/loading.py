@@ -1,0 +1,64 @@
+"""Loading the configuration: its sources, and options that are fine by themselves and not together."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from railway_release.config.config import Config
+from railway_release.config.options import resolve
+from railway_release.errors import InvalidConfiguration
+
+
+def load(flags: Mapping[str, Any], environ: Mapping[str, str], settings: Mapping[str, Any]) -> Config:
+    """The configuration from all sources; raises InvalidConfiguration with every mistake at once."""
+    values, mistakes = resolve(Config, flags, environ, settings)
+    config = Config(**values)
+    mistakes += _contradictions(config)
+    if mistakes:
+        raise InvalidConfiguration("\n".join(mistakes), "Correct what is named above and run again.")
+    if config.report and not can_be_written(config.report):
+        raise InvalidConfiguration(
+            f"A report cannot be written to {config.report}.", "Name a file in a folder that exists."
+        )
+    return config
+
+
+def can_be_written(path: str) -> bool:
+    """Whether a report could be written there, asked before it is too late."""
+    place = Path(path)
+    return not place.is_dir() and os.access(place if place.exists() else place.parent, os.W_OK)
+
+
+def _contradictions(config: Config) -> list[str]:
+    pairs = (
+        (config.shared_only and config.tenants_only, "--shared-only and --tenants-only"),
+        (
+            config.skip_backup and config.require_backup,
+            "--skip-backup and --require-backup (--no-require-backup ends that)",
+        ),
+        (bool(config.backup_command and config.backup_hook), "the backup command and the backup hook"),
+        (config.shared_only and bool(config.schema), "--shared-only and --schema"),
+    )
+    mistakes = [f"{pair} exclude each other" for wrong, pair in pairs if wrong]
+    mistakes += [] if config.backup_shell else _shell_words(config.backup_command)
+    if config.app[2:]:
+        mistakes.append("--app takes an app label and at most one migration")
+    if config.app[1:] == ("zero",):
+        mistakes.append("--app … zero would unapply migrations, which this tool never does")
+    return mistakes
+
+
+def _shell_words(command: str) -> list[str]:
+    """Without a shell, `pg_dump | gzip > file` would be one program with strange arguments."""
+    try:
+        shlex.split(command)
+        # With posix=False, quotes stay: a quoted operator is an argument like any other.
+        operators = {"|", "||", "&&", ";", ">", ">>", "<"} & set(shlex.split(command, posix=False))
+    except ValueError as mistake:
+        return [f"the backup command cannot be split into words: {mistake}"]
+    found = " ".join(sorted(operators))
+    return [f"the backup command holds {found}, for a shell: set --backup-shell"] if found else []

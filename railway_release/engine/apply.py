@@ -1,0 +1,130 @@
+"""Apply: run a cohort's program in one schema after the other, in this process."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Collection, Iterator
+
+from django.db.migrations.migration import Migration
+from django.db.migrations.recorder import MigrationRecorder
+from django.dispatch import Signal
+from django.utils import translation
+from django_tenants.migration_executors.base import run_migrations
+from django_tenants.signals import schema_migrated, schema_pre_migration
+from django_tenants.utils import get_public_schema_name
+
+from railway_release.engine import receivers, statements
+from railway_release.engine.compile import Program
+from railway_release.engine.identity import Identity, execute
+from railway_release.engine.schema import SchemaRun
+from railway_release.engine.session import Session
+from railway_release.engine.turn import Turns
+from railway_release.migrations.outcome import Key, Outcome, dotted
+from railway_release.migrations.plan import SchemaPlan
+from railway_release.runtime.text import some
+from railway_release.topology import Schema, tenant_connection
+
+
+class FewerRecords(Exception):
+    """The plan was made for more than is there now."""
+
+
+class Applier:
+    """Runs one program."""
+
+    def __init__(self, program: Program, turns: Turns, session: Session) -> None:
+        self._program = program
+        self._turns = turns
+        self._session = session
+
+    def take(self, plan: SchemaPlan) -> Outcome:
+        """One schema's turn."""
+        attempts = 0
+
+        def work() -> None:
+            nonlocal attempts
+            attempts += 1
+            # An attempt that was cut off may have committed more than it could tell, and after a lost
+            # connection the server may be another, with less in it.
+            again = attempts > 1 or self._turns.hand.reconnected
+            recorded = self._recorded(plan) if again else ()
+            self._apply(plan, recorded, complete=plan.complete or again)
+
+        return self._turns.take(plan, work)
+
+    def _recorded(self, plan: SchemaPlan) -> frozenset[Key]:
+        found = Identity(tenant_connection(), plan.schema).recorded()
+        if self._turns.hand.reconnected and (gone := plan.cohort.applied - found):
+            raise FewerRecords(
+                f"{len(gone)} migrations that were recorded when the release began are recorded no longer"
+                f" ({some([dotted(key) for key in sorted(gone)], 3)}): the server came back with less in it"
+                " than it had. Nothing was done; run again"
+            )
+        return found
+
+    def _apply(self, plan: SchemaPlan, recorded: Collection[Key], *, complete: bool) -> None:
+        program, connection = self._program, tenant_connection()
+        identity = Identity(connection, plan.schema)
+        run = SchemaRun(connection, identity, self._turns, recorded, unfinished=len(plan.unfinished))
+        session = self._session.used_by(program, self._turns.hand, listening=is_listened_to(program))
+        # As under `migrate`, no language is active.
+        with translation.override(None), session, run.wrapped():
+            self._send(schema_pre_migration, "schema_pre_migration", plan.schema)
+            self._enter(identity)
+            self._before(identity)
+            run.run(program, complete=complete, followed=_is_followed(program))
+            self._after(identity, [*self._unfinished(plan), *program.migrations])
+            connection.set_schema_to_public()
+            self._send(schema_migrated, "schema_migrated", plan.schema)
+            if run.marked:
+                execute(statements.unmark(plan.schema.name))
+
+    def _enter(self, identity: Identity) -> None:
+        connection, schema = tenant_connection(), identity.schema
+        if not self._program.recorded:
+            # Alone on the path, or the shared schema's table would be taken for this one's.
+            connection.set_schema(schema.name, tenant_type=schema.type, include_public=False)
+            MigrationRecorder(connection).ensure_schema()
+        identity.take_on()
+        if schema.role == "shared":
+            connection.prepare_database()  # PostGIS makes its extension, where every tenant finds it
+
+    def _before(self, identity: Identity) -> None:
+        program = self._program
+        if program.first is not None:
+            with self._receiving():
+                receivers.before(identity, self._turns.terms.alias, program.first, program.migrations)
+
+    def _after(self, identity: Identity, migrations: list[Migration]) -> None:
+        if self._program.final is not None:
+            with self._receiving():
+                receivers.after(identity, self._turns.terms.alias, self._program.final, migrations)
+
+    def _unfinished(self, plan: SchemaPlan) -> Iterator[Migration]:
+        """The migrations of an earlier run, whose receivers were not all called."""
+        return (self._program.nodes[key] for key in plan.unfinished if key in self._program.nodes)
+
+    def _send(self, signal: Signal, name: str, schema: Schema) -> None:
+        if signal.has_listeners(run_migrations):
+            shared = Identity(tenant_connection(), Schema(get_public_schema_name(), "shared"))
+            with self._receiving():
+                shared.send(signal, name, run_migrations, schema_name=schema.name)
+
+    @contextlib.contextmanager
+    def _receiving(self) -> Iterator[None]:
+        started = time.monotonic()
+        with tenant_connection().cursor():
+            pass  # django-tenants sets the path for a cursor, and receivers may do without Django's
+        yield
+        self._turns.hand.receivers += time.monotonic() - started
+
+
+def is_listened_to(program: Program) -> bool:
+    """Whether the project's own receivers are called around its migrations."""
+    first = program.first is not None or schema_pre_migration.has_listeners(run_migrations)
+    return first or _is_followed(program)
+
+
+def _is_followed(program: Program) -> bool:
+    return program.final is not None or schema_migrated.has_listeners(run_migrations)

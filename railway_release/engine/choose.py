@@ -1,0 +1,75 @@
+"""Which engine migrates, and why."""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django_tenants.migration_executors import get_executor
+
+from railway_release.engine.compiled import CompiledEngine
+from railway_release.engine.engine import Engine, Terms
+from railway_release.engine.guard import OwnGuard
+from railway_release.engine.hand import Hand
+from railway_release.engine.turn import Turns
+from railway_release.migrations.plan import Plan, Planner
+from railway_release.preflight.target import Target
+from railway_release.runtime.log import get_logger
+from railway_release.verification.levels import unmigrated_apps_with_tables
+
+_ORDINARY_EXECUTORS = {"standard", "multiprocessing", "subprocess"}
+
+
+def turns_of(target: Target, guard: OwnGuard) -> Turns:
+    """What all turns of this process have in common."""
+    config = target.config
+    terms = Terms(
+        target.alias,
+        target.application,
+        config.lock_timeout,
+        config.statement_timeout,
+        config.retry_for,
+        config.grace,
+        config.show_values,
+        guard.watch.pid,
+    )
+    return Turns(terms, target.patience.budget, guard, Hand())
+
+
+def chosen_engine(target: Target, planner: Planner, plan: Plan, guard: OwnGuard) -> Engine:
+    """The compiled one, unless only django-tenants' own machinery can do what was asked for or is in use."""
+    config = target.config
+    turns = turns_of(target, guard)
+    bounds = f"lock_timeout {config.lock_timeout:g} s, statement_timeout {config.statement_timeout:g} s"
+    reason = _why_stock(target, planner, plan)
+    name = f"django-tenants ({reason})" if reason else "compiled plans"
+    text = f"every migration runs with {bounds}, through {name}"
+    get_logger().info("migrations.bounded", message=text, engine="stock" if reason else "compiled")
+    if not reason:
+        return CompiledEngine(turns, guard, planner, target.looks, config.jobs)
+    # Its command takes its base class from the settings when it is imported.
+    from railway_release.engine.stock import StockEngine  # noqa: PLC0415
+
+    # What earlier runs have left to be finished is no work for migrate, which would not tell receivers of it.
+    return StockEngine(
+        turns, guard, target.looks, CompiledEngine(turns, guard, planner, target.looks, jobs=1)
+    )
+
+
+def _why_stock(target: Target, planner: Planner, plan: Plan) -> str:
+    if target.config.engine == "stock":
+        return "--engine stock"
+    if command := getattr(settings, "TENANT_BASE_MIGRATE_COMMAND", None):
+        return f"TENANT_BASE_MIGRATE_COMMAND is {command}"
+    if function := getattr(settings, "GET_EXECUTOR_FUNCTION", None):
+        return f"GET_EXECUTOR_FUNCTION is {function}"
+    if (executor := _executor()) not in _ORDINARY_EXECUTORS:
+        return f"the executor {executor} is the project's own"
+    if labels := unmigrated_apps_with_tables(planner, plan):
+        return f"without migrations: {', '.join(labels)}"
+    return ""
+
+
+def _executor() -> str:
+    try:
+        return str(get_executor().codename)
+    except NotImplementedError:
+        return "named by EXECUTOR, which nobody has defined,"

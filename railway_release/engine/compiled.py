@@ -1,0 +1,182 @@
+"""The compiled engine: what is the same for a cohort is done once, the rest in parallel processes."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+from django.conf import settings
+
+from railway_release.engine import receivers
+from railway_release.engine.apply import Applier, is_listened_to
+from railway_release.engine.bounds import bounded_waits
+from railway_release.engine.compile import Program, compiled
+from railway_release.engine.crew import CAN_FORK, Crew
+from railway_release.engine.guard import OwnGuard
+from railway_release.engine.session import Session
+from railway_release.engine.turn import Turns
+from railway_release.migrations.outcome import Outcome
+from railway_release.migrations.plan import Cohort, Planner, SchemaPlan
+from railway_release.postgres.failures import describe
+from railway_release.postgres.server import narrowest_room
+from railway_release.preflight.looks import Looks
+from railway_release.runtime.cores import cores
+from railway_release.runtime.counting import Clock, counted
+from railway_release.runtime.log import get_logger
+from railway_release.runtime.text import count
+from railway_release.topology import SETS_ONCE, tenant_connection
+
+_MOST_MODELS = 4000  # rendered and kept in memory at once; each takes some 25 kB
+
+
+@dataclass(frozen=True)
+class Task:
+    """A schema, and the program of its cohort."""
+
+    plan: SchemaPlan
+    program: Program
+
+
+class CompiledEngine:
+    """See engine.Engine."""
+
+    def __init__(self, turns: Turns, guard: OwnGuard, planner: Planner, looks: Looks, jobs: int) -> None:
+        self._turns = turns
+        self._guard = guard
+        self._planner = planner
+        self._looks = looks
+        self._jobs_asked_for = jobs
+        self._clock = Clock()
+        # Those of the last wave; with each its cohort, whose place in memory is its key.
+        self._programs: dict[int, tuple[Cohort, Program]] = {}
+
+    def migrate(self, plans: Sequence[SchemaPlan], enough: Callable[[], bool]) -> Iterator[Outcome]:
+        """In forked workers; in this process if one is enough and none of the user's code runs."""
+        self._guard.check()
+        with _taking_over(self._turns):
+            jobs = self._jobs(len(plans))
+            session = Session()
+            for wave in self._waves(plans):
+                if isinstance(wave, Outcome):
+                    yield wave
+                else:
+                    yield from self._wave(wave, jobs, session, enough)
+                self._guard.check()
+                if enough():
+                    return
+
+    def _wave(
+        self, tasks: Sequence[Task], jobs: int, session: Session, enough: Callable[[], bool]
+    ) -> Iterator[Outcome]:
+        def take(number: int, turns: Turns) -> Outcome:
+            task = tasks[number]
+            return Applier(task.program, turns, session).take(task.plan)
+
+        plans = [task.plan for task in tasks]
+        crew = Crew(plans, take, self._turns, self._guard, self._looks, jobs=jobs)
+        # The project's own code may do anything to its process, which must not be this one.
+        if jobs > 1 or any(task.program.runs_code or is_listened_to(task.program) for task in tasks):
+            yield from crew.outcomes(enough)
+        else:
+            yield from crew.here(enough)
+
+    def _waves(self, plans: Sequence[SchemaPlan]) -> Iterator[list[Task] | Outcome]:
+        """As many cohorts at a time as fit into memory, in the order of the plans; what cannot be compiled
+        has failed."""
+        wave: list[Task] = []
+        weight = 0
+        for cohort, members in self._by_cohort(plans):
+            program = self._program(cohort)
+            if isinstance(program, str):
+                yield from (_uncompilable(plan, program) for plan in members)
+                continue
+            if wave and weight + program.weight > _MOST_MODELS:
+                yield _in_order(wave, plans)
+                self._programs = {id(cohort): (cohort, program)}
+                wave, weight = [], 0
+            wave += [Task(plan, program) for plan in members]
+            weight += program.weight
+        if wave:
+            yield _in_order(wave, plans)
+
+    def _by_cohort(self, plans: Sequence[SchemaPlan]) -> Iterator[tuple[Cohort, list[SchemaPlan]]]:
+        """The schemas of each cohort; what is going to take its time is told before and meanwhile."""
+        self._clock = Clock()
+        groups: dict[int, list[SchemaPlan]] = {}
+        for plan in plans:
+            groups.setdefault(id(plan.cohort), []).append(plan)
+        new = [one[0].cohort for key, one in groups.items() if key not in self._programs]
+        if most := max((len(cohort.steps) for cohort in new), default=0):
+            text = f"preparing {count(most, 'migration')} for {count(len(plans), 'schema')}"
+            text += f", which are at {len(groups)} levels" if len(groups) > 1 else ""
+            get_logger().info("plans.begun", message=text, migrations=most, levels=len(groups))
+        for members in counted(list(groups.values()), "plans.counted", "levels prepared", self._clock):
+            yield members[0].cohort, members
+
+    def _program(self, cohort: Cohort) -> Program | str:
+        """Made once; the shared schema and the tenants may be at the same level, and some come late."""
+        if id(cohort) not in self._programs:
+            program = self._compile(cohort)
+            if isinstance(program, str):
+                return program
+            self._programs[id(cohort)] = (cohort, program)
+        return self._programs[id(cohort)][1]
+
+    def _compile(self, cohort: Cohort) -> Program | str:
+        try:
+            return compiled(self._planner.graph_of(cohort), cohort, self._clock)
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - the user's migrations may raise anything
+            return f"the migrations cannot be prepared: {type(error).__name__}: {describe(error)}"
+
+    def _jobs(self, schemas: int) -> int:
+        if schemas <= 1 or self._jobs_asked_for == 1:
+            return 1
+        if not CAN_FORK:
+            get_logger().info("workers.none", message="one process migrates: only Linux can fork safely")
+            return 1
+        try:
+            room = self._looks.look(narrowest_room)
+        except Exception as error:  # noqa: BLE001 - a look that fails must not cost the schemas their turn
+            text = f"one process migrates: the free connections could not be counted ({describe(error)})"
+            get_logger().warning("workers.none", message=text)
+            return 1
+        # By default half of what is left, so that the application can still connect.
+        wanted = min(self._jobs_asked_for or min(cores(), max(1, room.free // 2)), schemas)
+        free = room.free + (tenant_connection().connection is not None)  # which a worker's takes the place of
+        jobs = max(1, min(wanted, free))
+        if jobs > 1 or free < wanted:
+            text = f"{jobs} worker processes (start method fork)" if jobs > 1 else "one process migrates"
+            text += f": {room.bound} leaves {count(free, 'connection')}" if free < wanted else ""
+            get_logger().info("workers.chosen", message=text, jobs=jobs, connections_free=free)
+        return jobs
+
+
+def _in_order(tasks: list[Task], plans: Sequence[SchemaPlan]) -> list[Task]:
+    place = {plan.schema.name: index for index, plan in enumerate(plans)}
+    return sorted(tasks, key=lambda task: place[task.plan.schema.name])
+
+
+def _uncompilable(plan: SchemaPlan, why: str) -> Outcome:
+    return Outcome(
+        plan.schema.name, "failed", message=why, hint="`python manage.py sqlmigrate` shows the same."
+    )
+
+
+@contextlib.contextmanager
+def _taking_over(turns: Turns) -> Iterator[None]:
+    """Do what the migrate command does around a schema's migrations, for all of them."""
+    receivers.register()
+    tenant_connection().set_schema_to_public()  # where every schema's turn begins, also in the workers
+    missing = object()
+    previous = getattr(settings, SETS_ONCE, missing)
+    # The path is set with each migration; django-tenants would send it with every single statement.
+    setattr(settings, SETS_ONCE, True)
+    try:
+        with receivers.without_djangos_own(), bounded_waits(turns.terms):
+            yield
+    finally:
+        if previous is missing:
+            delattr(settings, SETS_ONCE)
+        else:
+            setattr(settings, SETS_ONCE, previous)

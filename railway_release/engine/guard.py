@@ -1,0 +1,86 @@
+"""Guard: why the work has to stop, and how the statement in hand is cancelled."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from typing import Protocol
+
+from railway_release.errors import LockLost
+from railway_release.postgres.watch import Watch
+from railway_release.runtime.log import get_logger
+from railway_release.runtime.signals import Interrupts
+
+LOST = "The connection that held the release lock was lost, or another server answers now."
+RUN_AGAIN = (
+    "Nothing more was started; run again. Schemas that were not reached are named above, and what a server"
+    " that came back has less in it than was committed is found out then."
+)
+
+
+class Guard(Protocol):
+    """Asked before each schema and each migration."""
+
+    @property
+    def stopping(self) -> bool:
+        """Whether nothing more is to be begun."""
+        ...
+
+    def beginning(self) -> contextlib.AbstractContextManager[None]:
+        """Raise if nothing more is to be begun; nothing is cancelled while entered."""
+        ...
+
+    def working(self, tearable: Callable[[], bool]) -> contextlib.AbstractContextManager[None]:
+        """Signals wait while entered; one cancels the statement in hand whenever that is `tearable`."""
+        ...
+
+    def blocked(self, schema: str) -> None:
+        """A lock was not to be had: tell who has it."""
+        ...
+
+    def lose(self) -> None:
+        """The release lock is not held on the server that answers: nothing more is to be begun."""
+        ...
+
+
+class OwnGuard:
+    """In the process that holds the release lock."""
+
+    def __init__(self, interrupts: Interrupts, watch: Watch) -> None:
+        self.interrupts = interrupts
+        self.watch = watch
+
+    @property
+    def stopping(self) -> bool:
+        """Whether a signal came or the lock is lost."""
+        return self.interrupts.requested is not None or not self.watch.holds()
+
+    def check(self) -> None:
+        """Raise Interrupted or LockLost."""
+        self.interrupts.check()
+        if not self.watch.holds():
+            silent = f"The server has not answered for {self.watch.silence:g} s."
+            raise LockLost(silent if self.watch.silent else LOST, RUN_AGAIN)
+
+    @contextlib.contextmanager
+    def beginning(self) -> Iterator[None]:
+        """As `check`."""
+        self.check()
+        yield
+
+    @contextlib.contextmanager
+    def working(self, tearable: Callable[[], bool]) -> Iterator[None]:
+        """The watch cancels, since the main thread is waiting inside the driver."""
+        with self.interrupts.shield(), self.watch.cancelling(tearable):
+            yield
+
+    def lose(self) -> None:
+        """See Guard."""
+        self.watch.lose()
+
+    def blocked(self, schema: str) -> None:
+        """The watch has seen who it was."""
+        if blockers := self.watch.take_blockers():
+            get_logger().warning(
+                "schema.blocked", message=f"{schema}: blocked by {blockers}", schema=schema, blockers=blockers
+            )

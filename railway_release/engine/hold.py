@@ -1,0 +1,198 @@
+"""Hold: statements wait, to be sent together in one message, with BEGIN and COMMIT in it.
+
+An atomic migration that asks the database nothing costs one round trip. A question of Django's own takes
+along what waits; before user code asks, that is sent by itself. The transaction's words are ours: Django
+believes itself in an atomic block, while the driver is in autocommit mode and sends what it is given.
+
+psycopg's pipeline mode would do less: it refuses statements of several parts, as Django's own
+"…; SET CONSTRAINTS … IMMEDIATE" and the user's SQL are.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from django.conf import settings
+from django.db import transaction
+from django.db.backends.postgresql.psycopg_any import is_psycopg3
+from django_tenants.utils import get_public_schema_name
+
+from railway_release.engine import statements
+from railway_release.engine.hand import Hand
+from railway_release.engine.identity import Identity
+from railway_release.postgres.lock import MARK_AS_NOT_ATOMIC, NO_LONGER_NOT_ATOMIC
+from railway_release.postgres.session import quote
+
+# On a line of its own, since a statement may end in a comment.
+_SEPARATOR = "\n;\n"
+# What the ORM sends, and nothing that could set something for the session.
+_OF_ROWS = re.compile(
+    r"(?!.*(;|set_config))\s*(SELECT|INSERT|UPDATE|DELETE|SAVEPOINT|RELEASE|ROLLBACK TO|SET search_path)\b",
+    re.I | re.S,
+)
+
+
+class Hold:
+    """What is on its way to the server on Django's connection to the tenants' database."""
+
+    def __init__(self, connection: Any, hand: Hand, identity: Identity, settings: str) -> None:
+        self._connection = connection
+        self._hand = hand
+        self._identity = identity
+        self._settings = settings  # the statements that give the session those of the release
+        self._opening: list[str] = []  # what has to come before the first statement
+        self._waiting: list[str] = []
+        self._own: list[str] = []  # of these, the migration's
+        self._closing: list[str] = []  # what comes after the last
+        self._afterwards: list[str] = []  # what comes after the COMMIT
+        self._sent = False
+        self.closed = False  # whether statements of the schema editor wait, too
+        self.naming = ""  # the schema editor's own text for the statement that it sends
+
+    @property
+    def untouched(self) -> bool:
+        """Whether nothing was sent, and nothing waits to be."""
+        return not self._sent and not self._waiting
+
+    def add(self, statement: str) -> None:
+        """Send it with the others of the migration."""
+        self._waiting.append(statement)
+        self._own.append(statement)
+
+    def restore(self, *, role: bool) -> None:
+        """Somebody's own SQL, or code, has run: it may have set another path, or another role."""
+        words = [*([self._identity.role] if role else []), self._search_path()]
+        if self._waiting:
+            self._waiting += words
+        elif self._sent:
+            self._opening += words
+
+    def add_last(self, *statements: str) -> None:
+        """Send them after all others of the migration."""
+        self._closing += statements
+
+    def distrust(self) -> None:
+        """Somebody's own SQL or code was part of the migration.
+
+        Its record is made with the session's own role, in the transaction that was begun for it, and the next
+        migration finds the settings of the release.
+        """
+        self.add_last(self._identity.role)
+        if self._connection.in_atomic_block:
+            self.add_last(statements.SAME_TRANSACTION)
+        self._afterwards = [statements.OWN_DEFAULTS, self._settings]
+
+    @contextlib.contextmanager
+    def transaction(self, *, closed: bool, watched: bool = False) -> Iterator[None]:
+        """Everything sent while entered is one transaction, committed with the last message.
+
+        `watched` is noticed to be ended early. If it is left `untouched`, the server never hears of it.
+        """
+        self._connection.ensure_connection()
+        self._open(self._begin(), *([statements.MARK_TRANSACTION] if watched else []), closed=closed)
+        with transaction.atomic(using=self._connection.alias):
+            self._connection.connection.autocommit = True
+            yield
+            if not self.untouched or self._closing:
+                self._closing += ["COMMIT", *self._afterwards]
+                self.flush()
+        self._opening = []
+
+    @contextlib.contextmanager
+    def no_transaction(self) -> Iterator[None]:
+        """Each statement sent while entered commits by itself."""
+        self._connection.ensure_connection()
+        self._open(MARK_AS_NOT_ATOMIC, closed=False)
+        yield
+        self._closing += [*self._afterwards, NO_LONGER_NOT_ATOMIC]
+        self.flush()
+
+    def flush(self) -> None:
+        """Send what waits, in one message."""
+        statements = [*self._opening, *self._waiting, *self._closing]
+        self._hand.send(*self._own)
+        self._opening, self._waiting, self._closing, self._own = [], [], [], []
+        self._sent = True
+        if statements:
+            with self._connection.wrap_database_errors, self._connection.connection.cursor() as cursor:
+                cursor.execute(_SEPARATOR.join(statements))
+
+    def before_each(
+        self, execute: Callable[..., Any], sql: Any, params: Any, many: bool, context: dict[str, Any]
+    ) -> Any:
+        """Django's execute wrapper: whatever else is sent, it comes after what waits."""
+        if self._opening or self._waiting:
+            if self.closed and not many:
+                return self._ask(execute, sql, params, context)
+            self.flush()
+        text = str(sql)
+        self._hand.send(self.naming or text)
+        self._hand.only_rows &= bool(_OF_ROWS.match(text))
+        # django-tenants is to believe that the path stays as it was set.
+        if "search_path" in text or text.startswith("ROLLBACK TO"):
+            self._connection.search_path_set_schemas = None
+        return execute(sql, params, many, context)
+
+    def _ask(self, execute: Callable[..., Any], sql: Any, params: Any, context: dict[str, Any]) -> Any:
+        """A question of Django's own, in one message with what waits before it."""
+        question = str(sql) if params is None else self._connection.ops.compose_sql(str(sql), params)
+        statements = [*self._opening, *self._waiting, question]
+        self._hand.send(*self._own, str(sql))
+        self._opening, self._waiting, self._own = [], [], []
+        self._sent = True
+        result = execute(_SEPARATOR.join(statements), None, False, context)
+        # psycopg 3 shows the first of the results, and here it is the last that answers.
+        while is_psycopg3 and context["cursor"].nextset():
+            pass
+        return result
+
+    def _open(self, *words: str, closed: bool) -> None:
+        self._opening, self._waiting, self._closing = [*words, self._search_path()], [], []
+        self._own, self._afterwards = [], []
+        self.closed = closed
+        self._sent = False
+
+    def _begin(self) -> str:
+        """With the isolation level that Django has given to the driver, whose BEGIN this stands for."""
+        if "isolation_level" not in self._connection.settings_dict["OPTIONS"]:
+            return "BEGIN"
+        return f"BEGIN ISOLATION LEVEL {self._connection.isolation_level.name.replace('_', ' ')}"
+
+    def _search_path(self) -> str:
+        """As django-tenants sets it; and it is told that it is set."""
+        path = [self._identity.schema.name, get_public_schema_name()]
+        path = [*dict.fromkeys(path), *getattr(settings, "PG_EXTRA_SEARCH_PATHS", [])]
+        self._connection.search_path_set_schemas = path
+        return f"SET search_path = {', '.join(map(quote, path))}"
+
+
+def holding_editor(connection: Any, hold: Hold, *, atomic: bool) -> Any:
+    """The connection's own schema editor, but for where its statements go.
+
+    To whoever asks it is as `atomic` as the migration, whose transaction is ours.
+    """
+
+    class HoldingEditor(connection.SchemaEditorClass):  # type: ignore[misc]  # known at run time
+        def __enter__(self) -> Any:
+            super().__enter__()
+            self.atomic_migration = atomic
+            return self
+
+        def __exit__(self, *error: Any) -> None:
+            self.atomic_migration = False
+            super().__exit__(*error)
+
+        def execute(self, sql: Any, params: Any = ()) -> None:
+            if hold.closed:
+                hold.add(str(sql) if params is None else connection.ops.compose_sql(str(sql), params))
+                return
+            hold.naming = str(sql)
+            try:
+                super().execute(sql, params)
+            finally:
+                hold.naming = ""
+
+    return HoldingEditor(connection, atomic=False)

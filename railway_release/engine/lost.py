@@ -1,0 +1,110 @@
+"""Lost: what became of the schema that a worker had in hand when it died or had to be ended."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from functools import partial
+
+from railway_release.engine.engine import Terms
+from railway_release.engine.turn import NOT_ATOMIC, UNFINISHED
+from railway_release.migrations.outcome import Key, Outcome, State, dotted
+from railway_release.migrations.plan import SchemaPlan
+from railway_release.postgres.failures import describe
+from railway_release.postgres.records import records
+from railway_release.postgres.session import Connection
+from railway_release.postgres.sweep import Sweep
+from railway_release.postgres.terminate import end_sessions
+from railway_release.preflight.looks import Looks
+from railway_release.runtime.log import get_logger
+
+_SECONDS = 10.0  # for the server to end a session whose process is gone
+
+
+@dataclass(frozen=True)
+class Loss:
+    """The end of a worker process, as its parent saw it."""
+
+    plan: SchemaPlan
+    how: str
+    asked_for: bool  # the release was to stop, and the worker did not
+    loose: Key | None  # the migration in hand, if that was not atomic
+    sessions: frozenset[int]  # process ids on the server
+
+
+Judge = Callable[[Loss, Terms, Looks], Outcome]  # what became of the schema of a lost worker
+
+
+def outcome(loss: Loss, terms: Terms, looks: Looks) -> Outcome:
+    """The schema's records say how far it came, once nothing is at work there any more."""
+    name, steps = loss.plan.schema.name, loss.plan.cohort.steps
+    try:
+        at_work, recorded, finished = looks.look(partial(_read, loss, terms), most=_SECONDS)
+    except Exception as error:  # noqa: BLE001 - whatever it is, the others are to have their turn
+        text = f"{loss.how}; how far it came cannot be read: {describe(error)}"
+        return Outcome(name, "failed", message=text, hint="Run again.", attempts=1)
+    done = tuple(step for step in steps if step in recorded)
+    cut = loss.loose or next((step for step in steps if step not in recorded), None)
+    if cut is None and finished:
+        text = f"{loss.how}, but everything is done"
+        get_logger().warning("worker.lost", message=f"{name}: {text}", schema=name)
+        return Outcome(name, "migrated", done, attempts=1, message=text)
+    text = _message(loss, terms, len(done), cut) + _still_at_work(at_work)
+    if loss.asked_for:
+        return Outcome(name, "not reached", done, message=text, attempts=1)
+    failed_at = dotted(cut) if cut else ""
+    return Outcome(name, "failed", done, failed_at=failed_at, message=text, hint=_hint(loss, cut), attempts=1)
+
+
+def creation(loss: Loss, terms: Terms, looks: Looks) -> Outcome:
+    """The same where a schema was being created: its mark is there still, or nothing of it is."""
+    name = loss.plan.schema.name
+    try:
+        at_work = looks.look(partial(_end, loss, terms), most=_SECONDS)
+    except Exception as error:  # noqa: BLE001 - as above
+        get_logger().warning("worker.session_awaited", message=f"{name}: {describe(error)}", schema=name)
+        at_work = []
+    text = f"{loss.how} while the schema was being created{_still_at_work(at_work)}"
+    state: State = "not reached" if loss.asked_for else "failed"
+    return Outcome(name, state, message=text, hint="Run again: that completes it.", attempts=1)
+
+
+def _hint(loss: Loss, cut: Key | None) -> str:
+    if cut is None:
+        return UNFINISHED
+    return NOT_ATOMIC if loss.loose else "Nothing is half done; run again."
+
+
+def _message(loss: Loss, terms: Terms, done: int, cut: Key | None) -> str:
+    number = len(loss.plan.cohort.steps)
+    if loss.asked_for:
+        what = dotted(cut) if cut else "what follows the last"
+        return (
+            f"stopped after {done} of {number} migrations; {what} went on for {terms.grace:g} s (--grace), "
+            "so its process was ended; nothing is half done"
+        )
+    if cut is None:
+        return f"{loss.how}, with every migration recorded and what follows the last one not done"
+    return f"{loss.how}; {done} of {number} migrations are recorded"
+
+
+def _still_at_work(pids: Collection[int]) -> str:
+    if not pids:
+        return ""
+    return (
+        f"; its session (pid {', '.join(map(str, pids))}) is still at work on the server, so this may change"
+    )
+
+
+def _read(loss: Loss, terms: Terms, connection: Connection) -> tuple[list[int], frozenset[Key], bool]:
+    """Sessions that do not end, what is recorded, and whether what follows the last record is done."""
+    name = loss.plan.schema.name
+    at_work = _end(loss, terms, connection)
+    found = records(Sweep(connection), [name])
+    if name in found.unreadable:
+        raise RuntimeError(found.unreadable[name])
+    return at_work, frozenset(found.histories.get(name, ())), name not in found.unfinished
+
+
+def _end(loss: Loss, terms: Terms, connection: Connection) -> list[int]:
+    return end_sessions(connection, terms.application, loss.sessions, _SECONDS)

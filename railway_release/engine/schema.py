@@ -1,0 +1,285 @@
+"""One schema's migrations, on one connection: each with its record in one transaction."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Collection, Iterator
+from functools import partial
+from typing import Any
+
+from django.apps import apps
+from django.db import DatabaseError, router, transaction
+from django.db.migrations import operations
+from django_tenants.postgresql_backend.introspection import DatabaseSchemaIntrospection
+
+from railway_release.engine import receivers, statements
+from railway_release.engine.bounds import timeouts
+from railway_release.engine.compile import Action, Program, Rename, Step, Whole
+from railway_release.engine.guarding import guarded
+from railway_release.engine.hold import Hold, holding_editor
+from railway_release.engine.identity import Identity
+from railway_release.engine.turn import Turns
+from railway_release.migrations.outcome import Key, dotted
+from railway_release.migrations.rows import Rows
+from railway_release.migrations.shown import showing
+from railway_release.postgres.failures import is_transient, sqlstate
+from railway_release.postgres.records import is_mark, mark
+from railway_release.postgres.session import fetch
+from railway_release.runtime.log import get_logger
+
+# Not imported by name: in Django 6.1 its module and the backend's import each other.
+_DjangosIntrospection = DatabaseSchemaIntrospection.__bases__[0]
+_ASK_EVERY_SECONDS = 0.2
+
+
+class SchemaRun:
+    """The connection must be set to the schema."""
+
+    def __init__(
+        self,
+        connection: Any,
+        identity: Identity,
+        turns: Turns,
+        recorded: Collection[Key],
+        *,
+        unfinished: int,
+    ) -> None:
+        self._connection = connection
+        self._identity = identity
+        self._turns = turns
+        self._hand = turns.hand
+        self._recorded = recorded
+        self._hold = Hold(connection, turns.hand, identity, timeouts(turns.terms))
+        # Done without a statement, as are all those of apps that do not belong here: their records wait for
+        # the next transaction.
+        self._carried: list[Step] = []
+        self._unfinished = unfinished  # the number of records that an earlier run has not seen to the end
+        self._mark = 0  # how many records a mark beside the last one would speak of
+        self.marked = bool(unfinished) or any(map(is_mark, recorded))  # whether the schema is marked so
+
+    def run(self, program: Program, *, complete: bool, followed: bool) -> None:
+        """Everything that is not recorded yet.
+
+        Unless all is done with the last record, and more still if the migrations are `followed` by receivers,
+        the schema is marked as unfinished with it.
+        """
+        recorded = {*self._recorded}
+        steps = [step for step in program.steps if not recorded.issuperset(step.records)]
+        squashes = [key for key in program.records if key not in self._recorded]
+        self._hand.end(*(step.key for step in program.steps if step not in steps))
+        if followed or (program.rows if complete else program.new_rows):
+            self._mark = self._unfinished + sum(len(step.records) for step in steps) + len(squashes)
+        for step in steps:
+            with self._turns.guard.beginning():
+                self._hand.begin(step.key, atomic=step.atomic)
+            self._step(step, last=step is steps[-1] and not squashes)
+        self._settle(*squashes, last=True)
+        if rows := program.rows if complete or self._hand.contents_changed else program.new_rows:
+            self._complete_rows(rows, program, last=not followed)
+
+    def wrapped(self) -> contextlib.AbstractContextManager[None]:
+        """While entered, whatever is sent through Django is seen."""
+        return self._connection.execute_wrapper(self._hold.before_each)  # type: ignore[no-any-return]
+
+    def _step(self, step: Step, *, last: bool) -> None:
+        with self._in_turn(step):
+            self._step_in_turn(step, last=last)
+
+    def _step_in_turn(self, step: Step, *, last: bool) -> None:
+        if not step.atomic:
+            self._settle()
+            self._without_transaction(step, last=last)
+            return
+        try:
+            self._in_transaction(step, closed=step.plain, last=last)
+        except DatabaseError as error:
+            known = self._hand.statement or not step.plain or sqlstate(error) == statements.ENDED
+            if known or is_transient(error) or self._turns.guard.stopping:
+                raise
+            # The server did not say which of the statements it was, so they go once more, one by one.
+            self._connection.close()
+            self._in_transaction(step, closed=False, last=last)
+
+    def _in_transaction(self, step: Step, *, closed: bool, last: bool) -> None:
+        hold, foreign = self._hold, step.runs_sql or step.runs_code
+        with (
+            hold.transaction(closed=closed, watched=foreign),
+            self._looking(plainly=step.plain),
+        ):
+            self._act_all(step)
+            # By now the deferred statements of the editor have been sent, or wait.
+            nothing_to_do = hold.untouched
+            if not nothing_to_do:
+                self._record(*self._carried, step, last=last, foreign=foreign)
+        if nothing_to_do:
+            self._carried.append(step)
+        else:
+            self._committed(*self._carried, step)
+
+    @contextlib.contextmanager
+    def _looking(self, *, plainly: bool) -> Iterator[None]:
+        """django-tenants' introspection asks for the path, sets it and sets it back around every look.
+
+        Django's own sees the same, since the schema comes first on the path.
+        """
+        own = self._connection.introspection
+        if plainly and isinstance(own, DatabaseSchemaIntrospection):
+            self._connection.introspection = _DjangosIntrospection(self._connection)
+        try:
+            yield
+        finally:
+            self._connection.introspection = own
+
+    @contextlib.contextmanager
+    def _in_turn(self, step: Step) -> Iterator[None]:
+        """One schema at a time, if it has to be.
+
+        Asked again and again, since who waits inside of the server holds a snapshot, and CREATE INDEX
+        CONCURRENTLY waits for snapshots.
+        """
+        if not step.alone:
+            yield
+            return
+        self._connection.ensure_connection()
+        raw = self._connection.connection
+        while not fetch(raw, statements.TRY_ALONE)[0][0]:
+            with self._turns.guard.beginning():
+                time.sleep(_ASK_EVERY_SECONDS)
+        yield
+        # After an error the connection is closed, and the lock goes with it.
+        if self._connection.connection is raw:
+            fetch(raw, statements.NO_LONGER_ALONE)
+
+    def _without_transaction(self, step: Step, *, last: bool) -> None:
+        with self._hold.no_transaction():
+            self._act_all(step)
+            self._record(step, last=last, foreign=step.runs_sql or step.runs_code)
+        self._committed(step)
+
+    def _act_all(self, step: Step) -> None:
+        with holding_editor(self._connection, self._hold, atomic=step.atomic) as editor:
+            for action in step.actions:
+                self._act(step, action, editor)
+
+    def _record(
+        self, *steps: Step, squashes: tuple[Key, ...] = (), last: bool = False, foreign: bool = False
+    ) -> None:
+        """Write the records with the last message; `foreign` if somebody's own SQL or code was part of it."""
+        if foreign:
+            self._hold.distrust()
+        keys = [*(key for step in steps for key in step.records), *squashes]
+        if last and self._mark:
+            keys.append(mark(self._mark))
+            self.marked = True
+        self._hold.add_last(statements.record(self._identity.schema.name, keys))
+
+    def _committed(self, *steps: Step, squashes: tuple[Key, ...] = ()) -> None:
+        self._carried = []
+        self._hand.end(*(step.key for step in steps), *squashes)
+        schema = self._identity.schema.name
+        for step in steps:
+            name = dotted(step.key)
+            get_logger().debug(
+                "migration.applied", message=f"{schema}: {name}", schema=schema, migration=name
+            )
+
+    def _settle(self, *squashes: Key, last: bool = False) -> None:
+        """Write the records that wait."""
+        if self._carried or squashes:
+            with self._hold.transaction(closed=False):
+                self._record(*self._carried, squashes=squashes, last=last)
+            self._committed(*self._carried, squashes=squashes)
+
+    def _act(self, step: Step, action: Action | Rename | Whole, editor: Any) -> None:
+        if isinstance(action, Rename):
+            self._rename(action, editor)
+        elif isinstance(action, Whole):
+            self._apply_whole(step, action, editor)
+        elif not action.plain:
+            if self._concerns(step, action):
+                self._run_code(step, action, editor)
+        else:
+            with self._nothing_ended(action), self._atomic_operation(step, action):
+                self._forwards(step, action, editor)
+            if action.is_sql:
+                self._hold.restore(role=False)
+
+    def _rename(self, action: Rename, editor: Any) -> None:
+        """Django's own is a RunPython of the app, so it is left out where the app does not belong."""
+        belongs = router.allow_migrate(self._connection.alias, action.app)
+        if belongs and self._allowed("contenttypes", "ContentType"):
+            editor.execute(statements.rename_content_type(action), None)
+
+    def _run_code(self, step: Step, action: Action, editor: Any) -> None:
+        # Not all that user code can do passes Django's cursors: a COPY would run in the last schema.
+        self._hold.flush()
+        receivers.forget_content_types(action.before.apps, action.after.apps)
+        with (
+            self._identity.kept(type(action.operation).__name__),
+            receivers.with_djangos_own(),
+            showing(action.before, action.after),
+            self._atomic_operation(step, action),
+        ):
+            self._forwards(step, action, editor)
+        self._hold.restore(role=True)
+
+    def _apply_whole(self, step: Step, action: Whole, editor: Any) -> None:
+        """As Django's executor does it; the migration changes the state that it is given."""
+        self._hold.flush()
+        state = action.before.clone()
+        receivers.forget_content_types(state.apps)
+        restore_role = partial(self._hold.restore, role=True)
+        with (
+            self._identity.kept("apply"),
+            receivers.with_djangos_own(),
+            showing(action.before),
+            guarded(step.migration, self._identity, editor, restore_role),
+        ):
+            step.migration.apply(state, editor)
+        restore_role()
+
+    @staticmethod
+    def _forwards(step: Step, action: Action, editor: Any) -> None:
+        app = step.migration.app_label
+        action.operation.database_forwards(app, editor, action.before, action.after)
+
+    @contextlib.contextmanager
+    def _nothing_ended(self, action: Action) -> Iterator[None]:
+        """SQL that may end the transaction must not, and what it says is sent by itself."""
+        with self._identity.kept("RunSQL") if action.ends_transaction else contextlib.nullcontext():
+            if action.ends_transaction:
+                self._hold.flush()
+            yield
+
+    def _concerns(self, step: Step, action: Action) -> bool:
+        """Whether the code would run at all, which the operation itself asks first."""
+        if type(action.operation) is not operations.RunPython:
+            return True
+        app, hints = step.migration.app_label, action.operation.hints
+        return router.allow_migrate(self._connection.alias, app, **hints)
+
+    @contextlib.contextmanager
+    def _atomic_operation(self, step: Step, action: Action) -> Iterator[None]:
+        """An atomic operation inside a migration that is not."""
+        if step.atomic or not action.operation.atomic:
+            yield
+        else:
+            with transaction.atomic(using=self._connection.alias):
+                yield
+
+    def _complete_rows(self, rows: Rows, program: Program, *, last: bool) -> None:
+        """What Django's receivers of post_migrate would do; the `last` that is done takes the mark away."""
+        with self._hold.transaction(closed=False):
+            if rows.content_types and self._allowed("contenttypes", "ContentType"):
+                self._hold.add(statements.complete_content_types(rows))
+            if rows.permissions and self._allowed("auth", "Permission"):
+                for statement in statements.rename_permissions(program.renames, program.after):
+                    self._hold.add(statement)
+                self._hold.add(statements.complete_permissions(rows))
+            if last and self.marked:
+                self._hold.add_last(statements.unmark(self._identity.schema.name))
+        self.marked &= not last
+
+    def _allowed(self, app: str, model: str) -> bool:
+        return router.allow_migrate_model(self._connection.alias, apps.get_model(app, model))

@@ -1,0 +1,64 @@
+"""Session: one connection for many schemas, as long as nobody leaves anything behind in it."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+
+from railway_release.engine.compile import Program
+from railway_release.engine.hand import Hand
+from railway_release.topology import tenant_connection
+
+# A server process remembers every table that it has touched.
+_SCHEMAS = 200
+
+# What a migration can leave behind for the next schema: settings, a role, temporary tables, locks,
+# subscriptions, cursors, prepared statements. The path is set anew for every migration.
+_STATE = """
+SELECT (SELECT md5(string_agg(name || '=' || setting, ',' ORDER BY name)) FROM pg_catalog.pg_settings
+        WHERE source = 'session' AND name <> 'search_path'),
+    current_user, session_user, current_setting('role'), pg_catalog.pg_my_temp_schema(),
+    (SELECT count(*) FROM pg_catalog.pg_locks
+     WHERE pid = pg_catalog.pg_backend_pid() AND locktype = 'advisory'),
+    (SELECT count(*) FROM pg_catalog.pg_listening_channels()),
+    (SELECT count(*) FROM pg_catalog.pg_cursors WHERE name <> ''),
+    (SELECT count(*) FROM pg_catalog.pg_prepared_statements)
+"""
+
+
+class Session:
+    """Watches over Django's connection to the tenants' database in this process."""
+
+    def __init__(self) -> None:
+        self._connection: object = None
+        self._schemas = 0
+        self._state: object = None
+
+    @contextlib.contextmanager
+    def used_by(self, program: Program, hand: Hand, *, listening: bool) -> Iterator[None]:
+        """A schema's migrations run while entered; the connection is closed if it is not as it was.
+
+        `listening` is whether receivers of the project's own are called, too.
+        """
+        watched = program.may_leave_traces or listening
+        self._begin(watched=watched)
+        yield
+        unclear = program.hides_its_traces or ((program.runs_code or listening) and not hand.only_rows)
+        changed = unclear or (watched and self._read() != self._state)
+        if changed or self._schemas >= _SCHEMAS:
+            tenant_connection().close()
+
+    def _begin(self, *, watched: bool) -> None:
+        connection = tenant_connection()
+        connection.ensure_connection()
+        if connection.connection is not self._connection:
+            self._connection, self._schemas, self._state = connection.connection, 0, None
+        self._schemas += 1
+        if watched and self._state is None:
+            self._state = self._read()
+
+    def _read(self) -> object:
+        tenant_connection().ensure_connection()
+        with tenant_connection().connection.cursor() as cursor:
+            cursor.execute(_STATE)
+            return cursor.fetchone()

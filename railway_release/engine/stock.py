@@ -1,0 +1,158 @@
+"""The stock engine: each schema through django-tenants' own machinery, one after the other."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from typing import Any
+
+from django.apps import apps
+from django.db.migrations.migration import Migration
+from django.db.migrations.state import ProjectState
+from django.db.models.signals import post_migrate, pre_migrate
+from django.dispatch import Signal
+from django_tenants.migration_executors.base import run_migrations
+from django_tenants.signals import schema_migrated, schema_pre_migration
+
+from railway_release.engine import statements
+from railway_release.engine.bounds import bounded_waits, timeouts
+from railway_release.engine.command import Command, install, is_nested
+from railway_release.engine.crew import Crew
+from railway_release.engine.engine import Engine
+from railway_release.engine.guard import OwnGuard
+from railway_release.engine.guarding import guarded
+from railway_release.engine.identity import Identity, execute
+from railway_release.engine.turn import Turns
+from railway_release.migrations.outcome import Key, Outcome
+from railway_release.migrations.plan import SchemaPlan
+from railway_release.postgres.lock import MARK_AS_NOT_ATOMIC, NO_LONGER_NOT_ATOMIC
+from railway_release.postgres.records import mark
+from railway_release.preflight.looks import Looks
+from railway_release.topology import tenant_connection
+
+
+class StockEngine:
+    """See engine.Engine; `finishing` is given the schemas in which no migration is pending."""
+
+    def __init__(self, turns: Turns, guard: OwnGuard, looks: Looks, finishing: Engine) -> None:
+        self._turns = turns
+        self._guard = guard
+        self._looks = looks
+        self._finishing = finishing
+
+    def migrate(self, plans: Sequence[SchemaPlan], enough: Callable[[], bool]) -> Iterator[Outcome]:
+        """One schema after the other, in a process of their own."""
+        pending = [plan for plan in plans if plan.pending]
+
+        def take(number: int, turns: Turns) -> Outcome:
+            return turns.take(pending[number], partial(_migrate, pending[number], turns))
+
+        if rest := [plan for plan in plans if not plan.pending]:
+            yield from self._finishing.migrate(rest, enough)
+        self._guard.check()
+        if pending and not enough():
+            with bounded_waits(self._turns.terms):
+                yield from Crew(pending, take, self._turns, self._guard, self._looks).outcomes(enough)
+            self._guard.check()
+
+
+def _migrate(plan: SchemaPlan, turns: Turns) -> None:
+    def count(execute: Callable[..., Any], sql: str, *rest: Any) -> Any:
+        turns.hand.send(str(sql))
+        return execute(sql, *rest)
+
+    run = _Run(plan, turns)
+    with tenant_connection().execute_wrapper(count), install(run), run.putting_back():
+        run_migrations(
+            (),
+            _options(turns.terms.alias, plan.cohort.target),
+            "release",
+            plan.schema.name,
+            tenant_type=plan.schema.type,
+        )
+    if run.marked:  # on another connection, since the one that has migrated is closed by now
+        execute(f"{run.role}; {statements.unmark(plan.schema.name)}")
+
+
+class _Run:
+    """One schema's migrations, each of them in the schema that it is meant for."""
+
+    def __init__(self, plan: SchemaPlan, turns: Turns) -> None:
+        self._plan = plan
+        self._turns = turns
+        self._identity = Identity(tenant_connection(), plan.schema)
+        self.role = self._identity.role
+        self.marked = bool(plan.unfinished)  # as not finished
+        # What SQL of the user's own may have set for the session.
+        self._settings = f"{statements.OWN_DEFAULTS}; {timeouts(turns.terms)}; {self.role}"
+
+    @contextlib.contextmanager
+    def putting_back(self) -> Iterator[None]:
+        """While entered, receivers of one app do not work where those of the one before were last."""
+        signals = (schema_pre_migration, pre_migrate, post_migrate)
+        for signal in signals:
+            signal.connect(self._put_back)
+        try:
+            yield
+        finally:
+            for signal in signals:
+                signal.disconnect(self._put_back)
+
+    def _put_back(self, signal: Signal, sender: object, **_: Any) -> None:
+        if is_nested():
+            return
+        self._identity.take_on()
+        self._identity.restore_role()
+        last = [config for config in apps.get_app_configs() if config.models_module is not None][-1]
+        if signal is post_migrate and sender is last and not schema_migrated.has_listeners(run_migrations):
+            execute(statements.unmark(self._plan.schema.name))
+            self.marked = False
+
+    def begin(self, migration: Migration) -> None:
+        """Whatever came before has left behind, it works in its own schema, on the terms of the release."""
+        with self._turns.guard.beginning():
+            self._turns.hand.begin(self._key(migration), atomic=bool(migration.atomic))
+        self._identity.take_on()
+        execute(self._settings if migration.atomic else f"{self._settings}; {MARK_AS_NOT_ATOMIC}")
+        migration.__dict__["apply"] = partial(self._apply, migration, migration.apply)
+
+    def end(self, migration: Migration) -> None:
+        """Its record is committed."""
+        if not migration.atomic:
+            execute(NO_LONGER_NOT_ATOMIC)
+        self._turns.hand.end(self._key(migration))
+
+    def _apply(
+        self,
+        migration: Migration,
+        apply: Callable[..., ProjectState],
+        project_state: ProjectState,
+        schema_editor: Any,
+    ) -> ProjectState:
+        """In the transaction of the migration, which is also that of its record if nothing is deferred."""
+        restore_role = self._identity.restore_role
+        execute(statements.MARK_TRANSACTION)  # which begins it, so that its end is noticed
+        with self._identity.kept("apply"), guarded(migration, self._identity, schema_editor, restore_role):
+            state = apply(project_state, schema_editor)
+        restore_role()
+        if migration.atomic:
+            execute(statements.SAME_TRANSACTION)
+        if self._key(migration) == self._plan.cohort.to_apply[-1]:
+            records = len(self._plan.unfinished) + len(self._plan.cohort.steps)
+            execute(statements.record(self._plan.schema.name, [mark(records)]))
+            self.marked = True
+        return state
+
+    def _key(self, migration: Migration) -> Key:
+        """As it is in the graph: a migration may have given itself the label of another app."""
+        named = [key for key in self._plan.cohort.steps if key[1] == migration.name]
+        own = (migration.app_label, migration.name)
+        return own if own in named or len(named) != 1 else named[0]
+
+
+def _options(alias: str, target: tuple[str, ...]) -> dict[str, Any]:
+    """What `manage.py migrate` would have parsed, with the options of a custom command at their defaults."""
+    words = [*target, "--noinput", "--database", alias, "--no-color", "--skip-checks"]
+    parsed = Command().create_parser("manage.py", "migrate").parse_args(words)
+    return dict(vars(parsed))

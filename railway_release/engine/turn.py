@@ -1,0 +1,207 @@
+"""One schema's turn: attempts, retries, and the outcome. The same for every engine."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import textwrap
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from django.db import Error, connections
+from django.db.backends.base.base import BaseDatabaseWrapper
+
+from railway_release.engine import shortage
+from railway_release.engine.engine import Terms
+from railway_release.engine.guard import Guard
+from railway_release.engine.hand import Hand
+from railway_release.engine.identity import Identity, LeftBehind
+from railway_release.errors import LockLost
+from railway_release.migrations.outcome import Key, Outcome, dotted
+from railway_release.migrations.plan import SchemaPlan
+from railway_release.postgres.failures import (
+    LOCK_NOT_AVAILABLE,
+    OUT_OF_MEMORY,
+    describe,
+    is_loss,
+    is_transient,
+    sqlstate,
+)
+from railway_release.postgres.retry import Budget, retrying
+from railway_release.runtime.signals import Interrupted
+from railway_release.topology import tenant_connection
+
+_UNRECORDED = "a run was cut off before the migration was recorded, or it was made by hand."
+_HINTS = {
+    LOCK_NOT_AVAILABLE: "Another session held the table's lock all the time: end it, or raise --retry-for.",
+    "25000": "Set atomic = False in the migration, undo by hand what it has committed, then run again.",
+    "53100": "The server's disk is full: give its volume more space, then run again.",
+    "42P07": f"The table is there already: {_UNRECORDED}",
+    "42701": f"The column is there already: {_UNRECORDED}",
+    OUT_OF_MEMORY: (
+        "If its shared memory is full, of locks: ALTER SYSTEM SET max_locks_per_transaction, and restart the "
+        "server; with --jobs 1, fewer are needed at a time."
+    ),
+    "42501": "The role of the release lacks a privilege; compare it with the owner of the schema's tables.",
+}
+_CONSTANT = re.compile(r"'(?:[^']|'')*'|(\$\w*\$).*?\1", re.DOTALL)
+_MOST_OF_A_STATEMENT = 300  # characters
+NOT_ATOMIC = (
+    "This migration is not atomic, so it may be half applied (an interrupted CREATE INDEX CONCURRENTLY "
+    "leaves an INVALID index); it is never retried by itself. Undo its part by hand, then run again."
+)
+UNFINISHED = "Run again: that completes content types and permissions, and calls the receivers."
+
+
+class Stopped(BaseException):
+    """A worker was told to stop; a BaseException, so that no `except Exception` swallows it."""
+
+
+@dataclass(frozen=True)
+class Turns:
+    """What all turns of one process have in common."""
+
+    terms: Terms
+    budget: Budget
+    guard: Guard
+    hand: Hand
+
+    def take(self, plan: SchemaPlan, work: Callable[[], None]) -> Outcome:
+        """Try `work`, which tells the hand what it does, until it succeeds or fails for good."""
+        return _Turn(self, plan, work).outcome()
+
+
+def forget_connection(alias: str) -> None:
+    """Close Django's connection for good: after an error it may believe itself still in a transaction."""
+    with contextlib.suppress(Exception):  # what is broken need not be closed
+        connections[alias].close()
+    del connections[alias]
+
+
+def forget_others_if_broken(alias: str) -> None:
+    """A migration may have used other databases, and lost a connection or left a transaction open there."""
+    for other in connections.all(initialized_only=True):
+        if other.alias != alias and other.connection is not None and not _is_sound(other):
+            forget_connection(other.alias)
+
+
+def _is_sound(connection: BaseDatabaseWrapper) -> bool:
+    try:
+        return not connection.in_atomic_block and bool(connection.is_usable())
+    except Exception:  # noqa: BLE001 - any backend's, in any state
+        return False
+
+
+def _hint(error: BaseException) -> str:
+    if isinstance(error, LeftBehind):
+        return error.hint
+    return shortage.hint(error) or _HINTS.get(sqlstate(error), "")
+
+
+def _shown(statement: str, show_values: bool) -> str:
+    """A statement for the report, on one line; its string constants may quote customers' data."""
+    text = statement if show_values else _CONSTANT.sub("'…'", statement)
+    return textwrap.shorten(text, _MOST_OF_A_STATEMENT, placeholder=" …")
+
+
+class _Turn:
+    def __init__(self, turns: Turns, plan: SchemaPlan, work: Callable[[], None]) -> None:
+        self._turns = turns
+        self._plan = plan
+        self._work = work
+        self._hand = turns.hand
+        self._attempts = self._statements = 0
+        self._receivers = 0.0
+        self._done: list[Key] = []
+        self._started = time.monotonic()
+        self._first_failure = 0.0
+
+    def outcome(self) -> Outcome:
+        turns = self._turns
+        try:
+            retrying(
+                self._attempt,
+                seconds=min(turns.terms.retry_for, turns.budget.left),
+                event="schema.retried",
+                may_pass=self._may_pass,
+                schema=self._plan.schema.name,
+            )
+        except (Interrupted, LockLost, Stopped):
+            return self._cut_off()
+        except BaseException as error:  # noqa: BLE001 - user code may raise anything; the others go on
+            # A migration that is not atomic may be half applied, whatever ended it, and that must be told.
+            return self._cut_off() if turns.guard.stopping and self._hand.tearable else self._failed(error)
+        finally:
+            if self._first_failure:
+                turns.budget.spend(time.monotonic() - self._first_failure)
+        return self._ended("migrated")
+
+    def _attempt(self) -> None:
+        self._attempts += 1
+        self._hand.take_up()
+        try:
+            with self._turns.guard.working(lambda: self._hand.tearable):
+                self._work()
+        except BaseException as error:
+            self._first_failure = self._first_failure or time.monotonic()
+            self._hand.reconnected |= is_loss(error)
+            if isinstance(error, LockLost):
+                self._turns.guard.lose()
+            if sqlstate(error) == LOCK_NOT_AVAILABLE:
+                self._turns.guard.blocked(self._plan.schema.name)
+            forget_connection(self._turns.terms.alias)
+            raise
+        finally:
+            forget_others_if_broken(self._turns.terms.alias)
+            self._done += (step for step in self._hand.done if step not in self._done)
+            self._statements += self._hand.statements
+            self._receivers += self._hand.receivers
+
+    def _may_pass(self, error: BaseException) -> bool:
+        if not self._hand.tearable or self._turns.guard.stopping:
+            return False
+        if is_transient(error) or shortage.may_pass(error):
+            return True
+        return bool(sqlstate(error)) and self._is_overtaken()
+
+    def _is_overtaken(self) -> bool:
+        """Whether another session, such as a migrate_schemas, has applied the migration in hand meanwhile."""
+        step = self._hand.step
+        try:
+            return step is not None and step in Identity(tenant_connection(), self._plan.schema).recorded()
+        except Error:
+            return False
+
+    def _cut_off(self) -> Outcome:
+        """The release ends in the middle of this schema."""
+        text = f"stopped after {len(self._done)} of {len(self._plan.cohort.steps)} migrations; "
+        return self._ended("not reached", message=f"{text}nothing is half done")
+
+    def _failed(self, error: BaseException) -> Outcome:
+        code = sqlstate(error)
+        return self._ended(
+            "failed",
+            failed_at=self._failed_at(),
+            sqlstate=code,
+            message=describe(error, self._turns.terms.show_values),
+            statement=_shown(self._hand.statement, self._turns.terms.show_values),
+            hint=_hint(error) if self._hand.tearable else NOT_ATOMIC,
+        )
+
+    def _failed_at(self) -> str:
+        if self._hand.step is not None:
+            return dotted(self._hand.step)
+        return next((dotted(step) for step in self._plan.cohort.steps if step not in self._done), "")
+
+    def _ended(self, state: str, **more: str) -> Outcome:
+        return Outcome(
+            self._plan.schema.name,
+            state,  # type: ignore[arg-type]  # one of the literals, from the three callers above
+            tuple(self._done),
+            duration=time.monotonic() - self._started,
+            attempts=self._attempts,
+            statements=self._statements,
+            receivers=self._receivers,
+            **more,  # type: ignore[arg-type]  # texts, for fields that are
+        )

@@ -1,0 +1,1 @@
+"""What a command has found and done, as JSON and in words."""

@@ -1,0 +1,91 @@
+"""Progress: a line for what fails, always; for what goes well, a few lines a second and a bar."""
+
+from __future__ import annotations
+
+import time
+
+from railway_release.migrations.outcome import Outcome
+from railway_release.runtime.log import Screen, get_logger
+
+# Railway drops what exceeds 500 lines a second; people stop reading long before.
+_LINES_A_SECOND = 5
+_REPORT_EVERY_SECONDS = 10.0
+_BAR_WIDTH = 30
+
+
+class Progress:
+    """Told of each outcome, tells the log and the screen."""
+
+    def __init__(self, screen: Screen) -> None:
+        self._screen = screen
+        self._total = self._done = 0
+        self._started = self._reported = time.monotonic()
+        self._second, self._lines = 0, 0
+
+    def expect(self, total: int) -> None:
+        """So many schemas are to be migrated."""
+        self._total, self._done = total, 0
+        self._started = self._reported = time.monotonic()
+
+    def advance(self, outcome: Outcome) -> None:
+        """One more schema has ended."""
+        self._done += 1
+        tell(outcome, quietly=outcome.state != "failed" and not self._may_write())
+        if self._screen.stream.isatty():
+            self._screen.status(self._bar())
+        elif time.monotonic() - self._reported >= _REPORT_EVERY_SECONDS:
+            self._reported = time.monotonic()
+            get_logger().info(
+                "tenants.progressed", message=self._in_words(), done=self._done, total=self._total
+            )
+
+    def end(self) -> None:
+        """Take the bar away."""
+        self._screen.status("")
+
+    def _may_write(self) -> bool:
+        second = int(time.monotonic())
+        self._lines = self._lines + 1 if second == self._second else 1
+        self._second = second
+        return self._lines <= _LINES_A_SECOND
+
+    def _bar(self) -> str:
+        filled = _BAR_WIDTH * self._done // max(self._total, 1)
+        return f"[{'#' * filled}{'.' * (_BAR_WIDTH - filled)}] {self._in_words()}"
+
+    def _in_words(self) -> str:
+        elapsed = time.monotonic() - self._started
+        left = elapsed / self._done * (self._total - self._done)
+        rate = self._done / max(elapsed, 0.001)
+        return f"{self._done} of {self._total} schemas, {rate:.3g} a second, about {left:.0f} s left"
+
+
+def tell(outcome: Outcome, quietly: bool = False) -> None:
+    """Log one outcome, if it failed or was migrated; quietly is at debug level."""
+    fields = {
+        "schema": outcome.schema,
+        "duration_ms": round(outcome.duration * 1000),
+        "attempts": outcome.attempts,
+        "statements": outcome.statements,
+    }
+    if outcome.state == "failed":
+        at = f" at {outcome.failed_at}" if outcome.failed_at else ""
+        get_logger().error(
+            "schema.failed",
+            message=f"{outcome.schema} failed{at}: {outcome.message}",
+            migration=outcome.failed_at,
+            sqlstate=outcome.sqlstate,
+            statement=outcome.statement,
+            hint=outcome.hint,
+            **fields,
+        )
+        return
+    log = get_logger().debug if quietly else get_logger().info
+    if outcome.state == "repaired":
+        text = f"{outcome.schema} repaired ({len(outcome.repairs)} in {outcome.duration:.1f} s)"
+        log("schema.repaired", message=text, **fields)
+    if outcome.state != "migrated":
+        return
+    steps = len(outcome.applied)
+    what = f"migrated ({steps} in {outcome.duration:.1f} s)" if steps else "completed (no migration)"
+    log("schema.migrated", message=f"{outcome.schema} {what}", migrations=steps, **fields)

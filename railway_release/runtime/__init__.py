@@ -1,0 +1,1 @@
+"""The process that we run in: its log, its signals, its platform, and what text may show."""

@@ -1,0 +1,29 @@
+"""Words that more than one room prints: long lists, and flags that can be typed as they stand."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+
+from railway_release.runtime.visible import visible
+
+
+def some(names: Sequence[str], most: int = 5) -> str:
+    """``a, b, c and 7 more``."""
+    first = ", ".join(map(visible, names[:most]))
+    return f"{first} and {len(names) - most} more" if len(names) > most else first
+
+
+def count(number: int, noun: str) -> str:
+    """``1 schema``, ``2 schemas``."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def schema_flag(name: str) -> str:
+    """``--schema NAME``, quoted for a shell; a name that looks like a flag is joined to it."""
+    return f"--schema{'=' if name.startswith('-') else ' '}{shlex.quote(name)}"
+
+
+def schemas_in_words(names: Sequence[str]) -> str:
+    """``athena``, or ``12 schemas (athena, ilion, … and 10 more)``."""
+    return visible(names[0]) if len(names) == 1 else f"{len(names)} schemas ({some(names)})"

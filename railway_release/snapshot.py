@@ -1,0 +1,205 @@
+"""Survey: one look at everything, without writing; what every command starts from."""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal, TypeVar
+
+from railway_release import topology
+from railway_release.config.config import Config
+from railway_release.errors import PreflightError, SharedSchemaMissing, UnknownName
+from railway_release.migrations.plan import History, Plan, Planner
+from railway_release.postgres.failures import is_transient, sqlstate
+from railway_release.postgres.records import Records, records
+from railway_release.postgres.session import Connection, clip, quote
+from railway_release.postgres.sweep import Sweep
+from railway_release.preflight.target import Target
+from railway_release.runtime.cores import cores
+from railway_release.runtime.text import some
+from railway_release.runtime.visible import visible
+from railway_release.verification import contents
+from railway_release.verification.capacity import TooHeavy, too_heavy
+from railway_release.verification.compare import Compared, Depth, present, verify
+from railway_release.verification.contents import NOTHING_KNOWN, Contents
+from railway_release.verification.findings import INCOMPLETE, Finding
+from railway_release.verification.levels import levels
+
+# A tenant that is deleted between two statements takes its table or schema with it.
+_VANISHED = {"42P01", "3F000"}
+T = TypeVar("T")
+# With all come content types and permissions; with the last, of tenants' tables only that they are there.
+Extent = Literal["all", "tables", "shared tables"]
+
+_MOST_CONNECTIONS = 4  # the application needs the others
+
+
+@dataclass(frozen=True)
+class Survey:
+    """The plan, the records it was made from, what verification found, and when they were read."""
+
+    plan: Plan
+    records: Records
+    findings: tuple[Finding, ...]
+    read_at: float  # time.monotonic()
+    contents: Contents
+    too_heavy: Mapping[str, TooHeavy]  # schemas with a migration that the server has no room for
+
+    @property
+    def history(self) -> History:
+        """Each schema's records."""
+        return self.records.histories
+
+    @property
+    def fresh(self) -> frozenset[str]:
+        """The schemas with a record of the last hour."""
+        return self.records.fresh
+
+    @property
+    def leaves_nothing_to_do(self) -> bool:
+        """Whether no schema has anything due."""
+        return not any(one.due for one in self.plan.schemas)
+
+    @cached_property
+    def findings_by_schema(self) -> dict[str, list[Finding]]:
+        """The findings of each schema that has any."""
+        grouped: dict[str, list[Finding]] = {}
+        for finding in self.findings:
+            grouped.setdefault(finding.schema, []).append(finding)
+        return grouped
+
+
+def look(
+    target: Target,
+    planner: Planner,
+    earlier: Survey | None = None,
+    depth: Depth = "tables",
+    *,
+    extent: Extent = "all",
+) -> Survey:
+    """Read everything; a few statements for each fifty schemas.
+
+    Except what an `earlier` look still answers, what lies below `depth`, and what is beyond the `extent`.
+    """
+    wanted = _Wanted(earlier, depth, extent)
+    return reading(target, lambda sweep: _read(target, planner, sweep, wanted))
+
+
+def look_at_records(target: Target, planner: Planner) -> tuple[Plan, Records]:
+    """Read the schemas and their records, nothing else; the plan is a draft, whatever state they are in."""
+    return reading(target, lambda sweep: _read_records(target, planner, sweep))
+
+
+def reading(target: Target, read: Callable[[Sweep], T]) -> T:
+    """What `read` finds on connections that cannot write; tried again while errors may pass."""
+    return target.looks.look(
+        lambda connection: _read_once(target, connection, read),
+        may_pass=lambda error: sqlstate(error) in _VANISHED or is_transient(error),
+    )
+
+
+def _read_once(target: Target, connection: Connection, read: Callable[[Sweep], T]) -> T:
+    numbers = itertools.count(1)
+    # A pooler may let more connections wait for one that is free, and that is the first.
+    server = target.looks.server
+    most = (
+        1 if server.pooled or target.looks.single else min(target.config.jobs or cores(), _MOST_CONNECTIONS)
+    )
+    django = topology.tenant_connection()
+    own = django.connection
+    try:
+        another = lambda: target.looks.another(next(numbers))  # noqa: E731
+        return read(Sweep(connection, another, most, server.lock_slots))
+    finally:
+        # What was open before belongs to whoever migrates.
+        if django.connection is not own:
+            django.close()
+
+
+@dataclass(frozen=True)
+class _Wanted:
+    """What of everything is to be read."""
+
+    earlier: Survey | None
+    depth: Depth
+    extent: Extent
+
+
+def _read(target: Target, planner: Planner, sweep: Sweep, wanted: _Wanted) -> Survey:
+    connection = sweep.connection
+    there = topology.read(connection, lending=not target.looks.server.pooled)
+    _check_shared_schema(there)
+    _check_names(target.config, there)
+    recorded = _records(sweep, there, wanted.earlier)
+    read_at = time.monotonic()
+    _check_shared_records(there.shared.name, recorded.unreadable)
+    plan = planner.plan(there.without(recorded.unreadable), recorded.histories).finishing(recorded.unfinished)
+    known = wanted.earlier.contents if wanted.earlier else NOTHING_KNOWN
+    expected = levels(plan, planner, target.config)
+    tables = present(sweep, expected)
+    everything = wanted.extent == "all"
+    held = contents.read(sweep, plan, planner, known, tables) if everything else NOTHING_KNOWN
+    within = [plan.shared] if wanted.extent == "shared tables" else plan.schemas
+    findings = verify(sweep, expected, held, tables, Compared(wanted.depth, within))
+    shared = there.shared.name
+    plan = plan.completing(_incomplete(plan, held, findings, target.config))
+    ours = (f for f in findings if target.config.includes(f.schema, shared=f.schema == shared))
+    heavy = too_heavy(connection, plan, planner)
+    return Survey(plan, recorded, tuple(ours), read_at, held, heavy)
+
+
+def _read_records(target: Target, planner: Planner, sweep: Sweep) -> tuple[Plan, Records]:
+    there = topology.read(sweep.connection, lending=not target.looks.server.pooled)
+    _check_shared_schema(there)
+    _check_names(target.config, there)
+    found = records(sweep, [schema.name for schema in there.schemas], there.with_records)
+    plan = planner.draft(there.without(found.unreadable), found.histories)
+    return plan.finishing(found.unfinished), found
+
+
+def _records(sweep: Sweep, there: topology.Topology, earlier: Survey | None) -> Records:
+    """Where nothing was to do, we have not written since, and only those that came meanwhile are read."""
+    known = earlier.records if earlier and earlier.leaves_nothing_to_do else Records({}, {}, frozenset(), {})
+    schemas = [schema.name for schema in there.schemas]
+    new = records(sweep, [name for name in schemas if name not in known.histories], there.with_records)
+    taken_over = {name: known.histories[name] for name in schemas if name in known.histories}
+    return Records(taken_over | new.histories, new.unreadable, known.fresh | new.fresh, new.unfinished)
+
+
+def _incomplete(plan: Plan, held: Contents, findings: Iterable[Finding], config: Config) -> set[str]:
+    """The schemas whose content types and permissions are all to be seen to."""
+    if config.post_migrate:
+        return {one.schema.name for one in plan.schemas}
+    unknown = {one.schema.name for one in plan.pending if one.schema.name not in held.complete}
+    return unknown | {f.schema for f in findings if f.id == INCOMPLETE and f.severity != "accepted"}
+
+
+def _check_shared_schema(there: topology.Topology) -> None:
+    name = there.shared.name
+    if name not in there.in_database:
+        raise SharedSchemaMissing(
+            f"The shared schema {name!r} (PUBLIC_SCHEMA_NAME) does not exist.",
+            f'Create it: CREATE SCHEMA "{name}";',
+        )
+
+
+def _check_shared_records(name: str, unreadable: Mapping[str, str]) -> None:
+    if name in unreadable:
+        raise PreflightError(
+            f"The records of the shared schema {name!r} cannot be read: {unreadable[name]}.",
+            f"Look at {quote(name)}.django_migrations with the role of the release.",
+        )
+
+
+def _check_names(config: Config, there: topology.Topology) -> None:
+    """Raise UnknownName for a --schema or --exclude that names nothing."""
+    known = {*there.names, *map(visible, there.names)}
+    unknown = [name for name in (*config.schema, *config.exclude) if clip(name) not in known]
+    if unknown:
+        raise UnknownName(
+            f"There is no schema {' or '.join(repr(name) for name in unknown)}.",
+            f"Known: {some(sorted(there.names), 10)}.",
+        )
