@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support import warm
 from tests.support.release import ROOT, Database, Project
 from tests.support.roles import Roles, roles
 from tests.support.server import database_url, psql, running_server
@@ -23,6 +24,13 @@ TENANTS = ("athena", "kypseli", "piraeus")
 def compiled() -> None:
     """Where Python may not write bytecode, each run of the script would compile all of the package anew."""
     compileall.compile_dir(ROOT / "railway_release", quiet=1)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def forked(compiled: None) -> Iterator[None]:  # noqa: ARG001 - it comes before
+    """Runs of the script begin with Django imported."""
+    with warm.server():
+        yield
 
 
 @pytest.fixture(scope="session")
@@ -72,11 +80,24 @@ def past(new_database: Callable[..., Database], template: Callable[..., str], tm
     return Project(tmp_path / "project", new_database(template(*TENANTS)))
 
 
+@pytest.fixture(scope="session")
+def released(
+    server: str, template: Callable[..., str], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[str]:
+    """Names a template database in which the three tenants were released."""
+    name = f"template_{uuid.uuid4().hex[:12]}"
+    psql(server, f'CREATE DATABASE "{name}" TEMPLATE "{template(*TENANTS)}"')
+    folder = tmp_path_factory.mktemp("released") / "project"
+    run = Project(folder, Database(database_url(server, name))).run("--no-collectstatic")
+    assert run.code == 0, run.text
+    yield name
+    psql(server, f'DROP DATABASE "{name}" WITH (FORCE)')
+
+
 @pytest.fixture
-def current(past: Project) -> Project:
+def current(new_database: Callable[..., Database], released: str, tmp_path: Path) -> Project:
     """The example project with three tenants and nothing to do."""
-    assert past.run("--no-collectstatic").code == 0
-    return past
+    return Project(tmp_path / "project", new_database(released))
 
 
 @pytest.fixture

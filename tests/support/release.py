@@ -3,16 +3,16 @@
 import json
 import os
 import shutil
-import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from . import warm
 from .server import psql
+from .warm import Process
 
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPT = ROOT / "run_migrations.py"
@@ -142,11 +142,10 @@ class Project:
 
     def manage(self, *words: str) -> str:
         """Run manage.py; returns its output."""
-        command = [sys.executable, "manage.py", *words]
-        done = subprocess.run(
-            command, cwd=self.folder, env=self.environ(), capture_output=True, text=True, check=True
-        )
-        return done.stdout
+        process = warm.start(self.folder / "manage.py", words, self.folder, self.environ())
+        stdout, stderr = process.communicate(timeout=120)
+        assert process.returncode == 0, stdout + stderr
+        return stdout
 
     def python(self, code: str) -> str:
         """Run code after django.setup(), in the shared schema."""
@@ -159,50 +158,40 @@ class Project:
         # A file that a test writes twice within a second would be taken for the one that was compiled.
         return {**clean, "PYTHONDONTWRITEBYTECODE": "1", "DATABASE_URL": self.url, **more}
 
-    def start(self, *words: str, cwd: Path | None = None, **environ: str) -> subprocess.Popen[str]:
+    def start(self, *words: str, cwd: Path | None = None, **environ: str) -> Process:
         """Start the script and do not wait."""
-        return self._start(words, subprocess.DEVNULL, cwd, environ)
+        return self._start(words, cwd, environ, reading=False)
 
-    def start_reading(self, *words: str) -> subprocess.Popen[str]:
+    def start_reading(self, *words: str) -> Process:
         """Start the script with a pipe to read from, and do not wait."""
-        return self._start(words, subprocess.PIPE, None, {})
+        return self._start(words, None, {}, reading=True)
 
     def _start(
-        self, words: tuple[str, ...], stdin: int, cwd: Path | None, environ: dict[str, str]
-    ) -> subprocess.Popen[str]:
+        self, words: tuple[str, ...], cwd: Path | None, environ: dict[str, str], *, reading: bool
+    ) -> Process:
         report = self.folder.parent / "report.json"
         report.unlink(missing_ok=True)
-        return subprocess.Popen(
-            [sys.executable, str(SCRIPT), *words],
-            cwd=cwd or self.folder,
-            env=self.environ(
-                **{
-                    "RELEASE_REPORT": str(report),
-                    "RELEASE_SETTLE": "0.2",
-                    "RELEASE_SETTLE_WAIT": "1",
-                    "RELEASE_JOBS": "1",  # one after the other, in an order that a test can know
-                    **environ,
-                }
-            ),
-            stdin=stdin,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
+        own = {
+            "RELEASE_REPORT": str(report),
+            "RELEASE_SETTLE": "0.2",
+            "RELEASE_SETTLE_WAIT": "1",
+            "RELEASE_JOBS": "1",  # one after the other, in an order that a test can know
+        }
+        environ = self.environ(**{**own, **environ})
+        return warm.start(SCRIPT, words, cwd or self.folder, environ, reading=reading)
 
-    def finish(self, process: subprocess.Popen[str], seconds: float = 120, text: str | None = None) -> Run:
+    def finish(self, process: Process, seconds: float = 120, text: str | None = None) -> Run:
         """Wait for a started script, which is given `text` to read if it has a pipe."""
         try:
             stdout, stderr = process.communicate(text, timeout=seconds)
         except subprocess.TimeoutExpired:
-            process.send_signal(signal.SIGKILL)
+            process.kill()
             raise
         report = self.folder.parent / "report.json"
+        code = process.returncode
+        assert code is not None
         return Run(
-            process.returncode,
-            stdout,
-            stderr,
-            json.loads(report.read_text(encoding="utf-8")) if report.exists() else {},
+            code, stdout, stderr, json.loads(report.read_text(encoding="utf-8")) if report.exists() else {}
         )
 
     def run(self, *words: str, cwd: Path | None = None, **environ: str) -> Run:

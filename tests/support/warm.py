@@ -1,0 +1,216 @@
+"""Processes that begin with Django imported, so that a run of the script costs its own work alone.
+
+Most of what a short run takes is the import of Django and of a driver, the same each time. So one process
+for each worker of pytest imports them and forks: each run is still a process of its own, with its own
+arguments, environment, folder, descriptors and exit code, and the interpreter ends as it always does.
+TEST_COLD=1 starts a new interpreter for each run instead, as users do; so does whatever changes variables
+that Python reads when it starts.
+"""
+
+import contextlib
+import importlib
+import json
+import os
+import runpy
+import select
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
+from pathlib import Path
+from typing import IO, Any, Protocol
+
+_ROOT = Path(__file__).resolve().parents[2]
+_MOST = 1 << 20  # bytes of a request
+_DESCRIPTORS = 4  # standard input, output, error, and where the exit code goes
+_READ_BY_PYTHON = ("PYTHON", "LC_", "LANG", "LD_", "COVERAGE_")
+_NO_BYTECODE = "PYTHONDONTWRITEBYTECODE"  # which is heeded
+
+
+class Process(Protocol):
+    """What is used of subprocess.Popen."""
+
+    pid: int
+    returncode: int | None
+    stdin: IO[str] | None
+    stdout: IO[str] | None
+    stderr: IO[str] | None
+
+    def poll(self) -> int | None: ...
+    def wait(self, timeout: float | None = None) -> int: ...
+    def send_signal(self, sig: int) -> None: ...
+    def kill(self) -> None: ...
+    def communicate(self, input: str | None = None, timeout: float | None = None) -> tuple[str, str]: ...
+
+
+class _Forked:
+    """The same, of a process that was forked elsewhere."""
+
+    stdin: IO[str] | None
+    stdout: IO[str] | None
+    stderr: IO[str] | None
+
+    def __init__(self, pid: int, status: int, pipes: Sequence[int]) -> None:
+        self.pid = pid
+        self.returncode: int | None = None
+        self._status = status
+        self.stdin = os.fdopen(pipes[0], "w", encoding="utf-8") if pipes[0] >= 0 else None
+        self.stdout, self.stderr = (os.fdopen(pipe, encoding="utf-8") for pipe in pipes[1:])
+
+    def poll(self) -> int | None:
+        """The exit code, or minus the signal, if it has ended."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self.wait(0)
+        return self.returncode
+
+    def wait(self, timeout: float | None = None) -> int:
+        """The exit code, once it has ended."""
+        if self.returncode is None:
+            if not select.select([self._status], [], [], timeout)[0]:
+                raise subprocess.TimeoutExpired(str(self.pid), timeout or 0)
+            self.returncode = int(os.read(self._status, 16))
+            os.close(self._status)
+        return self.returncode
+
+    def send_signal(self, sig: int) -> None:
+        """Nothing if it has ended."""
+        if self.poll() is None:
+            os.kill(self.pid, sig)
+
+    def kill(self) -> None:
+        """As `kill -9` does."""
+        self.send_signal(signal.SIGKILL)
+
+    def communicate(self, input: str | None = None, timeout: float | None = None) -> tuple[str, str]:
+        """Give it `input` to read, and wait until it has closed its output and ended."""
+        assert self.stdout
+        assert self.stderr
+        with ThreadPoolExecutor(2) as pool, self.stdout, self.stderr:
+            reading = [pool.submit(pipe.read) for pipe in (self.stdout, self.stderr)]
+            if self.stdin:
+                with contextlib.suppress(BrokenPipeError), self.stdin as pipe:
+                    pipe.write(input or "")
+            if wait(reading, timeout).not_done:
+                self.kill()
+                raise subprocess.TimeoutExpired(str(self.pid), timeout or 0)
+            self.wait(timeout)
+            return reading[0].result(), reading[1].result()
+
+
+def start(
+    script: Path, words: Sequence[str], cwd: Path, environ: Mapping[str, str], *, reading: bool = False
+) -> Process:
+    """Start a Python script and do not wait; with `reading`, it has a pipe to read from."""
+    if _channel is None or not _is_usual(environ):
+        return subprocess.Popen(
+            [sys.executable, str(script), *words],
+            cwd=cwd,
+            env=environ,
+            stdin=subprocess.PIPE if reading else subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+    request = {"argv": [str(script), *words], "cwd": str(cwd), "environ": dict(environ)}
+    ends = [os.pipe() for _ in range(_DESCRIPTORS)]
+    (given, written), *others = ends if reading else [(os.open(os.devnull, os.O_RDONLY), -1), *ends[1:]]
+    theirs, ours = [given, *(end[1] for end in others)], [end[0] for end in others]
+    socket.send_fds(_channel, [json.dumps(request).encode()], theirs)
+    for descriptor in {*theirs, *(() if reading else ends[0])}:
+        os.close(descriptor)
+    *outputs, status = ours
+    return _Forked(int(os.read(status, 16)), status, [written, *outputs])
+
+
+def _is_usual(environ: Mapping[str, str]) -> bool:
+    """Whether this process's own children would have the same interpreter."""
+
+    def read_by_python(variables: Mapping[str, str]) -> dict[str, str]:
+        return {
+            name: value
+            for name, value in variables.items()
+            if name.startswith(_READ_BY_PYTHON) and name != _NO_BYTECODE
+        }
+
+    cold = os.environ.get("TEST_COLD") or any(name.startswith("COV") for name in os.environ)
+    return not cold and read_by_python(environ) == read_by_python(os.environ)
+
+
+_channel: socket.socket | None = None  # to the process that forks
+
+
+@contextlib.contextmanager
+def server() -> Iterator[None]:
+    """While entered, what is started is forked from a process that is ready for it."""
+    global _channel  # noqa: PLW0603 - one for each process of pytest
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    command = [sys.executable, "-m", __name__, str(theirs.fileno())]
+    # Its output is never written to; like that of a run, it is no terminal.
+    with (
+        ours,
+        subprocess.Popen(
+            command, cwd=_ROOT, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE
+        ),
+    ):
+        theirs.close()
+        _channel = ours
+        try:
+            yield
+        finally:
+            _channel = None
+            ours.close()
+
+
+def _serve(channel: socket.socket) -> None:
+    """Returns in each process that is to run something, with what that is; the server itself ends here."""
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody asks how the runs' parents end
+    while True:
+        data, descriptors, _, _ = socket.recv_fds(channel, _MOST, _DESCRIPTORS)
+        if not data:
+            os._exit(0)
+        if os.fork() == 0:
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            _watch_over(json.loads(data), descriptors)
+            return
+        for descriptor in descriptors:
+            os.close(descriptor)
+
+
+def _watch_over(request: Mapping[str, Any], descriptors: Sequence[int]) -> None:
+    """Returns in the process that runs the script; its parent waits for it and tells of its end."""
+    status = descriptors[-1]
+    if pid := os.fork():
+        for descriptor in (0, 1, 2, *descriptors[:-1]):
+            os.close(descriptor)
+        os.write(status, str(pid).encode())
+        code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+        os.write(status, str(code).encode())
+        os._exit(0)
+    for number, descriptor in enumerate(descriptors[:-1]):
+        os.dup2(descriptor, number)
+    os.closerange(3, 1024)
+    os.chdir(str(request["cwd"]))
+    os.environ.clear()
+    os.environ.update(request["environ"])
+    sys.argv = list(request["argv"])
+    sys.path[0] = str(Path(sys.argv[0]).resolve().parent)
+    sys.dont_write_bytecode = _NO_BYTECODE in os.environ
+
+
+# What every run imports, of which nothing reads Django's settings.
+_IMPORTED = (
+    "django.contrib.admin",
+    "django.core.management",
+    "django.db.backends.postgresql.base",
+    "django.db.migrations.executor",
+    "railway_release.cli",
+)
+
+
+if __name__ == "__main__":
+    for name in _IMPORTED:
+        importlib.import_module(name)
+    _serve(socket.socket(fileno=int(sys.argv[1])))
+    runpy.run_path(sys.argv[0], run_name="__main__")
