@@ -81,13 +81,13 @@ def past(new_database: Callable[..., Database], template: Callable[..., str], tm
 
 
 @pytest.fixture(scope="session")
-def released(
+def current_template(
     server: str, template: Callable[..., str], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[str]:
-    """Names a template database in which the three tenants were released."""
-    name = f"template_{uuid.uuid4().hex[:12]}"
+    """The name of a database that a release has brought to the newest level."""
+    name = f"{template(*TENANTS)}_current"
     psql(server, f'CREATE DATABASE "{name}" TEMPLATE "{template(*TENANTS)}"')
-    folder = tmp_path_factory.mktemp("released") / "project"
+    folder = tmp_path_factory.mktemp("current") / "project"
     run = Project(folder, Database(database_url(server, name))).run("--no-collectstatic")
     assert run.code == 0, run.text
     yield name
@@ -95,9 +95,9 @@ def released(
 
 
 @pytest.fixture
-def current(new_database: Callable[..., Database], released: str, tmp_path: Path) -> Project:
-    """The example project with three tenants and nothing to do."""
-    return Project(tmp_path / "project", new_database(released))
+def current(new_database: Callable[..., Database], current_template: str, tmp_path: Path) -> Project:
+    """The example project with three tenants and nothing to do; the release is made once for all tests."""
+    return Project(tmp_path / "project", new_database(current_template))
 
 
 @pytest.fixture
