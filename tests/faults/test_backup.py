@@ -90,7 +90,7 @@ def test_no_password_is_in_any_argument(past: Project, begin):
         "listed = subprocess.getoutput(f'ps -ww -o args= -p {os.getpid()} -p {os.getppid()}');"
         "pathlib.Path('told').write_text(listed)"
     )
-    begin(past, RELEASE_BACKUP_COMMAND=python(script)).finish()
+    begin(past, RELEASE_BACKUP_COMMAND=python(script), TEST_COLD="1").finish()
 
     told = (past.folder / "told").read_text()
     assert "run_migrations.py" in told

@@ -3,8 +3,8 @@
 Most of what a short run takes is the import of Django and of a driver, the same each time. So one process
 for each worker of pytest imports them and forks: each run is still a process of its own, with its own
 arguments, environment, folder, descriptors and exit code, and the interpreter ends as it always does.
-TEST_COLD=1 starts a new interpreter for each run instead, as users do; so does whatever changes variables
-that Python reads when it starts.
+With TEST_COLD=1, for all or for one run, a new interpreter is started instead, as users do; so it is where
+variables differ that Python reads when it starts.
 """
 
 import contextlib
@@ -134,7 +134,7 @@ def _is_usual(environ: Mapping[str, str]) -> bool:
             if name.startswith(_READ_BY_PYTHON) and name != _NO_BYTECODE
         }
 
-    cold = os.environ.get("TEST_COLD") or any(name.startswith("COV") for name in os.environ)
+    cold = environ.get("TEST_COLD") or any(name.startswith("COV") for name in os.environ)
     return not cold and read_by_python(environ) == read_by_python(os.environ)
 
 
