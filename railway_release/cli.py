@@ -117,7 +117,7 @@ def _execute(flags: dict[str, Any], report: Report, output: log.Output, interrup
     from railway_release.commands.release import release  # noqa: PLC0415
     from railway_release.commands.repair import repair  # noqa: PLC0415
 
-    with contextlib.closing(target.looks):
+    with contextlib.closing(target.read_pool):
         if report.command == "release":
             release(target, report, output.screen, interrupts)
         elif report.command == "status":

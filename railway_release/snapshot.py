@@ -13,10 +13,10 @@ from railway_release import topology
 from railway_release.config.config import Config
 from railway_release.errors import PreflightError, SharedSchemaMissing, UnknownName
 from railway_release.migrations.plan import History, Plan, Planner
+from railway_release.postgres.batch_reader import BatchReader
 from railway_release.postgres.failures import is_transient, sqlstate
 from railway_release.postgres.records import Records, records
 from railway_release.postgres.session import Connection, clip, quote
-from railway_release.postgres.sweep import Sweep
 from railway_release.preflight.target import Target
 from railway_release.runtime.cores import cores
 from railway_release.runtime.text import some
@@ -38,7 +38,7 @@ _MOST_CONNECTIONS = 4  # the application needs the others
 
 
 @dataclass(frozen=True)
-class Survey:
+class Snapshot:
     """The plan, the records it was made from, what verification found, and when they were read."""
 
     plan: Plan
@@ -72,47 +72,49 @@ class Survey:
         return grouped
 
 
-def look(
+def take_snapshot(
     target: Target,
     planner: Planner,
-    earlier: Survey | None = None,
+    earlier: Snapshot | None = None,
     depth: Depth = "tables",
     *,
     extent: Extent = "all",
-) -> Survey:
+) -> Snapshot:
     """Read everything; a few statements for each fifty schemas.
 
     Except what an `earlier` look still answers, what lies below `depth`, and what is beyond the `extent`.
     """
     wanted = _Wanted(earlier, depth, extent)
-    return reading(target, lambda sweep: _read(target, planner, sweep, wanted))
+    return reading(target, lambda reader: _read(target, planner, reader, wanted))
 
 
-def look_at_records(target: Target, planner: Planner) -> tuple[Plan, Records]:
+def take_record_snapshot(target: Target, planner: Planner) -> tuple[Plan, Records]:
     """Read the schemas and their records, nothing else; the plan is a draft, whatever state they are in."""
-    return reading(target, lambda sweep: _read_records(target, planner, sweep))
+    return reading(target, lambda reader: _read_records(target, planner, reader))
 
 
-def reading(target: Target, read: Callable[[Sweep], T]) -> T:
+def reading(target: Target, read: Callable[[BatchReader], T]) -> T:
     """What `read` finds on connections that cannot write; tried again while errors may pass."""
-    return target.looks.look(
+    return target.read_pool.read(
         lambda connection: _read_once(target, connection, read),
         may_pass=lambda error: sqlstate(error) in _VANISHED or is_transient(error),
     )
 
 
-def _read_once(target: Target, connection: Connection, read: Callable[[Sweep], T]) -> T:
+def _read_once(target: Target, connection: Connection, read: Callable[[BatchReader], T]) -> T:
     numbers = itertools.count(1)
     # A pooler may let more connections wait for one that is free, and that is the first.
-    server = target.looks.server
+    server = target.read_pool.server
     most = (
-        1 if server.pooled or target.looks.single else min(target.config.jobs or cores(), _MOST_CONNECTIONS)
+        1
+        if server.pooled or target.read_pool.single
+        else min(target.config.jobs or cores(), _MOST_CONNECTIONS)
     )
     django = topology.tenant_connection()
     own = django.connection
     try:
-        another = lambda: target.looks.another(next(numbers))  # noqa: E731
-        return read(Sweep(connection, another, most, server.lock_slots))
+        another = lambda: target.read_pool.another(next(numbers))  # noqa: E731
+        return read(BatchReader(connection, another, most, server.lock_slots))
     finally:
         # What was open before belongs to whoever migrates.
         if django.connection is not own:
@@ -123,48 +125,48 @@ def _read_once(target: Target, connection: Connection, read: Callable[[Sweep], T
 class _Wanted:
     """What of everything is to be read."""
 
-    earlier: Survey | None
+    earlier: Snapshot | None
     depth: Depth
     extent: Extent
 
 
-def _read(target: Target, planner: Planner, sweep: Sweep, wanted: _Wanted) -> Survey:
-    connection = sweep.connection
-    there = topology.read(connection, lending=not target.looks.server.pooled)
+def _read(target: Target, planner: Planner, reader: BatchReader, wanted: _Wanted) -> Snapshot:
+    connection = reader.connection
+    there = topology.read(connection, lending=not target.read_pool.server.pooled)
     _check_shared_schema(there)
     _check_names(target.config, there)
-    recorded = _records(sweep, there, wanted.earlier)
+    recorded = _records(reader, there, wanted.earlier)
     read_at = time.monotonic()
     _check_shared_records(there.shared.name, recorded.unreadable)
     plan = planner.plan(there.without(recorded.unreadable), recorded.histories).finishing(recorded.unfinished)
     known = wanted.earlier.contents if wanted.earlier else NOTHING_KNOWN
     expected = levels(plan, planner, target.config)
-    tables = present(sweep, expected)
+    tables = present(reader, expected)
     everything = wanted.extent == "all"
-    held = contents.read(sweep, plan, planner, known, tables) if everything else NOTHING_KNOWN
+    held = contents.read(reader, plan, planner, known, tables) if everything else NOTHING_KNOWN
     within = [plan.shared] if wanted.extent == "shared tables" else plan.schemas
-    findings = verify(sweep, expected, held, tables, Compared(wanted.depth, within))
+    findings = verify(reader, expected, held, tables, Compared(wanted.depth, within))
     shared = there.shared.name
     plan = plan.completing(_incomplete(plan, held, findings, target.config))
     ours = (f for f in findings if target.config.includes(f.schema, shared=f.schema == shared))
     heavy = too_heavy(connection, plan, planner)
-    return Survey(plan, recorded, tuple(ours), read_at, held, heavy)
+    return Snapshot(plan, recorded, tuple(ours), read_at, held, heavy)
 
 
-def _read_records(target: Target, planner: Planner, sweep: Sweep) -> tuple[Plan, Records]:
-    there = topology.read(sweep.connection, lending=not target.looks.server.pooled)
+def _read_records(target: Target, planner: Planner, reader: BatchReader) -> tuple[Plan, Records]:
+    there = topology.read(reader.connection, lending=not target.read_pool.server.pooled)
     _check_shared_schema(there)
     _check_names(target.config, there)
-    found = records(sweep, [schema.name for schema in there.schemas], there.with_records)
+    found = records(reader, [schema.name for schema in there.schemas], there.with_records)
     plan = planner.draft(there.without(found.unreadable), found.histories)
     return plan.finishing(found.unfinished), found
 
 
-def _records(sweep: Sweep, there: topology.Topology, earlier: Survey | None) -> Records:
+def _records(reader: BatchReader, there: topology.Topology, earlier: Snapshot | None) -> Records:
     """Where nothing was to do, we have not written since, and only those that came meanwhile are read."""
     known = earlier.records if earlier and earlier.leaves_nothing_to_do else Records({}, {}, frozenset(), {})
     schemas = [schema.name for schema in there.schemas]
-    new = records(sweep, [name for name in schemas if name not in known.histories], there.with_records)
+    new = records(reader, [name for name in schemas if name not in known.histories], there.with_records)
     taken_over = {name: known.histories[name] for name in schemas if name in known.histories}
     return Records(taken_over | new.histories, new.unreadable, known.fresh | new.fresh, new.unfinished)
 

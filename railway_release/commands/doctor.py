@@ -14,7 +14,7 @@ from railway_release.diagnosis import (
     early,
     files,
     ghosts,
-    halves,
+    half_applied,
     leftovers,
     pipe,
     schemas,
@@ -23,9 +23,9 @@ from railway_release.diagnosis import (
     settings,
 )
 from railway_release.diagnosis.causes import Cause
+from railway_release.diagnosis.context import DiagnosisContext
 from railway_release.diagnosis.errortext import from_a_deletion, missing_in
 from railway_release.diagnosis.explain import explain
-from railway_release.diagnosis.scene import Scene
 from railway_release.errors import (
     DatabaseLost,
     NothingToExplain,
@@ -39,7 +39,7 @@ from railway_release.preflight.target import Target
 from railway_release.report.report import Pending, Report
 from railway_release.runtime.log import get_logger, plain_traceback
 from railway_release.runtime.text import some
-from railway_release.snapshot import look
+from railway_release.snapshot import take_snapshot
 from railway_release.verification.findings import GHOST, MASKED
 
 _STDIN = 0
@@ -61,8 +61,8 @@ def _examine(target: Target, report: Report) -> None:
     with _ending_in_a_cause(found, report):
         preflight(target, report)
         found["server"] = _of_the_server(target)
-        with _scene(target, report) as scene:
-            found |= _of_the_database(scene)
+        with _context(target, report) as context:
+            found |= _of_the_database(context)
     if settings.are_loaded():
         found["settings"] = tuple(settings.causes())
     report.areas = {area: _in_words(ones) for area, ones in found.items()}
@@ -84,26 +84,26 @@ def _ending_in_a_cause(found: dict[str, tuple[Cause, ...]], report: Report) -> I
 
 
 def _of_the_server(target: Target) -> tuple[Cause, ...]:
-    return target.looks.look(lambda connection: tuple(server.causes(connection, target)))
+    return target.read_pool.read(lambda connection: tuple(server.causes(connection, target)))
 
 
-def _of_the_database(scene: Scene) -> dict[str, tuple[Cause, ...]]:
+def _of_the_database(context: DiagnosisContext) -> dict[str, tuple[Cause, ...]]:
     """The causes of each area."""
     areas = {
-        "migrations": itertools.chain(schemas.never_ran(scene), halves.causes(scene)),
-        "tables": ghosts.causes(scene),
-        "shared schema": _of_the_shared_schema(scene),
-        "tenants and records": schemas.of_findings(scene, but=(GHOST, MASKED)),
+        "migrations": itertools.chain(schemas.never_ran(context), half_applied.causes(context)),
+        "tables": ghosts.causes(context),
+        "shared schema": _of_the_shared_schema(context),
+        "tenants and records": schemas.of_findings(context, but=(GHOST, MASKED)),
     }
-    if scene.config.sequences:
-        areas["sequences"] = sequences.causes(scene)
+    if context.config.sequences:
+        areas["sequences"] = sequences.causes(context)
     return {area: tuple(found) for area, found in areas.items()}
 
 
-def _of_the_shared_schema(scene: Scene) -> Iterator[Cause]:
-    yield from leftovers.causes(scene, {one.object for one in scene.found(MASKED)})
-    yield from deletion.causes(scene)
-    yield from deletion.locks(scene)
+def _of_the_shared_schema(context: DiagnosisContext) -> Iterator[Cause]:
+    yield from leftovers.causes(context, {one.object for one in context.found(MASKED)})
+    yield from deletion.causes(context)
+    yield from deletion.locks(context)
 
 
 def _in_words(found: Sequence[Cause]) -> str:
@@ -124,9 +124,9 @@ def _explain(target: Target, report: Report) -> None:
         )
         get_logger().warning("errors.left_out", message=message)
     preflight(target, report)
-    with _scene(target, report) as scene:
+    with _context(target, report) as context:
         deleting = from_a_deletion(text)
-        report.explanations = tuple(explain(errors[:_MOST_ERRORS], scene, deleting=deleting))
+        report.explanations = tuple(explain(errors[:_MOST_ERRORS], context, deleting=deleting))
 
 
 def _read() -> str:
@@ -136,15 +136,15 @@ def _read() -> str:
 
 
 @contextlib.contextmanager
-def _scene(target: Target, report: Report) -> Iterator[Scene]:
+def _context(target: Target, report: Report) -> Iterator[DiagnosisContext]:
     """One look at everything; a connection stays open for what causes ask beyond it."""
     with phase(report, "plan"):
         planner = Planner()
-        survey = look(target, planner, depth="everything")
-    report.shared_schema = survey.plan.shared.schema.name
-    report.findings = survey.findings
+        snapshot = take_snapshot(target, planner, depth="everything")
+    report.shared_schema = snapshot.plan.shared.schema.name
+    report.findings = snapshot.findings
     with phase(report, "doctor"), database.reading(target.connector("doctor")) as connection:
-        scene = Scene(connection, survey.plan, planner, target.config, survey.findings)
-        waiting = schemas.pending(scene)
+        context = DiagnosisContext(connection, snapshot.plan, planner, target.config, snapshot.findings)
+        waiting = schemas.pending(context)
         report.pending = tuple(Pending(steps, tuple(names)) for steps, names in waiting.items())
-        yield scene
+        yield context

@@ -8,17 +8,17 @@ from functools import partial
 
 from railway_release.backup.once import Backup
 from railway_release.commands.phases import locked, phase, preflight_to_write
-from railway_release.engine.bounds import bounded_waits
-from railway_release.engine.choose import turns_of
-from railway_release.engine.guard import OwnGuard
+from railway_release.engine.attempt import SchemaRunner
+from railway_release.engine.cancel_token import OwnCancelToken
+from railway_release.engine.choose import runner_of
+from railway_release.engine.limits import bounded_waits
 from railway_release.engine.statements import forget, record
-from railway_release.engine.turn import Turns
 from railway_release.errors import Exit, InvalidConfiguration
 from railway_release.migrations.disk import Graph
 from railway_release.migrations.outcome import Key, Outcome, dotted
 from railway_release.migrations.plan import Planner, SchemaPlan
+from railway_release.postgres.batch_reader import BatchReader
 from railway_release.postgres.session import clip
-from railway_release.postgres.sweep import Sweep
 from railway_release.preflight.target import Target
 from railway_release.repairs import verdict
 from railway_release.repairs.proof import Prover
@@ -27,7 +27,7 @@ from railway_release.runtime.log import Screen
 from railway_release.runtime.signals import Interrupts
 from railway_release.runtime.text import count
 from railway_release.runtime.visible import visible
-from railway_release.snapshot import Survey, look, reading
+from railway_release.snapshot import Snapshot, reading, take_snapshot
 from railway_release.topology import tenant_connection
 from railway_release.verification.levels import levels
 
@@ -39,12 +39,12 @@ def fake(target: Target, report: Report, screen: Screen, interrupts: Interrupts)
     if not target.config.schema:
         raise InvalidConfiguration("fake needs to know where.", "Name each schema: --schema NAME.")
     preflight_to_write(target, report, screen)
-    with locked(target, report, interrupts) as watch:
+    with locked(target, report, interrupts) as monitor:
         planner = Planner()
         one = _Fake(target, report, planner, planner.resolve(*target.config.app))
         with phase(report, "proof"):
             judged = one.judge()
-        one.settle(judged, OwnGuard(interrupts, watch))
+        one.settle(judged, OwnCancelToken(interrupts, monitor))
     if left := [outcome for outcome in report.outcomes if outcome.state in ("refused", "failed")]:
         text = f"{dotted(one.key)}: left as it was in {count(len(left), 'schema')}."
         report.fail(Exit.VERIFICATION, text)
@@ -64,9 +64,9 @@ class _Fake:
 
     def judge(self) -> Judged:
         """Whether it is proven, schema by schema; the others have their outcomes."""
-        survey = look(self.target, self.planner)
-        self.report.shared_schema = survey.plan.shared.schema.name
-        judged = reading(self.target, lambda sweep: list(self._judged(survey, sweep)))
+        snapshot = take_snapshot(self.target, self.planner)
+        self.report.shared_schema = snapshot.plan.shared.schema.name
+        judged = reading(self.target, lambda reader: list(self._judged(snapshot, reader)))
         known = {spelling for one, _ in judged for spelling in (one.schema.name, visible(one.schema.name))}
         strange = {clip(name) for name in self.target.config.schema} - known
         self.report.outcomes = (
@@ -75,22 +75,22 @@ class _Fake:
         )
         return judged
 
-    def settle(self, judged: Judged, guard: OwnGuard) -> None:
+    def settle(self, judged: Judged, token: OwnCancelToken) -> None:
         """What is proven is written, after the backup."""
         proven = [one for one, why in judged if not why]
-        backup = Backup(self.target, guard.interrupts)
+        backup = Backup(self.target, token.interrupts)
         with phase(self.report, "backup"):
             backup.before_changing(tuple(one.schema.name for one in proven), (self.key,))
             self.report.backup = backup.result
-        turns = turns_of(self.target, guard)
-        with phase(self.report, "records"), bounded_waits(turns.terms):
+        runner = runner_of(self.target, token)
+        with phase(self.report, "records"), bounded_waits(runner.limits):
             for one in proven:
-                guard.check()
-                self.report.outcomes += (self._written(one, turns),)
+                token.check()
+                self.report.outcomes += (self._written(one, runner),)
 
-    def _judged(self, survey: Survey, sweep: Sweep) -> Iterator[tuple[SchemaPlan, str]]:
-        prover = Prover(sweep, levels(survey.plan, self.planner, self.target.config), survey.history)
-        for one in survey.plan.schemas:
+    def _judged(self, snapshot: Snapshot, reader: BatchReader) -> Iterator[tuple[SchemaPlan, str]]:
+        prover = Prover(reader, levels(snapshot.plan, self.planner, self.target.config), snapshot.history)
+        for one in snapshot.plan.schemas:
             if one.within(self.target.config):
                 yield one, self._why_not(one, prover)
 
@@ -106,9 +106,9 @@ class _Fake:
         judge = verdict.against_forgetting if config.unfake else verdict.against_recording
         return judge(key, graph, proof, data_is_done=config.data_is_done)
 
-    def _written(self, one: SchemaPlan, turns: Turns) -> Outcome:
+    def _written(self, one: SchemaPlan, runner: SchemaRunner) -> Outcome:
         verb = "forgot" if self.target.config.unfake else "recorded"
-        outcome = turns.take(one, partial(_send, turns, self._statement(one)))
+        outcome = runner.run(one, partial(_send, runner, self._statement(one)))
         if outcome.state != "migrated":
             return replace(outcome, failed_at="")
         return replace(outcome, state="repaired", repairs=(f"{verb} {dotted(self.key)}",))
@@ -133,7 +133,7 @@ def _is_recorded(key: Key, graph: Graph, one: SchemaPlan) -> bool:
     return key in graph.held or bool(replaced and one.cohort.applied.issuperset(replaced))
 
 
-def _send(turns: Turns, statement: str) -> None:
+def _send(runner: SchemaRunner, statement: str) -> None:
     tenant_connection().ensure_connection()
-    turns.hand.send(statement)
+    runner.execution.send(statement)
     tenant_connection().connection.cursor().execute(statement)

@@ -9,12 +9,12 @@ from railway_release.config.config import Config
 from railway_release.errors import Exit, InvalidConfiguration
 from railway_release.migrations.outcome import Key, in_words
 from railway_release.migrations.plan import Plan, Planner
-from railway_release.migrations.standing import status_of
+from railway_release.migrations.schema_status import status_of
 from railway_release.preflight.target import Target
 from railway_release.report.report import Pending, Report
 from railway_release.runtime.log import get_logger
 from railway_release.runtime.text import count, schemas_in_words
-from railway_release.snapshot import Extent, Survey, look, look_at_records
+from railway_release.snapshot import Extent, Snapshot, take_record_snapshot, take_snapshot
 from railway_release.verification.capacity import TooHeavy
 from railway_release.verification.compare import Depth
 
@@ -23,9 +23,9 @@ def inspect(target: Target, report: Report) -> None:
     """plan, verify and check: one look, and what each concludes from it."""
     preflight(target, report)
     with phase(report, "plan"):
-        _, survey = planned(target, report)
-    report.findings = survey.findings
-    report.causes |= _conclusions(report.command, survey, target.config)
+        _, snapshot = planned(target, report)
+    report.findings = snapshot.findings
+    report.causes |= _conclusions(report.command, snapshot, target.config)
 
 
 def status(target: Target, report: Report) -> None:
@@ -38,31 +38,31 @@ def status(target: Target, report: Report) -> None:
         planner = Planner()
         for app in config.app:
             planner.check_app(app)
-        plan, recorded = look_at_records(target, planner)
+        plan, recorded = take_record_snapshot(target, planner)
         report.status = status_of(plan, recorded, planner, config)
     report.shared_schema = plan.shared.schema.name
     report.each_schema = config.schemas
     report.pending = tuple(Pending(one.pending, one.schemas) for one in report.status.groups if one.pending)
 
 
-def planned(target: Target, report: Report) -> tuple[Planner, Survey]:
+def planned(target: Target, report: Report) -> tuple[Planner, Snapshot]:
     """One look, as deep as the command wants it; what is pending is told."""
     planner = Planner(*target.config.app)
     looking, start = report.command in ("verify", "check"), target.config.start
     depth = cast("Depth", target.config.depth if looking else "tables")
     extent: Extent = "tables" if looking and depth != "everything" else "all"
-    survey = look(target, planner, depth=depth, extent="shared tables" if start else extent)
+    snapshot = take_snapshot(target, planner, depth=depth, extent="shared tables" if start else extent)
     if start:
-        _say_what_was_looked_at(survey.plan, depth)
-    report.shared_schema = survey.plan.shared.schema.name
-    report.pending = pending_of(survey.plan, target.config)
-    _say_what_is_pending(survey.plan, report.pending)
-    _say_what_is_too_heavy(survey, target.config)
+        _say_what_was_looked_at(snapshot.plan, depth)
+    report.shared_schema = snapshot.plan.shared.schema.name
+    report.pending = pending_of(snapshot.plan, target.config)
+    _say_what_is_pending(snapshot.plan, report.pending)
+    _say_what_is_too_heavy(snapshot, target.config)
     # A start command must be quick, and cannot mend models.
     if not start and (changed := planner.changed_models()):
         text = f"models changed without a migration in {', '.join(changed)}; run makemigrations"
         get_logger().warning("models.changed", message=text, apps=changed)
-    return planner, survey
+    return planner, snapshot
 
 
 _LOOKED_AT = """looked at: the shared schema {} ({}); of {}, the records and whether the tables are there. \
@@ -85,10 +85,10 @@ def _say_what_is_pending(plan: Plan, pending: tuple[Pending, ...]) -> None:
     get_logger().info("plan.made", message=text, schemas=len(plan.schemas), pending=waiting)
 
 
-def _say_what_is_too_heavy(survey: Survey, config: Config) -> None:
+def _say_what_is_too_heavy(snapshot: Snapshot, config: Config) -> None:
     groups: dict[TooHeavy, list[str]] = {}
-    for one in survey.plan.pending:
-        if one.within(config) and (heavy := survey.too_heavy.get(one.schema.name)):
+    for one in snapshot.plan.pending:
+        if one.within(config) and (heavy := snapshot.too_heavy.get(one.schema.name)):
             groups.setdefault(heavy, []).append(one.schema.name)
     for heavy, names in groups.items():
         text = f"{schemas_in_words(names)}: {heavy.message}"
@@ -104,11 +104,11 @@ def pending_of(plan: Plan, config: Config) -> tuple[Pending, ...]:
     return tuple(Pending(steps, tuple(schemas)) for steps, schemas in groups.items())
 
 
-def _conclusions(command: str, survey: Survey, config: Config) -> dict[Exit, str]:
-    shared = survey.plan.shared.schema.name
-    waiting = [one for one in survey.plan.schemas if (one.pending or one.unfinished) and one.within(config)]
+def _conclusions(command: str, snapshot: Snapshot, config: Config) -> dict[Exit, str]:
+    shared = snapshot.plan.shared.schema.name
+    waiting = [one for one in snapshot.plan.schemas if (one.pending or one.unfinished) and one.within(config)]
     pending = [one.schema.name for one in waiting]
-    errors = [f.schema for f in survey.findings if f.severity == "error"]
+    errors = [f.schema for f in snapshot.findings if f.severity == "error"]
     if config.start:
         pending, errors = ([name for name in names if name == shared] for names in (pending, errors))
     causes = {}

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import structlog
 
 from railway_release.postgres.lock import Held, acquire
-from railway_release.postgres.watch import Watch
+from railway_release.postgres.lock_monitor import LockMonitor
 from railway_release.preflight import checks
 from railway_release.preflight.confirm import confirm
 from railway_release.preflight.target import Target
@@ -46,7 +46,7 @@ def preflight_to_write(target: Target, report: Report, screen: Screen) -> None:
 
 
 @contextlib.contextmanager
-def locked(target: Target, report: Report, interrupts: Interrupts) -> Iterator[Watch]:
+def locked(target: Target, report: Report, interrupts: Interrupts) -> Iterator[LockMonitor]:
     """The release lock, on a connection of its own, and a watch over it."""
     with phase(report, "lock"):
         held = _with_lock(target)
@@ -54,8 +54,8 @@ def locked(target: Target, report: Report, interrupts: Interrupts) -> Iterator[W
         # Often enough to see who blocks us before the lock timeout ends the wait.
         period = min(1.0, target.config.lock_timeout / 3)
         silence = target.config.peer_timeout
-        with Watch(held, target.application, interrupts, period, silence).running() as watch:
-            yield watch
+        with LockMonitor(held, target.application, interrupts, period, silence).running() as monitor:
+            yield monitor
 
 
 def _with_lock(target: Target) -> Held:
@@ -70,7 +70,7 @@ def _with_lock(target: Target) -> Held:
             connection.close()
             raise
 
-    return target.patience.retrying(attempt, event="lock.retried")
+    return target.retry_policy.retrying(attempt, event="lock.retried")
 
 
 def _look(target: Target) -> None:

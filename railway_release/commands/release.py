@@ -6,12 +6,12 @@ import contextlib
 from collections.abc import Iterator
 
 from railway_release.backup.once import Backup
-from railway_release.commands import static, tenants, triage
+from railway_release.commands import collectstatic, selection, tenants
 from railway_release.commands.inspect import errors_in_words, planned
 from railway_release.commands.phases import locked, phase, preflight_to_write
 from railway_release.commands.work import Work
+from railway_release.engine.cancel_token import OwnCancelToken
 from railway_release.engine.choose import chosen_engine
-from railway_release.engine.guard import OwnGuard
 from railway_release.errors import Exit
 from railway_release.migrations.outcome import Outcome, in_words
 from railway_release.preflight.target import Target
@@ -20,17 +20,17 @@ from railway_release.report.report import Report
 from railway_release.runtime.log import Screen, get_logger
 from railway_release.runtime.signals import Interrupts
 from railway_release.runtime.text import count
-from railway_release.snapshot import Survey, look
+from railway_release.snapshot import Snapshot, take_snapshot
 from railway_release.verification.compare import mark_known
 
 
 def release(target: Target, report: Report, screen: Screen, interrupts: Interrupts) -> None:
     """Migrate the shared schema, then every tenant schema; what happened is in the report."""
     preflight_to_write(target, report, screen)
-    with locked(target, report, interrupts) as watch:
+    with locked(target, report, interrupts) as monitor:
         with phase(report, "plan"):
             planner, before = planned(target, report)
-        engine = chosen_engine(target, planner, before.plan, OwnGuard(interrupts, watch))
+        engine = chosen_engine(target, planner, before.plan, OwnCancelToken(interrupts, monitor))
         work = Work(target, report, planner, before, engine, Backup(target, interrupts), Progress(screen))
         with naming_the_unreached(work):
             with phase(report, "backup"):
@@ -42,7 +42,7 @@ def release(target: Target, report: Report, screen: Screen, interrupts: Interrup
         _collect_static(work)
 
 
-def migrate(work: Work) -> Survey:
+def migrate(work: Work) -> Snapshot:
     """The shared schema, then the tenants; returns what was seen last before the first tenant."""
     with phase(work.report, "shared"):
         _migrate_shared(work)
@@ -91,13 +91,13 @@ def _shared_outcome(work: Work) -> Iterator[Outcome]:
         yield Outcome(one.schema.name, "skipped")
     elif not one.due:
         yield Outcome(one.schema.name, "current")
-    elif outcome := triage.not_to_be_touched(work.before, one):
+    elif outcome := selection.not_to_be_touched(work.before, one):
         yield outcome
     else:
         yield from work.engine.migrate([one], lambda: False)
 
 
-def _migrate_tenants(work: Work) -> Survey:
+def _migrate_tenants(work: Work) -> Snapshot:
     """Returns the last look that was taken before the first tenant was written to."""
     round, seen = tenants.Round(), work.before
     try:
@@ -116,15 +116,15 @@ def _migrate_tenants(work: Work) -> Survey:
     return seen
 
 
-def _verify(work: Work, seen: Survey) -> None:
-    after = look(work.target, work.planner, seen) if work.report.wrote else seen
+def _verify(work: Work, seen: Snapshot) -> None:
+    after = take_snapshot(work.target, work.planner, seen) if work.report.wrote else seen
     work.report.findings = mark_known(after.findings, work.before.findings)
     if work.report.errors and work.target.config.verify == "strict":
         work.report.fail(Exit.VERIFICATION, errors_in_words(len(work.report.errors)))
 
 
 def _collect_static(work: Work) -> None:
-    if Exit.SHARED_FAILED in work.report.causes or not static.wanted(work.target.config.collectstatic):
+    if Exit.SHARED_FAILED in work.report.causes or not collectstatic.wanted(work.target.config.collectstatic):
         return
-    if failure := static.collect(work.target.platform):
+    if failure := collectstatic.collect(work.target.platform):
         work.report.fail(Exit.COLLECTSTATIC, f"collectstatic failed: {failure}")

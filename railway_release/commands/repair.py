@@ -12,27 +12,27 @@ from railway_release.commands.phases import locked, phase, preflight, preflight_
 from railway_release.commands.release import migrate, naming_the_unreached
 from railway_release.commands.work import Work
 from railway_release.engine import lost
-from railway_release.engine.bounds import bounded_waits
-from railway_release.engine.choose import chosen_engine, turns_of
-from railway_release.engine.crew import Crew
-from railway_release.engine.guard import OwnGuard
-from railway_release.engine.turn import Turns
+from railway_release.engine.attempt import SchemaRunner
+from railway_release.engine.cancel_token import OwnCancelToken
+from railway_release.engine.choose import chosen_engine, runner_of
+from railway_release.engine.limits import bounded_waits
+from railway_release.engine.pool import WorkerPool
 from railway_release.errors import Exit
 from railway_release.migrations.outcome import Outcome, dotted
 from railway_release.migrations.plan import Cohort, Planner, SchemaPlan
-from railway_release.postgres import places
+from railway_release.postgres import locations
 from railway_release.preflight.target import Target
 from railway_release.repairs import create
-from railway_release.repairs.examine import Examination, examine
+from railway_release.repairs.apply import RepairTransaction
 from railway_release.repairs.hints import hint_of
-from railway_release.repairs.mend import Mending
-from railway_release.repairs.remedy import Prescribed, Remedy
+from railway_release.repairs.inspect import RepairInspection, inspect_schemas
+from railway_release.repairs.repair_plan import PlannedRepair, RepairPlan
 from railway_release.report.progress import Progress
 from railway_release.report.report import Report
 from railway_release.runtime.log import Screen
 from railway_release.runtime.signals import Interrupts
 from railway_release.runtime.text import count, some
-from railway_release.snapshot import look
+from railway_release.snapshot import take_snapshot
 from railway_release.topology import Schema
 from railway_release.verification.findings import CREATING
 
@@ -44,28 +44,28 @@ def repair(target: Target, report: Report, screen: Screen, interrupts: Interrupt
     """Fill the report with remedies, and with --apply with an outcome for each schema."""
     if not target.config.apply:
         preflight(target, report)
-        _note(_examined(target, Planner(), report), target, report)
+        _note(_inspected(target, Planner(), report), target, report)
         _conclude(report)
         return
     preflight_to_write(target, report, screen)
-    with locked(target, report, interrupts) as watch:
-        _Repair(target, report, OwnGuard(interrupts, watch), Progress(screen)).run()
+    with locked(target, report, interrupts) as monitor:
+        _Repair(target, report, OwnCancelToken(interrupts, monitor), Progress(screen)).run()
 
 
-def _examined(target: Target, planner: Planner, report: Report) -> Examination:
+def _inspected(target: Target, planner: Planner, report: Report) -> RepairInspection:
     with phase(report, "plan"):
-        return examine(target, planner)
+        return inspect_schemas(target, planner)
 
 
-def _note(found: Examination, target: Target, report: Report) -> None:
+def _note(found: RepairInspection, target: Target, report: Report) -> None:
     """Equal remedies are one."""
-    groups: dict[Remedy, list[str]] = {}
+    groups: dict[RepairPlan, list[str]] = {}
     for name, remedy in found.remedies.items():
         groups.setdefault(remedy, []).append(name)
-    report.shared_schema = found.survey.plan.shared.schema.name
-    report.remedies = tuple(Prescribed(one, tuple(names)) for one, names in groups.items())
-    report.findings = found.survey.findings
-    report.pending = pending_of(found.survey.plan, target.config)
+    report.shared_schema = found.snapshot.plan.shared.schema.name
+    report.remedies = tuple(PlannedRepair(one, tuple(names)) for one, names in groups.items())
+    report.findings = found.snapshot.findings
+    report.pending = pending_of(found.snapshot.plan, target.config)
 
 
 def _conclude(report: Report) -> None:
@@ -84,20 +84,20 @@ def _conclude(report: Report) -> None:
 class _Repair:
     """One repair under way, with the release lock held."""
 
-    def __init__(self, target: Target, report: Report, guard: OwnGuard, progress: Progress) -> None:
+    def __init__(self, target: Target, report: Report, token: OwnCancelToken, progress: Progress) -> None:
         self._target = target
         self._report = report
-        self._guard = guard
+        self._token = token
         self._progress = progress
         self._planner = Planner()
-        self._turns = turns_of(target, guard)
+        self._runner = runner_of(target, token)
         self._outcomes: dict[str, Outcome] = {}
 
     def run(self) -> None:
         """All of it."""
-        found = _examined(self._target, self._planner, self._report)
+        found = _inspected(self._target, self._planner, self._report)
         _note(found, self._target, self._report)
-        backup = Backup(self._target, self._guard.interrupts)
+        backup = Backup(self._target, self._token.interrupts)
         with phase(self._report, "backup"):
             backup.before_changing(*self._to_be_changed(found))
             self._report.backup = backup.result
@@ -113,52 +113,52 @@ class _Repair:
             self._report.outcomes = tuple(self._merged(found))
         self._verify(found)
 
-    def _to_be_changed(self, found: Examination) -> tuple[tuple[str, ...], tuple[tuple[str, str], ...]]:
-        due = [one for one in found.survey.plan.schemas if one.due and one.within(self._target.config)]
+    def _to_be_changed(self, found: RepairInspection) -> tuple[tuple[str, ...], tuple[tuple[str, str], ...]]:
+        due = [one for one in found.snapshot.plan.schemas if one.due and one.within(self._target.config)]
         steps = dict.fromkeys(step for one in due for step in one.cohort.steps)
         names = dict.fromkeys((*found.to_do, *(one.schema.name for one in due)))
         return tuple(names), tuple(steps)
 
-    def _mend(self, found: Examination) -> Examination:
+    def _mend(self, found: RepairInspection) -> RepairInspection:
         for _ in range(_ROUNDS):
             to_do = {name: one for name, one in found.to_do.items() if one.mends_schema}
             waiting = {name: one for name, one in to_do.items() if not self._failed(name)}
             if not waiting:
                 break
             try:
-                with bounded_waits(self._turns.terms):
+                with bounded_waits(self._runner.limits):
                     self._round(found, waiting)
             finally:
                 self._progress.end()
             if self._shared_failed(found):
                 break
-            found = _examined(self._target, self._planner, self._report)
+            found = _inspected(self._target, self._planner, self._report)
         return found
 
-    def _round(self, found: Examination, waiting: Mapping[str, Remedy]) -> None:
+    def _round(self, found: RepairInspection, waiting: Mapping[str, RepairPlan]) -> None:
         """One turn for each, the shared schema's first; if that fails, the others have none."""
         self._progress.expect(len(waiting))
         for name, remedy in waiting.items():
-            self._guard.check()
+            self._token.check()
             self._progress.advance(self._end(self._turn(name, remedy, found), remedy))
             if self._shared_failed(found):
                 break
 
-    def _turn(self, name: str, remedy: Remedy, found: Examination) -> Outcome:
-        mending = Mending(found.expectations, self._turns.hand)
+    def _turn(self, name: str, remedy: RepairPlan, found: RepairInspection) -> Outcome:
+        mending = RepairTransaction(found.expectations, self._runner.execution)
         one = found.plans[name]
         work = partial(mending.mend, one, remedy, found.deviations.get(name, ()))
-        return self._turns.take(one, work)
+        return self._runner.run(one, work)
 
-    def _make_schemas(self, found: Examination) -> frozenset[str]:
+    def _make_schemas(self, found: RepairInspection) -> frozenset[str]:
         """Empty ones, for what is pending to be run there as in all others; returns those that are ours."""
         own = [name for name, one in found.to_do.items() if one.is_own]
         if not own or self._shared_failed(found):
             return frozenset()
         self._each(found, [name for name in own if found.remedies[name].creates_schema], create.make)
-        return self._target.looks.look(partial(places.commented, text=CREATING)) & frozenset(own)
+        return self._target.read_pool.read(partial(locations.commented, text=CREATING)) & frozenset(own)
 
-    def _complete(self, found: Examination, made: frozenset[str]) -> Examination:
+    def _complete(self, found: RepairInspection, made: frozenset[str]) -> RepairInspection:
         """What is left of creating schemas once the others are migrated: templates are, too, by then."""
         if Exit.SHARED_FAILED in self._report.causes:
             return found
@@ -167,9 +167,9 @@ class _Repair:
         later = [name for name, one in found.to_do.items() if one.through_django_tenants]
         self._each(found, later, create.make_through_django_tenants)
         # A template had perhaps not all that the models tell of.
-        return self._mend(_examined(self._target, self._planner, self._report)) if later else found
+        return self._mend(_inspected(self._target, self._planner, self._report)) if later else found
 
-    def _each(self, found: Examination, names: Iterable[str], work: Callable[[str], None]) -> None:
+    def _each(self, found: RepairInspection, names: Iterable[str], work: Callable[[str], None]) -> None:
         """A turn for each of these, in which no migration is run by us.
 
         In a process of its own, as migrations: the project's create_schema() and receivers may do anything.
@@ -177,16 +177,18 @@ class _Repair:
         schemas = [Schema(name, "tenant") for name in names]
         plans = [SchemaPlan(one, Cohort(frozenset(), ()), frozenset()) for one in schemas]
 
-        def take(number: int, turns: Turns) -> Outcome:
-            return turns.take(plans[number], partial(work, plans[number].schema.name))
+        def run_task(number: int, runner: SchemaRunner) -> Outcome:
+            return runner.run(plans[number], partial(work, plans[number].schema.name))
 
-        crew = Crew(plans, take, self._turns, self._guard, self._target.looks, judge=lost.creation)
-        with bounded_waits(self._turns.terms):
-            for outcome in crew.outcomes(lambda: False) if plans else ():
+        pool = WorkerPool(
+            plans, run_task, self._runner, self._token, self._target.read_pool, judge=lost.creation
+        )
+        with bounded_waits(self._runner.limits):
+            for outcome in pool.outcomes(lambda: False) if plans else ():
                 self._end(outcome, found.remedies[outcome.schema])
-        self._guard.check()
+        self._token.check()
 
-    def _end(self, outcome: Outcome, remedy: Remedy) -> Outcome:
+    def _end(self, outcome: Outcome, remedy: RepairPlan) -> Outcome:
         """Its outcome, with those of earlier rounds."""
         before = self._outcomes.get(outcome.schema)
         repairs = before.repairs if before else ()
@@ -207,23 +209,23 @@ class _Repair:
     def _failed(self, name: str) -> bool:
         return name in self._outcomes and self._outcomes[name].state != "repaired"
 
-    def _shared_failed(self, found: Examination) -> bool:
-        return self._failed(found.survey.plan.shared.schema.name)
+    def _shared_failed(self, found: RepairInspection) -> bool:
+        return self._failed(found.snapshot.plan.shared.schema.name)
 
-    def _release(self, backup: Backup, found: Examination, made: frozenset[str]) -> None:
+    def _release(self, backup: Backup, found: RepairInspection, made: frozenset[str]) -> None:
         """What is pending, as a release does it; not where it would meet what is wrong still."""
         failed = [name for name in self._outcomes if self._failed(name)]
         later = [name for name, one in found.to_do.items() if one.through_django_tenants]
         config = self._target.config
         without = replace(config, exclude=(*config.exclude, *failed, *later, *found.obstructed))
         target = replace(self._target, config=without)
-        before = look(target, self._planner)
-        engine = chosen_engine(target, self._planner, before.plan, self._guard)
+        before = take_snapshot(target, self._planner)
+        engine = chosen_engine(target, self._planner, before.plan, self._token)
         work = Work(target, self._report, self._planner, before, engine, backup, self._progress, made)
         with naming_the_unreached(work):
             migrate(work)
 
-    def _merged(self, found: Examination) -> Iterator[Outcome]:
+    def _merged(self, found: RepairInspection) -> Iterator[Outcome]:
         """One for each schema."""
         released = {one.schema: one for one in self._report.outcomes}
         for name in dict.fromkeys((*released, *self._outcomes, *found.to_do)):
@@ -236,10 +238,10 @@ class _Repair:
                 joined = _joined(repaired, then) if repaired else then
                 yield _refused(joined, found.remedies[name]) if name in found.remedies else joined
 
-    def _verify(self, found: Examination) -> None:
+    def _verify(self, found: RepairInspection) -> None:
         with phase(self._report, "verify"):
-            self._report.findings = look(self._target, self._planner, depth="everything").findings
-        shared = found.survey.plan.shared.schema.name
+            self._report.findings = take_snapshot(self._target, self._planner, depth="everything").findings
+        shared = found.snapshot.plan.shared.schema.name
         if self._shared_failed(found):
             self._report.fail(Exit.SHARED_FAILED, f"The shared schema {shared} could not be repaired.")
         self._report.causes.pop(Exit.TENANTS_FAILED, None)  # those that were refused have not failed
@@ -250,7 +252,7 @@ class _Repair:
             self._report.fail(Exit.VERIFICATION, f"{count(len(errors), 'error')} left; see above why.")
 
 
-def _in_words(remedy: Remedy) -> tuple[str, ...]:
+def _in_words(remedy: RepairPlan) -> tuple[str, ...]:
     mended = (f"mended {id} {object}" for id, object in remedy.mends)
     return (*mended, *(f"recorded {dotted(key)}" for key in remedy.records))
 
@@ -267,7 +269,7 @@ def _joined(repaired: Outcome, released: Outcome) -> Outcome:
     )
 
 
-def _refused(outcome: Outcome, remedy: Remedy) -> Outcome:
+def _refused(outcome: Outcome, remedy: RepairPlan) -> Outcome:
     """What was not to be mended has its reason in the summary already."""
     gone = outcome.state == "skipped" and outcome.message
     if not remedy.refusals or outcome.state == "not reached" or gone:

@@ -6,16 +6,16 @@ import time
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from railway_release.commands import triage
+from railway_release.commands import selection
 from railway_release.commands.work import Work
 from railway_release.config.config import Config
 from railway_release.migrations.outcome import Outcome
 from railway_release.migrations.plan import SchemaPlan
-from railway_release.migrations.settle import Patience, settled, suspects, wait_until_settled
+from railway_release.migrations.settle import RetryPolicy, settled, suspects, wait_until_settled
 from railway_release.postgres.catalog import busy_schemas, schema_names
 from railway_release.runtime.log import get_logger
 from railway_release.runtime.text import some
-from railway_release.snapshot import Survey, look
+from railway_release.snapshot import Snapshot, take_snapshot
 
 # A look that is not needed for going on does not keep the others waiting.
 _AUXILIARY_SECONDS = 5.0
@@ -38,10 +38,10 @@ class Round:
         """How many have failed."""
         return sum(outcome.state == "failed" for outcome in self.outcomes)
 
-    def take_in(self, survey: Survey, config: Config) -> None:
+    def take_in(self, snapshot: Snapshot, config: Config) -> None:
         """Everyone in the survey: an outcome, or a place in the queue."""
-        self.outcomes += triage.without_migrating(survey, config)
-        self.waiting |= {one.schema.name: one for one in triage.to_migrate(survey, config)}
+        self.outcomes += selection.without_migrating(snapshot, config)
+        self.waiting |= {one.schema.name: one for one in selection.to_migrate(snapshot, config)}
 
     def end(self, outcome: Outcome) -> None:
         """A schema's turn is over."""
@@ -54,23 +54,23 @@ class Round:
         return (*self.outcomes, *rest)
 
 
-def migrate(work: Work, round: Round) -> Survey:
+def migrate(work: Work, round: Round) -> Snapshot:
     """Migrate every tenant schema that needs it; `round` has the outcomes, also after an interruption.
 
     Returns what was seen before the first tenant.
     """
     # Read again: migrating the shared schema may have changed rows, types and what is expected.
-    survey = look(work.target, work.planner, work.before)
-    round.take_in(survey, work.target.config)
-    round.outcomes += _dropped_since(work, survey)
+    snapshot = take_snapshot(work.target, work.planner, work.before)
+    round.take_in(snapshot, work.target.config)
+    round.outcomes += _dropped_since(work, snapshot)
     work.backup.before_writing(round.waiting.values())
     work.progress.expect(len(round.waiting))
-    doubtful = _doubtful(work, survey, round.waiting)
-    late = _unsettled(work, survey, doubtful.all)
+    doubtful = _doubtful(work, snapshot, round.waiting)
+    late = _unsettled(work, snapshot, doubtful.all)
     now = [one for name, one in round.waiting.items() if name not in late]
     if _apply(work, round, now) and late:
-        _apply_late(work, round, late, doubtful, survey)
-    return survey
+        _apply_late(work, round, late, doubtful, snapshot)
+    return snapshot
 
 
 @dataclass(frozen=True)
@@ -86,14 +86,14 @@ class Doubtful:
         return self.half_made | self.fresh
 
 
-def _doubtful(work: Work, survey: Survey, waiting: Collection[str]) -> Doubtful:
+def _doubtful(work: Work, snapshot: Snapshot, waiting: Collection[str]) -> Doubtful:
     strange = set(waiting) - work.own
-    half_made = suspects(survey.plan.tenants, _known_before(work), survey.fresh) & strange
-    return Doubtful(half_made, (survey.fresh & strange) - half_made)
+    half_made = suspects(snapshot.plan.tenants, _known_before(work), snapshot.fresh) & strange
+    return Doubtful(half_made, (snapshot.fresh & strange) - half_made)
 
 
-def _dropped_since(work: Work, survey: Survey) -> Iterator[Outcome]:
-    left = {one.schema.name for one in survey.plan.tenants} | set(survey.plan.topology.without_schema)
+def _dropped_since(work: Work, snapshot: Snapshot) -> Iterator[Outcome]:
+    left = {one.schema.name for one in snapshot.plan.tenants} | set(snapshot.plan.topology.without_schema)
     for one in work.before.plan.tenants:
         if one.schema.name not in left and one.within(work.target.config):
             yield Outcome(one.schema.name, "skipped", message=_DROPPED)
@@ -103,16 +103,16 @@ def _known_before(work: Work) -> frozenset[str]:
     return frozenset(one.schema.name for one in work.before.plan.tenants)
 
 
-def _unsettled(work: Work, survey: Survey, doubtful: frozenset[str]) -> frozenset[str]:
+def _unsettled(work: Work, snapshot: Snapshot, doubtful: frozenset[str]) -> frozenset[str]:
     """Those in which somebody is at work, or whose records differ between two reads."""
     if not doubtful:
         return frozenset()
     _say_what_is_awaited(doubtful)
     # Where the schemas were there already, the first look counts as the first of the two reads.
-    first = work.before if doubtful <= _known_before(work) else survey
-    patience = _patience(work)
-    calm, _ = work.target.looks.look(
-        lambda connection: settled(connection, doubtful, first.history, first.read_at, patience)
+    first = work.before if doubtful <= _known_before(work) else snapshot
+    retry_policy = _retry_policy(work)
+    calm, _ = work.target.read_pool.read(
+        lambda connection: settled(connection, doubtful, first.history, first.read_at, retry_policy)
     )
     return doubtful - calm
 
@@ -145,35 +145,35 @@ def _or_gone(work: Work, outcome: Outcome) -> Outcome:
     if outcome.state != "failed":
         return outcome
     try:
-        there = work.target.looks.look(schema_names, most=_AUXILIARY_SECONDS)
+        there = work.target.read_pool.read(schema_names, most=_AUXILIARY_SECONDS)
     except Exception:  # noqa: BLE001 - a look that fails must not cost the others their turn
         return outcome
     return outcome if outcome.schema in there else Outcome(outcome.schema, "skipped", message=_DROPPED)
 
 
-def _apply_late(work: Work, round: Round, late: frozenset[str], doubtful: Doubtful, seen: Survey) -> None:
+def _apply_late(work: Work, round: Round, late: frozenset[str], doubtful: Doubtful, seen: Snapshot) -> None:
     """Give the unsettled a bounded time; those that settle are looked at afresh."""
-    patience, deadline = _patience(work), time.monotonic() + work.target.config.settle_wait
-    ready = work.target.looks.look(
-        lambda connection: wait_until_settled(connection, late, patience, deadline)
+    retry_policy, deadline = _retry_policy(work), time.monotonic() + work.target.config.settle_wait
+    ready = work.target.read_pool.read(
+        lambda connection: wait_until_settled(connection, late, retry_policy, deadline)
     )
-    now = look(work.target, work.planner, seen)
+    now = take_snapshot(work.target, work.planner, seen)
     calm = {name for name in ready if ready[name] == now.history.get(name)}
     # Nothing but a lock speaks against these, and if it stays it has to be told: as the failure it causes.
     calm |= {name for name in late & doubtful.fresh if seen.history.get(name) == now.history.get(name)}
     for name in late - {one.schema.name for one in now.plan.tenants}:
         round.end(Outcome(name, "skipped", message=_DROPPED))
-    for outcome in triage.without_migrating(now, work.target.config):
+    for outcome in selection.without_migrating(now, work.target.config):
         if outcome.schema in calm:
             round.end(outcome)
-    again = [one for one in triage.to_migrate(now, work.target.config) if one.schema.name in calm]
+    again = [one for one in selection.to_migrate(now, work.target.config) if one.schema.name in calm]
     if _apply(work, round, again):
         _leave_to_others(work, round)
 
 
 def _leave_to_others(work: Work, round: Round) -> None:
     """What still waits is somebody else's for now; say whose."""
-    busy = work.target.looks.look(
+    busy = work.target.read_pool.read(
         lambda connection: busy_schemas(connection, round.waiting, work.target.application)
     )
     for name in list(round.waiting):
@@ -181,5 +181,5 @@ def _leave_to_others(work: Work, round: Round) -> None:
         round.end(Outcome(name, "not reached", message=f"{_STILL_MADE}{who}"))
 
 
-def _patience(work: Work) -> Patience:
-    return Patience(work.target.config.settle, work.target.application)
+def _retry_policy(work: Work) -> RetryPolicy:
+    return RetryPolicy(work.target.config.settle, work.target.application)

@@ -10,7 +10,7 @@ from railway_release.migrations.plan import Planner
 from railway_release.preflight.target import Target
 from railway_release.report.progress import Progress
 from railway_release.report.report import Report
-from railway_release.snapshot import Survey
+from railway_release.snapshot import Snapshot
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,7 @@ class Work:
     target: Target
     report: Report
     planner: Planner
-    before: Survey  # the first look
+    before: Snapshot  # the first look
     engine: Engine
     backup: Backup
     progress: Progress

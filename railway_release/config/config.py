@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from railway_release.config.judgement import Accepted, accepted, severities
+from railway_release.config.acceptance import Accepted, accepted, severities
 from railway_release.config.options import (
     EVERY,
     MIGRATING,

@@ -6,7 +6,7 @@ import shlex
 from collections.abc import Sequence
 
 from railway_release.diagnosis.catalogue import SCRIPT
-from railway_release.postgres.places import Owned
+from railway_release.postgres.locations import Owned
 from railway_release.postgres.server import Limits, Privileges
 from railway_release.postgres.session import literal, quote
 from railway_release.runtime.text import schema_flag

@@ -10,8 +10,8 @@ from django.db.models import CASCADE, DO_NOTHING, Model, deletion
 
 from railway_release.diagnosis import commands
 from railway_release.diagnosis.causes import Cause, cause
-from railway_release.diagnosis.homes import belongs, has_table, table_of
-from railway_release.diagnosis.scene import Scene
+from railway_release.diagnosis.context import DiagnosisContext
+from railway_release.diagnosis.routing import belongs, has_table, table_of
 from railway_release.postgres import catalog, foreign_keys, slots
 from railway_release.runtime.text import some
 from railway_release.topology import Schema
@@ -33,24 +33,24 @@ def reaches(shared: Schema, present: Collection[str] = ()) -> Reaches:
     return {one: list(dict.fromkeys(asked)) for one, asked in found.items() if asked}
 
 
-def causes(scene: Scene) -> Iterator[Cause]:
+def causes(context: DiagnosisContext) -> Iterator[Cause]:
     """One cause for all, if there are any; what lies in the shared schema, too, raises no error."""
-    shared = scene.plan.shared.schema
+    shared = context.plan.shared.schema
     tables = {table_of(one) for one in apps.get_models(include_auto_created=True)}
-    found = reaches(shared, catalog.tables(scene.connection, tables).get(shared.name, frozenset()))
+    found = reaches(shared, catalog.tables(context.connection, tables).get(shared.name, frozenset()))
     if found:
         seen = some([in_words(one, asked) for one, asked in found.items()])
         yield cause("deletion.shared", seen, commands.delete_everywhere())
 
 
-def locks(scene: Scene) -> Iterator[Cause]:
+def locks(context: DiagnosisContext) -> Iterator[Cause]:
     """Deleting one shared row locks all tables with keys to its table; dropping a tenant, all that it has."""
-    there, shared = slots.read(scene.connection), scene.plan.shared.schema.name
-    checked = foreign_keys.most_checked(scene.connection, shared)
+    there, shared = slots.read(context.connection), context.plan.shared.schema.name
+    checked = foreign_keys.most_checked(context.connection, shared)
     if checked and checked[1] > there.total:
         seen = f"deleting from {shared}.{checked[0]} locks {checked[1]} tables and indexes; {there}"
         yield cause("deletion.locks", seen, commands.set_locks(there.setting_for(checked[1])))
-    dropped = slots.largest_drop(scene.connection, [one.schema.name for one in scene.plan.tenants])
+    dropped = slots.largest_drop(context.connection, [one.schema.name for one in context.plan.tenants])
     if dropped and dropped[1] > there.total:
         seen = f"dropping the schema {dropped[0]} locks {dropped[1]} objects; {there}"
         yield cause("tenant.locks", seen, commands.set_locks(there.setting_for(dropped[1])), [dropped[0]])

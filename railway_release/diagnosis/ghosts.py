@@ -11,8 +11,8 @@ from django_tenants.utils import get_tenant_types, has_multi_type_tenants
 
 from railway_release.diagnosis import commands
 from railway_release.diagnosis.causes import Cause, cause, worst
-from railway_release.diagnosis.homes import in_shared, in_tenants, table_of
-from railway_release.diagnosis.scene import Scene
+from railway_release.diagnosis.context import DiagnosisContext
+from railway_release.diagnosis.routing import in_shared, in_tenants, table_of
 from railway_release.postgres import catalog
 from railway_release.postgres.session import literal
 from railway_release.runtime.text import schemas_in_words, some
@@ -22,32 +22,32 @@ _MOST_GROUPS = 5
 Tables = dict[str, frozenset[str]]  # schema to its tables
 
 
-def causes(scene: Scene) -> Iterator[Cause]:
+def causes(context: DiagnosisContext) -> Iterator[Cause]:
     """Each ghost and each masked table under one cause."""
-    found = scene.found(GHOST, MASKED)
-    present = catalog.tables(scene.connection, {table for one in found for table in _tables_of(one.app)})
+    found = context.found(GHOST, MASKED)
+    present = catalog.tables(context.connection, {table for one in found for table in _tables_of(one.app)})
     for app in dict.fromkeys(one.app for one in found):
         of_app = [one for one in found if one.app == app]
-        if _has_moved(app, scene, present):
+        if _has_moved(app, context, present):
             yield _moved(app, of_app)
             found = [one for one in found if one.app != app]
     for template in _templates():
-        if bred := _bred_by(template, found, scene):
+        if bred := _bred_by(template, found, context):
             yield _stale(template, bred)
             explained = set(bred)
             found = [one for one in found if one not in explained]
-    yield from _others(GHOST, found, scene)
-    yield from _others(MASKED, found, scene)
+    yield from _others(GHOST, found, context)
+    yield from _others(MASKED, found, context)
 
 
-def _has_moved(app: str, scene: Scene, present: Tables) -> bool:
+def _has_moved(app: str, context: DiagnosisContext, present: Tables) -> bool:
     """All tenants with its records have none of its tables, and the shared schema, that should not, has."""
     models = [one for one in _models(app) if in_tenants(one)]
     if not models or any(in_shared(one) for one in models):
         return False
     tables = {table_of(one) for one in models}
-    recorded = [one for one in scene.plan.tenants if any(label == app for label, _ in one.cohort.applied)]
-    in_shared_schema = tables & present.get(scene.plan.shared.schema.name, frozenset())
+    recorded = [one for one in context.plan.tenants if any(label == app for label, _ in one.cohort.applied)]
+    in_shared_schema = tables & present.get(context.plan.shared.schema.name, frozenset())
     in_tenants_schemas = any(tables & present.get(one.schema.name, frozenset()) for one in recorded)
     return bool(in_shared_schema) and not in_tenants_schemas
 
@@ -68,13 +68,13 @@ def _templates() -> list[str]:
     return list(dict.fromkeys(name for name in named if name))
 
 
-def _bred_by(template: str, found: list[Finding], scene: Scene) -> list[Finding]:
+def _bred_by(template: str, found: list[Finding], context: DiagnosisContext) -> list[Finding]:
     """What is missing in tenants that lack nothing but what the template lacks, too."""
-    if not found or template not in {one.schema.name for one in scene.plan.tenants}:
+    if not found or template not in {one.schema.name for one in context.plan.tenants}:
         return []
-    there = catalog.tables(scene.connection, {one.object for one in found}).get(template, frozenset())
+    there = catalog.tables(context.connection, {one.object for one in found}).get(template, frozenset())
     others = {one.schema for one in found if one.object in there}
-    shared = scene.plan.shared.schema.name
+    shared = context.plan.shared.schema.name
     others |= {shared, template}
     return [one for one in found if one.schema not in others]
 
@@ -85,7 +85,7 @@ def _stale(template: str, found: list[Finding]) -> Cause:
     return cause("template.stale", seen, commands.repair([template, *schemas]), schemas)
 
 
-def _others(id: str, found: Iterable[Finding], scene: Scene) -> Iterator[Cause]:
+def _others(id: str, found: Iterable[Finding], context: DiagnosisContext) -> Iterator[Cause]:
     """A cause for each set of schemas that lack the same tables."""
     by_schema: dict[str, list[Finding]] = {}
     for one in found:
@@ -96,22 +96,22 @@ def _others(id: str, found: Iterable[Finding], scene: Scene) -> Iterator[Cause]:
         groups.setdefault(tuple(_objects(ones)), []).extend(ones)
     largest = sorted(groups.values(), key=lambda ones: -len(_schemas(ones)))
     for ones in largest[:_MOST_GROUPS]:
-        yield _one_group(id, ones, scene)
+        yield _one_group(id, ones, context)
     if rest := [one for ones in largest[_MOST_GROUPS:] for one in ones]:
-        yield _one_group(id, rest, scene)
+        yield _one_group(id, rest, context)
 
 
-def _one_group(id: str, found: list[Finding], scene: Scene) -> Cause:
+def _one_group(id: str, found: list[Finding], context: DiagnosisContext) -> Cause:
     schemas = _schemas(found)
-    seen = f"{some(_objects(found), 3)} in {schemas_in_words(schemas)}{_recorded_at(found[0], scene)}"
+    seen = f"{some(_objects(found), 3)} in {schemas_in_words(schemas)}{_recorded_at(found[0], context)}"
     severity = worst([one.severity for one in found])
     return cause(id, seen, commands.repair(schemas), schemas, severity)
 
 
-def _recorded_at(finding: Finding, scene: Scene) -> str:
+def _recorded_at(finding: Finding, context: DiagnosisContext) -> str:
     """When it was recorded, to be compared with a restore or a run with --fake."""
     select = _RECORDED.replace("{app}", literal(finding.app).replace("{", "{{").replace("}", "}}"))
-    rows = list(scene.sweep.ask([finding.schema], select, {}))
+    rows = list(context.reader.ask([finding.schema], select, {}))
     if not rows or rows[0][1] is None:
         return ""
     ((_, first, last, number),) = rows

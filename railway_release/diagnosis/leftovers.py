@@ -8,18 +8,18 @@ from django.apps import apps
 
 from railway_release.diagnosis import commands
 from railway_release.diagnosis.causes import Cause, cause
-from railway_release.diagnosis.homes import only_tenants, table_of
-from railway_release.diagnosis.scene import Scene
-from railway_release.postgres import places
+from railway_release.diagnosis.context import DiagnosisContext
+from railway_release.diagnosis.routing import only_tenants, table_of
+from railway_release.postgres import locations
 from railway_release.runtime.text import some
 
 
-def causes(scene: Scene, known: Collection[str]) -> Iterator[Cause]:
+def causes(context: DiagnosisContext, known: Collection[str]) -> Iterator[Cause]:
     """One cause for all such tables but those that are `known` to mask others."""
     models = only_tenants(apps.get_models(include_auto_created=True))
     wanted = {table_of(one) for one in models} - set(known)
-    shared = scene.plan.shared.schema.name
-    there = places.used_tables(scene.connection, shared, wanted)
+    shared = context.plan.shared.schema.name
+    there = locations.used_tables(context.connection, shared, wanted)
     if not there:
         return
     used = sorted(name for name, ever in there.items() if ever)

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from railway_release.diagnosis import commands
 from railway_release.diagnosis.catalogue import KINDS, SCRIPT
 from railway_release.diagnosis.causes import Cause, cause, worst
-from railway_release.diagnosis.scene import Scene
+from railway_release.diagnosis.context import DiagnosisContext
 from railway_release.migrations.outcome import Key, in_words
 from railway_release.postgres.catalog import schemas_with_records
 from railway_release.runtime.text import schemas_in_words, some
@@ -28,33 +28,35 @@ _COMMANDS = {
 }
 
 
-def pending(scene: Scene) -> dict[tuple[Key, ...], list[str]]:
+def pending(context: DiagnosisContext) -> dict[tuple[Key, ...], list[str]]:
     """Pending migrations, and the schemas that wait for exactly these."""
     groups: dict[tuple[Key, ...], list[str]] = {}
-    for one in scene.schemas:
+    for one in context.schemas:
         if one.pending:
             groups.setdefault(one.cohort.steps, []).append(one.schema.name)
     return groups
 
 
-def never_ran(scene: Scene) -> Iterator[Cause]:
+def never_ran(context: DiagnosisContext) -> Iterator[Cause]:
     """One cause for all pending migrations, grouped by what is pending; and one for those held up."""
-    found = scene.found(findings.GHOST, findings.MASKED)
+    found = context.found(findings.GHOST, findings.MASKED)
     of_schema = {name: [one for one in found if one.schema == name] for name in {one.schema for one in found}}
-    stuck = {one.schema.name for one in scene.schemas if blocking(one, of_schema.get(one.schema.name, ()))}
-    groups = {steps: [name for name in names if name not in stuck] for steps, names in pending(scene).items()}
+    stuck = {one.schema.name for one in context.schemas if blocking(one, of_schema.get(one.schema.name, ()))}
+    groups = {
+        steps: [name for name in names if name not in stuck] for steps, names in pending(context).items()
+    }
     if behind := [name for names in groups.values() for name in names]:
         seen = [f"{in_words(steps)} in {schemas_in_words(names)}" for steps, names in groups.items() if names]
-        yield cause("release.never_ran", f"{some(seen, 3)}{_since(scene, behind)}", SCRIPT, behind)
+        yield cause("release.never_ran", f"{some(seen, 3)}{_since(context, behind)}", SCRIPT, behind)
     if stuck:
         names = sorted(stuck)
         yield cause("release.held_up", schemas_in_words(names), commands.repair(names), names)
 
 
-def of_findings(scene: Scene, *, but: Iterable[str]) -> Iterator[Cause]:
+def of_findings(context: DiagnosisContext, *, but: Iterable[str]) -> Iterator[Cause]:
     """A cause for each kind of finding, but for those that others have explained."""
     groups: dict[str, list[Finding]] = {}
-    for one in scene.findings:
+    for one in context.findings:
         if one.id not in but and one.severity != "accepted":
             groups.setdefault(one.id, []).append(one)
     for id, found in groups.items():
@@ -77,10 +79,10 @@ def _objects(found: list[Finding]) -> str:
     return f"{some(list(dict.fromkeys(words)), 3)} in " if words else ""
 
 
-def _since(scene: Scene, behind: list[str]) -> str:
+def _since(context: DiagnosisContext, behind: list[str]) -> str:
     """When anything was last migrated there."""
-    recorded = sorted(schemas_with_records(scene.connection) & set(behind))
-    days = sorted(day for _, day in scene.sweep.ask(recorded, _LAST, {}) if day)
+    recorded = sorted(schemas_with_records(context.connection) & set(behind))
+    days = sorted(day for _, day in context.reader.ask(recorded, _LAST, {}) if day)
     if not days:
         return "; nothing was ever migrated there"
     between = days[0] if days[0] == days[-1] else f"between {days[0]} and {days[-1]}"

@@ -14,7 +14,7 @@ from railway_release.postgres import server
 from railway_release.postgres.catalog import schemas_with_records
 from railway_release.postgres.server import Limits, Privileges, Room
 from railway_release.postgres.session import Connect, Connection
-from railway_release.preflight.looks import prepare
+from railway_release.preflight.read_pool import prepare
 from railway_release.preflight.target import Target
 from railway_release.runtime.text import schemas_in_words
 
@@ -41,7 +41,7 @@ def of_poolers(target: Target) -> Iterator[Cause]:
     """For the connection of a release, and for the application's own where that is another."""
     if target.config.pooler == "session":
         return
-    if target.looks.server.pooled:
+    if target.read_pool.server.pooled:
         seen = f"the release's URL (from {target.choice.why}) leads through a pooler"
         yield cause("database.pooled", seen, commands.UNPOOLED)
     elif not target.choice.from_settings and _is_pooled(target.settings_connector("pooler")):

@@ -13,7 +13,7 @@ from django.db.models import Model
 
 from railway_release.diagnosis.catalogue import SCRIPT
 from railway_release.diagnosis.errortext import Missing
-from railway_release.diagnosis.homes import table_of
+from railway_release.diagnosis.routing import table_of
 from railway_release.diagnosis.states import column_of, flat, table_of_state
 from railway_release.migrations.disk import Graph
 from railway_release.migrations.outcome import dotted

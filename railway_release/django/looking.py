@@ -51,13 +51,13 @@ def looking(connection: Any) -> Iterator[None]:
     """Give the locks back afterwards, unless something was written: SET(callable) may make a row."""
     wrote = False
 
-    def watch(execute: Callable[..., Any], sql: Any, *rest: Any) -> Any:
+    def monitor(execute: Callable[..., Any], sql: Any, *rest: Any) -> Any:
         nonlocal wrote
         wrote = wrote or not _ONLY_LOOKS.match(str(sql))
         return execute(sql, *rest)
 
     with transaction.atomic(using=connection.alias):
-        with connection.execute_wrapper(watch):
+        with connection.execute_wrapper(monitor):
             yield
         if not wrote:
             transaction.set_rollback(True, using=connection.alias)

@@ -15,11 +15,11 @@ from django_tenants.signals import schema_migrated, schema_pre_migration
 from django_tenants.utils import get_public_schema_name
 
 from railway_release.engine import receivers, statements
+from railway_release.engine.attempt import SchemaRunner
 from railway_release.engine.compile import Program
 from railway_release.engine.identity import Identity, execute
+from railway_release.engine.leaks import LeakDetector
 from railway_release.engine.schema import SchemaRun
-from railway_release.engine.session import Session
-from railway_release.engine.turn import Turns
 from railway_release.migrations.outcome import Key, Outcome, dotted
 from railway_release.migrations.plan import SchemaPlan
 from railway_release.runtime.text import some
@@ -33,12 +33,12 @@ class FewerRecords(Exception):
 class Applier:
     """Runs one program."""
 
-    def __init__(self, program: Program, turns: Turns, session: Session) -> None:
+    def __init__(self, program: Program, runner: SchemaRunner, leaks: LeakDetector) -> None:
         self._program = program
-        self._turns = turns
-        self._session = session
+        self._runner = runner
+        self._leaks = leaks
 
-    def take(self, plan: SchemaPlan) -> Outcome:
+    def run(self, plan: SchemaPlan) -> Outcome:
         """One schema's turn."""
         attempts = 0
 
@@ -47,15 +47,15 @@ class Applier:
             attempts += 1
             # An attempt that was cut off may have committed more than it could tell, and after a lost
             # connection the server may be another, with less in it.
-            again = attempts > 1 or self._turns.hand.reconnected
+            again = attempts > 1 or self._runner.execution.reconnected
             recorded = self._recorded(plan) if again else ()
             self._apply(plan, recorded, complete=plan.complete or again)
 
-        return self._turns.take(plan, work)
+        return self._runner.run(plan, work)
 
     def _recorded(self, plan: SchemaPlan) -> frozenset[Key]:
         found = Identity(tenant_connection(), plan.schema).recorded()
-        if self._turns.hand.reconnected and (gone := plan.cohort.applied - found):
+        if self._runner.execution.reconnected and (gone := plan.cohort.applied - found):
             raise FewerRecords(
                 f"{len(gone)} migrations that were recorded when the release began are recorded no longer"
                 f" ({some([dotted(key) for key in sorted(gone)], 3)}): the server came back with less in it"
@@ -66,10 +66,10 @@ class Applier:
     def _apply(self, plan: SchemaPlan, recorded: Collection[Key], *, complete: bool) -> None:
         program, connection = self._program, tenant_connection()
         identity = Identity(connection, plan.schema)
-        run = SchemaRun(connection, identity, self._turns, recorded, unfinished=len(plan.unfinished))
-        session = self._session.used_by(program, self._turns.hand, listening=is_listened_to(program))
+        run = SchemaRun(connection, identity, self._runner, recorded, unfinished=len(plan.unfinished))
+        leaks = self._leaks.used_by(program, self._runner.execution, listening=is_listened_to(program))
         # As under `migrate`, no language is active.
-        with translation.override(None), session, run.wrapped():
+        with translation.override(None), leaks, run.wrapped():
             self._send(schema_pre_migration, "schema_pre_migration", plan.schema)
             self._enter(identity)
             self._before(identity)
@@ -94,12 +94,12 @@ class Applier:
         program = self._program
         if program.first is not None:
             with self._receiving():
-                receivers.before(identity, self._turns.terms.alias, program.first, program.migrations)
+                receivers.before(identity, self._runner.limits.alias, program.first, program.migrations)
 
     def _after(self, identity: Identity, migrations: list[Migration]) -> None:
         if self._program.final is not None:
             with self._receiving():
-                receivers.after(identity, self._turns.terms.alias, self._program.final, migrations)
+                receivers.after(identity, self._runner.limits.alias, self._program.final, migrations)
 
     def _unfinished(self, plan: SchemaPlan) -> Iterator[Migration]:
         """The migrations of an earlier run, whose receivers were not all called."""
@@ -117,7 +117,7 @@ class Applier:
         with tenant_connection().cursor():
             pass  # django-tenants sets the path for a cursor, and receivers may do without Django's
         yield
-        self._turns.hand.receivers += time.monotonic() - started
+        self._runner.execution.receivers += time.monotonic() - started
 
 
 def is_listened_to(program: Program) -> bool:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from django.conf import settings
 from django_tenants.migration_executors import get_executor
 
+from railway_release.engine.attempt import SchemaRunner
+from railway_release.engine.cancel_token import OwnCancelToken
 from railway_release.engine.compiled import CompiledEngine
-from railway_release.engine.engine import Engine, Terms
-from railway_release.engine.guard import OwnGuard
-from railway_release.engine.hand import Hand
-from railway_release.engine.turn import Turns
+from railway_release.engine.engine import Engine, ExecutionLimits
+from railway_release.engine.execution import Execution
 from railway_release.migrations.plan import Plan, Planner
 from railway_release.preflight.target import Target
 from railway_release.runtime.log import get_logger
@@ -18,10 +18,10 @@ from railway_release.verification.levels import unmigrated_apps_with_tables
 _ORDINARY_EXECUTORS = {"standard", "multiprocessing", "subprocess"}
 
 
-def turns_of(target: Target, guard: OwnGuard) -> Turns:
+def runner_of(target: Target, token: OwnCancelToken) -> SchemaRunner:
     """What all turns of this process have in common."""
     config = target.config
-    terms = Terms(
+    limits = ExecutionLimits(
         target.alias,
         target.application,
         config.lock_timeout,
@@ -29,28 +29,28 @@ def turns_of(target: Target, guard: OwnGuard) -> Turns:
         config.retry_for,
         config.grace,
         config.show_values,
-        guard.watch.pid,
+        token.monitor.pid,
     )
-    return Turns(terms, target.patience.budget, guard, Hand())
+    return SchemaRunner(limits, target.retry_policy.budget, token, Execution())
 
 
-def chosen_engine(target: Target, planner: Planner, plan: Plan, guard: OwnGuard) -> Engine:
+def chosen_engine(target: Target, planner: Planner, plan: Plan, token: OwnCancelToken) -> Engine:
     """The compiled one, unless only django-tenants' own machinery can do what was asked for or is in use."""
     config = target.config
-    turns = turns_of(target, guard)
+    runner = runner_of(target, token)
     bounds = f"lock_timeout {config.lock_timeout:g} s, statement_timeout {config.statement_timeout:g} s"
     reason = _why_stock(target, planner, plan)
     name = f"django-tenants ({reason})" if reason else "compiled plans"
     text = f"every migration runs with {bounds}, through {name}"
     get_logger().info("migrations.bounded", message=text, engine="stock" if reason else "compiled")
     if not reason:
-        return CompiledEngine(turns, guard, planner, target.looks, config.jobs)
+        return CompiledEngine(runner, token, planner, target.read_pool, config.jobs)
     # Its command takes its base class from the settings when it is imported.
     from railway_release.engine.stock import StockEngine  # noqa: PLC0415
 
     # What earlier runs have left to be finished is no work for migrate, which would not tell receivers of it.
     return StockEngine(
-        turns, guard, target.looks, CompiledEngine(turns, guard, planner, target.looks, jobs=1)
+        runner, token, target.read_pool, CompiledEngine(runner, token, planner, target.read_pool, jobs=1)
     )
 
 

@@ -10,17 +10,17 @@ from django.conf import settings
 
 from railway_release.engine import receivers
 from railway_release.engine.apply import Applier, is_listened_to
-from railway_release.engine.bounds import bounded_waits
+from railway_release.engine.attempt import SchemaRunner
+from railway_release.engine.cancel_token import OwnCancelToken
 from railway_release.engine.compile import Program, compiled
-from railway_release.engine.crew import CAN_FORK, Crew
-from railway_release.engine.guard import OwnGuard
-from railway_release.engine.session import Session
-from railway_release.engine.turn import Turns
+from railway_release.engine.leaks import LeakDetector
+from railway_release.engine.limits import bounded_waits
+from railway_release.engine.pool import CAN_FORK, WorkerPool
 from railway_release.migrations.outcome import Outcome
 from railway_release.migrations.plan import Cohort, Planner, SchemaPlan
 from railway_release.postgres.failures import describe
 from railway_release.postgres.server import narrowest_room
-from railway_release.preflight.looks import Looks
+from railway_release.preflight.read_pool import ReadPool
 from railway_release.runtime.cores import cores
 from railway_release.runtime.counting import Clock, counted
 from railway_release.runtime.log import get_logger
@@ -41,11 +41,13 @@ class Task:
 class CompiledEngine:
     """See engine.Engine."""
 
-    def __init__(self, turns: Turns, guard: OwnGuard, planner: Planner, looks: Looks, jobs: int) -> None:
-        self._turns = turns
-        self._guard = guard
+    def __init__(
+        self, runner: SchemaRunner, token: OwnCancelToken, planner: Planner, read_pool: ReadPool, jobs: int
+    ) -> None:
+        self._runner = runner
+        self._token = token
         self._planner = planner
-        self._looks = looks
+        self._read_pool = read_pool
         self._jobs_asked_for = jobs
         self._clock = Clock()
         # Those of the last wave; with each its cohort, whose place in memory is its key.
@@ -53,33 +55,33 @@ class CompiledEngine:
 
     def migrate(self, plans: Sequence[SchemaPlan], enough: Callable[[], bool]) -> Iterator[Outcome]:
         """In forked workers; in this process if one is enough and none of the user's code runs."""
-        self._guard.check()
-        with _taking_over(self._turns):
+        self._token.check()
+        with _taking_over(self._runner):
             jobs = self._jobs(len(plans))
-            session = Session()
+            leaks = LeakDetector()
             for wave in self._waves(plans):
                 if isinstance(wave, Outcome):
                     yield wave
                 else:
-                    yield from self._wave(wave, jobs, session, enough)
-                self._guard.check()
+                    yield from self._wave(wave, jobs, leaks, enough)
+                self._token.check()
                 if enough():
                     return
 
     def _wave(
-        self, tasks: Sequence[Task], jobs: int, session: Session, enough: Callable[[], bool]
+        self, tasks: Sequence[Task], jobs: int, leaks: LeakDetector, enough: Callable[[], bool]
     ) -> Iterator[Outcome]:
-        def take(number: int, turns: Turns) -> Outcome:
+        def run_task(number: int, runner: SchemaRunner) -> Outcome:
             task = tasks[number]
-            return Applier(task.program, turns, session).take(task.plan)
+            return Applier(task.program, runner, leaks).run(task.plan)
 
         plans = [task.plan for task in tasks]
-        crew = Crew(plans, take, self._turns, self._guard, self._looks, jobs=jobs)
+        pool = WorkerPool(plans, run_task, self._runner, self._token, self._read_pool, jobs=jobs)
         # The project's own code may do anything to its process, which must not be this one.
         if jobs > 1 or any(task.program.runs_code or is_listened_to(task.program) for task in tasks):
-            yield from crew.outcomes(enough)
+            yield from pool.outcomes(enough)
         else:
-            yield from crew.here(enough)
+            yield from pool.here(enough)
 
     def _waves(self, plans: Sequence[SchemaPlan]) -> Iterator[list[Task] | Outcome]:
         """As many cohorts at a time as fit into memory, in the order of the plans; what cannot be compiled
@@ -136,7 +138,7 @@ class CompiledEngine:
             get_logger().info("workers.none", message="one process migrates: only Linux can fork safely")
             return 1
         try:
-            room = self._looks.look(narrowest_room)
+            room = self._read_pool.read(narrowest_room)
         except Exception as error:  # noqa: BLE001 - a look that fails must not cost the schemas their turn
             text = f"one process migrates: the free connections could not be counted ({describe(error)})"
             get_logger().warning("workers.none", message=text)
@@ -164,7 +166,7 @@ def _uncompilable(plan: SchemaPlan, why: str) -> Outcome:
 
 
 @contextlib.contextmanager
-def _taking_over(turns: Turns) -> Iterator[None]:
+def _taking_over(runner: SchemaRunner) -> Iterator[None]:
     """Do what the migrate command does around a schema's migrations, for all of them."""
     receivers.register()
     tenant_connection().set_schema_to_public()  # where every schema's turn begins, also in the workers
@@ -173,7 +175,7 @@ def _taking_over(turns: Turns) -> Iterator[None]:
     # The path is set with each migration; django-tenants would send it with every single statement.
     setattr(settings, SETS_ONCE, True)
     try:
-        with receivers.without_djangos_own(), bounded_waits(turns.terms):
+        with receivers.without_djangos_own(), bounded_waits(runner.limits):
             yield
     finally:
         if previous is missing:

@@ -11,7 +11,7 @@ from railway_release.migrations.plan import SchemaPlan
 
 
 @dataclass(frozen=True)
-class Terms:
+class ExecutionLimits:
     """What every migration runs under; seconds."""
 
     alias: str

@@ -6,16 +6,16 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from functools import partial
 
-from railway_release.engine.engine import Terms
-from railway_release.engine.turn import NOT_ATOMIC, UNFINISHED
+from railway_release.engine.attempt import NOT_ATOMIC, UNFINISHED
+from railway_release.engine.engine import ExecutionLimits
 from railway_release.migrations.outcome import Key, Outcome, State, dotted
 from railway_release.migrations.plan import SchemaPlan
+from railway_release.postgres.batch_reader import BatchReader
 from railway_release.postgres.failures import describe
 from railway_release.postgres.records import records
 from railway_release.postgres.session import Connection
-from railway_release.postgres.sweep import Sweep
 from railway_release.postgres.terminate import end_sessions
-from railway_release.preflight.looks import Looks
+from railway_release.preflight.read_pool import ReadPool
 from railway_release.runtime.log import get_logger
 
 _SECONDS = 10.0  # for the server to end a session whose process is gone
@@ -32,14 +32,14 @@ class Loss:
     sessions: frozenset[int]  # process ids on the server
 
 
-Judge = Callable[[Loss, Terms, Looks], Outcome]  # what became of the schema of a lost worker
+Judge = Callable[[Loss, ExecutionLimits, ReadPool], Outcome]  # what became of the schema of a lost worker
 
 
-def outcome(loss: Loss, terms: Terms, looks: Looks) -> Outcome:
+def outcome(loss: Loss, limits: ExecutionLimits, read_pool: ReadPool) -> Outcome:
     """The schema's records say how far it came, once nothing is at work there any more."""
     name, steps = loss.plan.schema.name, loss.plan.cohort.steps
     try:
-        at_work, recorded, finished = looks.look(partial(_read, loss, terms), most=_SECONDS)
+        at_work, recorded, finished = read_pool.read(partial(_read, loss, limits), most=_SECONDS)
     except Exception as error:  # noqa: BLE001 - whatever it is, the others are to have their turn
         text = f"{loss.how}; how far it came cannot be read: {describe(error)}"
         return Outcome(name, "failed", message=text, hint="Run again.", attempts=1)
@@ -49,18 +49,18 @@ def outcome(loss: Loss, terms: Terms, looks: Looks) -> Outcome:
         text = f"{loss.how}, but everything is done"
         get_logger().warning("worker.lost", message=f"{name}: {text}", schema=name)
         return Outcome(name, "migrated", done, attempts=1, message=text)
-    text = _message(loss, terms, len(done), cut) + _still_at_work(at_work)
+    text = _message(loss, limits, len(done), cut) + _still_at_work(at_work)
     if loss.asked_for:
         return Outcome(name, "not reached", done, message=text, attempts=1)
     failed_at = dotted(cut) if cut else ""
     return Outcome(name, "failed", done, failed_at=failed_at, message=text, hint=_hint(loss, cut), attempts=1)
 
 
-def creation(loss: Loss, terms: Terms, looks: Looks) -> Outcome:
+def creation(loss: Loss, limits: ExecutionLimits, read_pool: ReadPool) -> Outcome:
     """The same where a schema was being created: its mark is there still, or nothing of it is."""
     name = loss.plan.schema.name
     try:
-        at_work = looks.look(partial(_end, loss, terms), most=_SECONDS)
+        at_work = read_pool.read(partial(_end, loss, limits), most=_SECONDS)
     except Exception as error:  # noqa: BLE001 - as above
         get_logger().warning("worker.session_awaited", message=f"{name}: {describe(error)}", schema=name)
         at_work = []
@@ -75,12 +75,12 @@ def _hint(loss: Loss, cut: Key | None) -> str:
     return NOT_ATOMIC if loss.loose else "Nothing is half done; run again."
 
 
-def _message(loss: Loss, terms: Terms, done: int, cut: Key | None) -> str:
+def _message(loss: Loss, limits: ExecutionLimits, done: int, cut: Key | None) -> str:
     number = len(loss.plan.cohort.steps)
     if loss.asked_for:
         what = dotted(cut) if cut else "what follows the last"
         return (
-            f"stopped after {done} of {number} migrations; {what} went on for {terms.grace:g} s (--grace), "
+            f"stopped after {done} of {number} migrations; {what} went on for {limits.grace:g} s (--grace), "
             "so its process was ended; nothing is half done"
         )
     if cut is None:
@@ -96,15 +96,17 @@ def _still_at_work(pids: Collection[int]) -> str:
     )
 
 
-def _read(loss: Loss, terms: Terms, connection: Connection) -> tuple[list[int], frozenset[Key], bool]:
+def _read(
+    loss: Loss, limits: ExecutionLimits, connection: Connection
+) -> tuple[list[int], frozenset[Key], bool]:
     """Sessions that do not end, what is recorded, and whether what follows the last record is done."""
     name = loss.plan.schema.name
-    at_work = _end(loss, terms, connection)
-    found = records(Sweep(connection), [name])
+    at_work = _end(loss, limits, connection)
+    found = records(BatchReader(connection), [name])
     if name in found.unreadable:
         raise RuntimeError(found.unreadable[name])
     return at_work, frozenset(found.histories.get(name, ())), name not in found.unfinished
 
 
-def _end(loss: Loss, terms: Terms, connection: Connection) -> list[int]:
-    return end_sessions(connection, terms.application, loss.sessions, _SECONDS)
+def _end(loss: Loss, limits: ExecutionLimits, connection: Connection) -> list[int]:
+    return end_sessions(connection, limits.application, loss.sessions, _SECONDS)

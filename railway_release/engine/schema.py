@@ -14,12 +14,12 @@ from django.db.migrations import operations
 from django_tenants.postgresql_backend.introspection import DatabaseSchemaIntrospection
 
 from railway_release.engine import receivers, statements
-from railway_release.engine.bounds import timeouts
+from railway_release.engine.attempt import SchemaRunner
+from railway_release.engine.buffer import StatementBuffer, holding_editor
 from railway_release.engine.compile import Action, Program, Rename, Step, Whole
-from railway_release.engine.guarding import guarded
-from railway_release.engine.hold import Hold, holding_editor
 from railway_release.engine.identity import Identity
-from railway_release.engine.turn import Turns
+from railway_release.engine.limits import timeouts
+from railway_release.engine.user_code import guarded
 from railway_release.migrations.outcome import Key, dotted
 from railway_release.migrations.rows import Rows
 from railway_release.migrations.shown import showing
@@ -40,17 +40,17 @@ class SchemaRun:
         self,
         connection: Any,
         identity: Identity,
-        turns: Turns,
+        runner: SchemaRunner,
         recorded: Collection[Key],
         *,
         unfinished: int,
     ) -> None:
         self._connection = connection
         self._identity = identity
-        self._turns = turns
-        self._hand = turns.hand
+        self._runner = runner
+        self._execution = runner.execution
         self._recorded = recorded
-        self._hold = Hold(connection, turns.hand, identity, timeouts(turns.terms))
+        self._hold = StatementBuffer(connection, runner.execution, identity, timeouts(runner.limits))
         # Done without a statement, as are all those of apps that do not belong here: their records wait for
         # the next transaction.
         self._carried: list[Step] = []
@@ -67,15 +67,15 @@ class SchemaRun:
         recorded = {*self._recorded}
         steps = [step for step in program.steps if not recorded.issuperset(step.records)]
         squashes = [key for key in program.records if key not in self._recorded]
-        self._hand.end(*(step.key for step in program.steps if step not in steps))
+        self._execution.end(*(step.key for step in program.steps if step not in steps))
         if followed or (program.rows if complete else program.new_rows):
             self._mark = self._unfinished + sum(len(step.records) for step in steps) + len(squashes)
         for step in steps:
-            with self._turns.guard.beginning():
-                self._hand.begin(step.key, atomic=step.atomic)
+            with self._runner.token.beginning():
+                self._execution.begin(step.key, atomic=step.atomic)
             self._step(step, last=step is steps[-1] and not squashes)
         self._settle(*squashes, last=True)
-        if rows := program.rows if complete or self._hand.contents_changed else program.new_rows:
+        if rows := program.rows if complete or self._execution.contents_changed else program.new_rows:
             self._complete_rows(rows, program, last=not followed)
 
     def wrapped(self) -> contextlib.AbstractContextManager[None]:
@@ -94,22 +94,22 @@ class SchemaRun:
         try:
             self._in_transaction(step, closed=step.plain, last=last)
         except DatabaseError as error:
-            known = self._hand.statement or not step.plain or sqlstate(error) == statements.ENDED
-            if known or is_transient(error) or self._turns.guard.stopping:
+            known = self._execution.statement or not step.plain or sqlstate(error) == statements.ENDED
+            if known or is_transient(error) or self._runner.token.stopping:
                 raise
             # The server did not say which of the statements it was, so they go once more, one by one.
             self._connection.close()
             self._in_transaction(step, closed=False, last=last)
 
     def _in_transaction(self, step: Step, *, closed: bool, last: bool) -> None:
-        hold, foreign = self._hold, step.runs_sql or step.runs_code
+        buffer, foreign = self._hold, step.runs_sql or step.runs_code
         with (
-            hold.transaction(closed=closed, watched=foreign),
+            buffer.transaction(closed=closed, watched=foreign),
             self._looking(plainly=step.plain),
         ):
             self._act_all(step)
             # By now the deferred statements of the editor have been sent, or wait.
-            nothing_to_do = hold.untouched
+            nothing_to_do = buffer.untouched
             if not nothing_to_do:
                 self._record(*self._carried, step, last=last, foreign=foreign)
         if nothing_to_do:
@@ -144,7 +144,7 @@ class SchemaRun:
         self._connection.ensure_connection()
         raw = self._connection.connection
         while not fetch(raw, statements.TRY_ALONE)[0][0]:
-            with self._turns.guard.beginning():
+            with self._runner.token.beginning():
                 time.sleep(_ASK_EVERY_SECONDS)
         yield
         # After an error the connection is closed, and the lock goes with it.
@@ -176,7 +176,7 @@ class SchemaRun:
 
     def _committed(self, *steps: Step, squashes: tuple[Key, ...] = ()) -> None:
         self._carried = []
-        self._hand.end(*(step.key for step in steps), *squashes)
+        self._execution.end(*(step.key for step in steps), *squashes)
         schema = self._identity.schema.name
         for step in steps:
             name = dotted(step.key)

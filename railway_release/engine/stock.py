@@ -16,57 +16,61 @@ from django_tenants.migration_executors.base import run_migrations
 from django_tenants.signals import schema_migrated, schema_pre_migration
 
 from railway_release.engine import statements
-from railway_release.engine.bounds import bounded_waits, timeouts
+from railway_release.engine.attempt import SchemaRunner
+from railway_release.engine.cancel_token import OwnCancelToken
 from railway_release.engine.command import Command, install, is_nested
-from railway_release.engine.crew import Crew
 from railway_release.engine.engine import Engine
-from railway_release.engine.guard import OwnGuard
-from railway_release.engine.guarding import guarded
 from railway_release.engine.identity import Identity, execute
-from railway_release.engine.turn import Turns
+from railway_release.engine.limits import bounded_waits, timeouts
+from railway_release.engine.pool import WorkerPool
+from railway_release.engine.user_code import guarded
 from railway_release.migrations.outcome import Key, Outcome
 from railway_release.migrations.plan import SchemaPlan
 from railway_release.postgres.lock import MARK_AS_NOT_ATOMIC, NO_LONGER_NOT_ATOMIC
 from railway_release.postgres.records import mark
-from railway_release.preflight.looks import Looks
+from railway_release.preflight.read_pool import ReadPool
 from railway_release.topology import tenant_connection
 
 
 class StockEngine:
     """See engine.Engine; `finishing` is given the schemas in which no migration is pending."""
 
-    def __init__(self, turns: Turns, guard: OwnGuard, looks: Looks, finishing: Engine) -> None:
-        self._turns = turns
-        self._guard = guard
-        self._looks = looks
+    def __init__(
+        self, runner: SchemaRunner, token: OwnCancelToken, read_pool: ReadPool, finishing: Engine
+    ) -> None:
+        self._runner = runner
+        self._token = token
+        self._read_pool = read_pool
         self._finishing = finishing
 
     def migrate(self, plans: Sequence[SchemaPlan], enough: Callable[[], bool]) -> Iterator[Outcome]:
         """One schema after the other, in a process of their own."""
         pending = [plan for plan in plans if plan.pending]
 
-        def take(number: int, turns: Turns) -> Outcome:
-            return turns.take(pending[number], partial(_migrate, pending[number], turns))
+        def run_task(number: int, runner: SchemaRunner) -> Outcome:
+            return runner.run(pending[number], partial(_migrate, pending[number], runner))
 
         if rest := [plan for plan in plans if not plan.pending]:
             yield from self._finishing.migrate(rest, enough)
-        self._guard.check()
+        self._token.check()
         if pending and not enough():
-            with bounded_waits(self._turns.terms):
-                yield from Crew(pending, take, self._turns, self._guard, self._looks).outcomes(enough)
-            self._guard.check()
+            with bounded_waits(self._runner.limits):
+                yield from WorkerPool(pending, run_task, self._runner, self._token, self._read_pool).outcomes(
+                    enough
+                )
+            self._token.check()
 
 
-def _migrate(plan: SchemaPlan, turns: Turns) -> None:
+def _migrate(plan: SchemaPlan, runner: SchemaRunner) -> None:
     def count(execute: Callable[..., Any], sql: str, *rest: Any) -> Any:
-        turns.hand.send(str(sql))
+        runner.execution.send(str(sql))
         return execute(sql, *rest)
 
-    run = _Run(plan, turns)
+    run = _Run(plan, runner)
     with tenant_connection().execute_wrapper(count), install(run), run.putting_back():
         run_migrations(
             (),
-            _options(turns.terms.alias, plan.cohort.target),
+            _options(runner.limits.alias, plan.cohort.target),
             "release",
             plan.schema.name,
             tenant_type=plan.schema.type,
@@ -78,14 +82,14 @@ def _migrate(plan: SchemaPlan, turns: Turns) -> None:
 class _Run:
     """One schema's migrations, each of them in the schema that it is meant for."""
 
-    def __init__(self, plan: SchemaPlan, turns: Turns) -> None:
+    def __init__(self, plan: SchemaPlan, runner: SchemaRunner) -> None:
         self._plan = plan
-        self._turns = turns
+        self._runner = runner
         self._identity = Identity(tenant_connection(), plan.schema)
         self.role = self._identity.role
         self.marked = bool(plan.unfinished)  # as not finished
         # What SQL of the user's own may have set for the session.
-        self._settings = f"{statements.OWN_DEFAULTS}; {timeouts(turns.terms)}; {self.role}"
+        self._settings = f"{statements.OWN_DEFAULTS}; {timeouts(runner.limits)}; {self.role}"
 
     @contextlib.contextmanager
     def putting_back(self) -> Iterator[None]:
@@ -111,8 +115,8 @@ class _Run:
 
     def begin(self, migration: Migration) -> None:
         """Whatever came before has left behind, it works in its own schema, on the terms of the release."""
-        with self._turns.guard.beginning():
-            self._turns.hand.begin(self._key(migration), atomic=bool(migration.atomic))
+        with self._runner.token.beginning():
+            self._runner.execution.begin(self._key(migration), atomic=bool(migration.atomic))
         self._identity.take_on()
         execute(self._settings if migration.atomic else f"{self._settings}; {MARK_AS_NOT_ATOMIC}")
         migration.__dict__["apply"] = partial(self._apply, migration, migration.apply)
@@ -121,7 +125,7 @@ class _Run:
         """Its record is committed."""
         if not migration.atomic:
             execute(NO_LONGER_NOT_ATOMIC)
-        self._turns.hand.end(self._key(migration))
+        self._runner.execution.end(self._key(migration))
 
     def _apply(
         self,

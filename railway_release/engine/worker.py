@@ -27,10 +27,10 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.signals import connection_created
 from structlog.typing import EventDict, WrappedLogger
 
-from railway_release.engine.bounds import server_pid
+from railway_release.engine.attempt import SchemaRunner, Stopped
 from railway_release.engine.channel import Channel
-from railway_release.engine.hand import Hand
-from railway_release.engine.turn import Stopped, Turns
+from railway_release.engine.execution import Execution
+from railway_release.engine.limits import server_pid
 from railway_release.migrations.outcome import Key, Outcome
 from railway_release.postgres.retry import Budget
 from railway_release.postgres.session import cut_all
@@ -38,17 +38,19 @@ from railway_release.runtime import log
 from railway_release.runtime.redact import redact
 
 # One schema's turn: its number, which both sides know it by, and the terms of this process.
-Take = Callable[[int, Turns], Outcome]
+RunTask = Callable[[int, SchemaRunner], Outcome]
 
 
 class Worker:
     """Lives in the child process; `inherited` are the descriptors that belong to the parent."""
 
-    def __init__(self, channel: Channel, take: Take, turns: Turns, inherited: tuple[int, ...]) -> None:
+    def __init__(
+        self, channel: Channel, run_task: RunTask, runner: SchemaRunner, inherited: tuple[int, ...]
+    ) -> None:
         self._channel = channel
-        self._take_turn = take
-        self._guard = _WorkerGuard(channel)
-        self._turns = replace(turns, guard=self._guard, hand=Hand(self._hold))
+        self._run_task = run_task
+        self._token = _WorkerCancelToken(channel)
+        self._runner = replace(runner, token=self._token, execution=Execution(self._hold))
         self._inherited = inherited
         self._queue: queue.SimpleQueue[tuple[int, float] | None] = queue.SimpleQueue()
         self._draining = False
@@ -65,7 +67,7 @@ class Worker:
         threading.Thread(target=self._listen, name="tasks", daemon=True).start()
         while (given := self._queue.get()) is not None:
             number, budget = given
-            if self._draining or self._guard.stopping:
+            if self._draining or self._token.stopping:
                 self._channel.send("returned", number=number)
             else:
                 self._take(number, Budget(max(0.0, budget - self._spent)))
@@ -73,7 +75,7 @@ class Worker:
     def _take(self, number: int, budget: Budget) -> None:
         given = budget.left
         self._may_go_on.clear()
-        outcome = self._take_turn(number, replace(self._turns, budget=budget))
+        outcome = self._run_task(number, replace(self._runner, budget=budget))
         if self._in_child:
             _leave()
         spent = given - budget.left
@@ -85,10 +87,10 @@ class Worker:
     def _listen(self) -> None:
         for kind, content in self._channel.messages():
             if kind == "abort":
-                self._guard.stop(cancelling=False)
+                self._token.stop(cancelling=False)
                 cut_all()
             elif kind == "stop":
-                self._guard.stop(cancelling=True)
+                self._token.stop(cancelling=True)
             elif kind == "drain":
                 self._draining = True
             elif kind == "go on":
@@ -100,7 +102,7 @@ class Worker:
                 break
         else:
             # The parent is gone, and with it whoever would have told the user: no next migration.
-            self._guard.stop(cancelling=False)
+            self._token.stop(cancelling=False)
         self._may_go_on.set()
         self._queue.put(None)
 
@@ -109,11 +111,11 @@ class Worker:
 
     def _connected(self, connection: BaseDatabaseWrapper, **_: Any) -> None:
         """Only the tenants' database is our business; and of a migration's own threads only what to end."""
-        if connection.alias != self._turns.terms.alias or self._in_child:
+        if connection.alias != self._runner.limits.alias or self._in_child:
             return
         thread = threading.current_thread()
         if thread is threading.main_thread():
-            self._guard.connection = connection.connection
+            self._token.connection = connection.connection
         self._channel.send("connected", thread=thread.ident, pid=server_pid(connection))
 
     def _forward(self, _: WrappedLogger, method: str, event: EventDict) -> EventDict:
@@ -131,13 +133,13 @@ class Worker:
         self._in_child = True
         self._channel.unlock()
         nothing = os.open(os.devnull, os.O_RDWR)
-        for descriptor in (*self._inherited, self._channel.fileno(), *self._guard.descriptors()):
+        for descriptor in (*self._inherited, self._channel.fileno(), *self._token.descriptors()):
             with contextlib.suppress(OSError):  # closed meanwhile
                 os.dup2(nothing, descriptor)
-        self._guard.part()
+        self._token.part()
 
 
-class _WorkerGuard:
+class _WorkerCancelToken:
     """See guard.Guard."""
 
     def __init__(self, channel: Channel) -> None:

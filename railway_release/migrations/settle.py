@@ -13,9 +13,9 @@ from dataclasses import dataclass
 
 from railway_release.migrations.plan import History, SchemaPlan
 from railway_release.postgres import catalog
+from railway_release.postgres.batch_reader import BatchReader
 from railway_release.postgres.records import Record, records
 from railway_release.postgres.session import Connection
-from railway_release.postgres.sweep import Sweep
 
 
 def suspects(
@@ -39,7 +39,7 @@ def suspects(
 
 
 @dataclass(frozen=True)
-class Patience:
+class RetryPolicy:
     """How a schema proves that nobody is making it; seconds."""
 
     apart: float  # between two equal reads
@@ -47,27 +47,27 @@ class Patience:
 
 
 def settled(
-    connection: Connection, names: Collection[str], seen: History, seen_at: float, patience: Patience
+    connection: Connection, names: Collection[str], seen: History, seen_at: float, retry_policy: RetryPolicy
 ) -> tuple[frozenset[str], History]:
     """Those whose records equal what was `seen`, while no other session changes them; and the new records.
 
     Sleeps until `patience.apart` seconds have passed since `seen_at`, a time.monotonic().
     """
-    time.sleep(max(0.0, seen_at + patience.apart - time.monotonic()))
-    busy, with_records = catalog.states(connection, names, patience.application)
-    now = records(Sweep(connection), names, with_records).histories
+    time.sleep(max(0.0, seen_at + retry_policy.apart - time.monotonic()))
+    busy, with_records = catalog.states(connection, names, retry_policy.application)
+    now = records(BatchReader(connection), names, with_records).histories
     return frozenset(name for name in names if name not in busy and now.get(name) == seen.get(name)), now
 
 
 def wait_until_settled(
-    connection: Connection, names: Collection[str], patience: Patience, deadline: float
+    connection: Connection, names: Collection[str], retry_policy: RetryPolicy, deadline: float
 ) -> dict[str, tuple[Record, ...]]:
     """The records of the schemas that settle before `deadline`; the others are still being made."""
-    seen: History = records(Sweep(connection), names).histories
+    seen: History = records(BatchReader(connection), names).histories
     seen_at = time.monotonic()
     ready: dict[str, tuple[Record, ...]] = {}
     while waiting := set(names) - set(ready):
-        calm, seen = settled(connection, waiting, seen, seen_at, patience)
+        calm, seen = settled(connection, waiting, seen, seen_at, retry_policy)
         seen_at = time.monotonic()
         ready |= {name: seen[name] for name in calm}
         if seen_at >= deadline:

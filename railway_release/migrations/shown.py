@@ -271,8 +271,8 @@ class Together(ProjectState):
         finally:
             for stub in stubs:
                 stub.given = None
-            for looks in given.values():
-                looks.put_back()
+            for read_pool in given.values():
+                read_pool.put_back()
 
 
 def _sides(

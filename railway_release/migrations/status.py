@@ -15,7 +15,7 @@ Kind = tuple[bool, str | None]  # whether it is the shared schema, and the tenan
 
 
 @dataclass(frozen=True)
-class Standing:
+class SchemaStatus:
     """What the records of a schema amount to, beside the files."""
 
     recorded: tuple[Key, ...]  # every record, sorted
@@ -38,12 +38,12 @@ class Group:
     role: Literal["shared", "tenant", "template"]
     type: str | None
     schemas: tuple[str, ...]
-    standing: Standing
+    status: SchemaStatus
 
     @property
     def pending(self) -> tuple[Key, ...]:
         """What is still to be applied."""
-        return self.standing.pending
+        return self.status.pending
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ class Status:
 
     def marks(self, key: Key) -> tuple[Mark, ...]:
         """How far this migration is in each group."""
-        return tuple(group.standing.mark(key) for group in self.groups)
+        return tuple(group.status.mark(key) for group in self.groups)
 
     def has_tables(self, group: Group, app: str) -> bool:
         """Whether the app's migrations do anything there but being recorded, as far as can be told."""
@@ -80,7 +80,7 @@ class Status:
         """In how many schemas each stale record is."""
         counts: dict[Key, int] = defaultdict(int)
         for group in self.groups:
-            for key in group.standing.stale:
+            for key in group.status.stale:
                 counts[key] += len(group.schemas)
         return dict(sorted(counts.items()))
 
@@ -114,17 +114,17 @@ class Status:
 
 
 def _group_as_dict(group: Group) -> dict[str, Any]:
-    standing = group.standing
+    status = group.status
     return {
         "role": group.role,
         "type": group.type,
         "schemas": list(group.schemas),
-        "pending": [dotted(key) for key in standing.pending],
-        "ahead": [dotted(key) for key in standing.ahead],
-        "stale": [dotted(key) for key in standing.stale],
-        "in_part": [dotted(key) for key in sorted(standing.held_in_part)],
-        "inconsistency": standing.inconsistency,
-        "applied": _by_app(standing.recorded),
+        "pending": [dotted(key) for key in status.pending],
+        "ahead": [dotted(key) for key in status.ahead],
+        "stale": [dotted(key) for key in status.stale],
+        "in_part": [dotted(key) for key in sorted(status.held_in_part)],
+        "inconsistency": status.inconsistency,
+        "applied": _by_app(status.recorded),
     }
 
 

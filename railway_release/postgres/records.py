@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeVar
 
+from railway_release.postgres.batch_reader import BatchReader
 from railway_release.postgres.catalog import schemas_with_records
-from railway_release.postgres.sweep import Sweep
 
 Record = tuple[str, str]  # app label and migration name
 T = TypeVar("T")
@@ -45,17 +45,19 @@ class Records:
     unfinished: Mapping[str, tuple[Record, ...]]  # what a run has recorded and not seen to its end
 
 
-def records(sweep: Sweep, schemas: Collection[str], with_records: Collection[str] | None = None) -> Records:
+def records(
+    reader: BatchReader, schemas: Collection[str], with_records: Collection[str] | None = None
+) -> Records:
     """The migration records of each schema; schemas without django_migrations have none."""
     if with_records is None:
-        with_records = schemas_with_records(sweep.connection)
+        with_records = schemas_with_records(reader.connection)
     unreadable: dict[str, str] = {}
     read: dict[str, tuple[Record, ...]] = {}
     known: dict[str, tuple[Record, ...]] = {}
     fresh: set[str] = set()
     marks: dict[str, str] = {}
     asked = sorted(set(with_records) & set(schemas))
-    for members, of_late, marked, text in sweep.ask(
+    for members, of_late, marked, text in reader.ask(
         asked, _RECORDS, unreadable, _ALIKE, locks=_LOCKS_OF_RECORDS
     ):
         read |= dict.fromkeys(members, known.setdefault(text, _history(text)))
@@ -81,7 +83,7 @@ class ContentRows:
 
 
 def content_rows(
-    sweep: Sweep, schemas: Collection[str], there: Mapping[str, Collection[str]]
+    reader: BatchReader, schemas: Collection[str], there: Mapping[str, Collection[str]]
 ) -> dict[str, ContentRows]:
     """The content types and permissions of each schema; equal ones are one shared object.
 
@@ -100,13 +102,13 @@ def content_rows(
         one = ContentRows(frozenset(found), with_permissions[schema])
         return known.setdefault(one, one)  # the digests of equal ones differ with the ids
 
-    asking = sweep.ask(asked, partial(select, names=False), {}, locks=_LOCKS_OF_CONTENTS)
+    asking = reader.ask(asked, partial(select, names=False), {}, locks=_LOCKS_OF_CONTENTS)
     digests = {schema: (digest, with_permissions[schema]) for schema, digest, _ in asking}
-    return _one_of_each(sweep, digests, partial(select, names=True), rows)
+    return _one_of_each(reader, digests, partial(select, names=True), rows)
 
 
 def _one_of_each(
-    sweep: Sweep, digests: dict[str, Any], select: Callable[[str], str], make: Callable[[str, Any], T]
+    reader: BatchReader, digests: dict[str, Any], select: Callable[[str], str], make: Callable[[str, Any], T]
 ) -> dict[str, T]:
     """What each schema holds, read from one of those with the same digest.
 
@@ -118,7 +120,7 @@ def _one_of_each(
         kinds = {schema: kind for (_, kind), schema in unread.items()}
         for schema in kinds:
             del digests[schema]
-        for schema, digest, content in sweep.ask(sorted(kinds), select, {}, locks=_LOCKS_OF_CONTENTS):
+        for schema, digest, content in reader.ask(sorted(kinds), select, {}, locks=_LOCKS_OF_CONTENTS):
             digests[schema] = digest, kinds[schema]
             found[digests[schema]] = make(schema, content)
     return {schema: found[digest] for schema, digest in digests.items()}

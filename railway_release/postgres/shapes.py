@@ -10,10 +10,10 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 
+from railway_release.postgres.batch_reader import BatchReader
 from railway_release.postgres.session import Connection, fetch
 from railway_release.postgres.shape import Check, Column, ForeignKey, Index, Part, Shape, Unique
 from railway_release.postgres.shape_queries import DETAILS, DIGESTS, GROUPS, OBJECTS, TABLES
-from railway_release.postgres.sweep import Sweep
 
 Depth = Literal["columns", "models", "everything"]  # the second is all that models tell of
 T = TypeVar("T")
@@ -40,7 +40,7 @@ class Alike:
 
 
 def read(
-    sweep: Sweep, schemas: Iterable[str], depth: Depth, tables: Collection[str] | None = None
+    reader: BatchReader, schemas: Iterable[str], depth: Depth, tables: Collection[str] | None = None
 ) -> list[Alike]:
     """The tables and views of these schemas, all or those of some names.
 
@@ -48,10 +48,10 @@ def read(
     """
     names = sorted(schemas)
     if len(names) <= _FEW or tables is not None:
-        return _each(sweep.connection, names, depth, tables)
+        return _each(reader.connection, names, depth, tables)
     parts = [DIGESTS[name] for name in _PARTS[depth]]
-    groups = _groups(sweep, names, GROUPS.format(digests=" UNION ALL ".join(parts)))
-    shapes = _shapes(sweep.connection, [example for _, example in groups.values()], depth)
+    groups = _groups(reader, names, GROUPS.format(digests=" UNION ALL ".join(parts)))
+    shapes = _shapes(reader.connection, [example for _, example in groups.values()], depth)
     return [
         Alike(name, tuple(members), shapes(example, is_table))
         for (name, _, is_table), (members, example) in groups.items()
@@ -68,10 +68,10 @@ def _each(
     return [Alike(name, (schema,), shapes(oid, is_table)) for schema, name, is_table, oid in found]
 
 
-def _groups(sweep: Sweep, schemas: Sequence[str], select: str) -> dict[Any, tuple[list[str], int]]:
+def _groups(reader: BatchReader, schemas: Sequence[str], select: str) -> dict[Any, tuple[list[str], int]]:
     """The schemas with equal tables, and one of these tables, by name, digest and kind."""
     found: dict[Any, tuple[list[str], int]] = {}
-    for rows in sweep.divide(schemas, lambda connection, some: fetch(connection, select, (list(some),))):
+    for rows in reader.divide(schemas, lambda connection, some: fetch(connection, select, (list(some),))):
         for *key, members, example in rows:
             found.setdefault(tuple(key), ([], example))[0].extend(members)
     return found

@@ -17,7 +17,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class Patience:
+class RetryPolicy:
     """How long a database that has answered once is waited for when it no longer does."""
 
     budget: Budget  # of the whole release
@@ -28,9 +28,9 @@ class Patience:
         """Seconds to be spent now."""
         return min(self.seconds, self.budget.left)
 
-    def at_most(self, seconds: float) -> Patience:
+    def at_most(self, seconds: float) -> RetryPolicy:
         """The same budget, and less at a time."""
-        return Patience(self.budget, min(self.seconds, seconds))
+        return RetryPolicy(self.budget, min(self.seconds, seconds))
 
     def retrying(
         self, work: Callable[[], T], *, event: str, may_pass: Callable[[BaseException], bool] = is_transient
@@ -71,7 +71,7 @@ def wait_for_database(connect: Connect, host: str, platform: Platform, seconds: 
         raise _explained(error, host, seconds) from None
 
 
-def patiently(connect: Connect, patience: Patience) -> Connect:
+def reconnecting(connect: Connect, retry_policy: RetryPolicy) -> Connect:
     """Connects once more to a database that has answered before; too many connections pass, too.
 
     What is returned raises DatabaseLost when the server refuses, or when time is over.
@@ -79,7 +79,7 @@ def patiently(connect: Connect, patience: Patience) -> Connect:
 
     def reconnect() -> Connection:
         try:
-            return patience.retrying(connect, event="database.retried", may_pass=_may_pass)
+            return retry_policy.retrying(connect, event="database.retried", may_pass=_may_pass)
         except DatabaseLost:
             raise
         except Exception as error:

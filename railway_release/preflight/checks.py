@@ -34,7 +34,7 @@ def connect(target: Target) -> None:
     @functools.cache
     def wait() -> None:
         host, seconds = target.choice.host, target.config.connect_timeout
-        target.looks.begin(lambda connect: wait_for_database(connect, host, target.platform, seconds))
+        target.read_pool.begin(lambda connect: wait_for_database(connect, host, target.platform, seconds))
 
     _tell(target.choice)
     _check_engine(target.choice)
@@ -46,7 +46,7 @@ def connect(target: Target) -> None:
     wait()
     log.take_over_stdlib(target.config.log_level)
     database.apply(target.choice, settings.DATABASES, target.application)
-    if not target.looks.server.pooled:
+    if not target.read_pool.server.pooled:
         database.begin_in_time_zone(connections[target.alias])
     _check_project(target.alias)
     _check_hook(target.config.backup_hook)
@@ -54,11 +54,11 @@ def connect(target: Target) -> None:
 
 def check_server(target: Target) -> None:
     """The server can be used by this Django, and is the one that the settings mean."""
-    _check_version(target.looks.server.version, target.alias)
+    _check_version(target.read_pool.server.version, target.alias)
     if not target.choice.from_settings:
         own = database.connector(target.of_settings, target.application)
         table = _tenant_table()
-        target.looks.look(
+        target.read_pool.read(
             lambda connection: database.check_same_database(
                 target.choice, target.of_settings, connection, own, table
             )
@@ -67,7 +67,7 @@ def check_server(target: Target) -> None:
 
 def check_writable(target: Target) -> None:
     """What only a writer needs: a server that takes writes, no transaction pooler, clean system checks."""
-    if target.config.pooler != "session" and target.looks.server.pooled:
+    if target.config.pooler != "session" and target.read_pool.server.pooled:
         raise PoolerFound(
             f"A connection pooler stands between this process and the server (URL from "
             f"{target.choice.why}). In transaction mode a statement may run in another tenant's schema.",

@@ -17,8 +17,8 @@ from django.db.utils import ConnectionHandler
 
 from railway_release.errors import DatabaseUrlUnusable, OtherDatabase
 from railway_release.postgres.session import Connect, Connection, fetch
-from railway_release.preflight.looks import prepare
 from railway_release.preflight.project import blaming_the_project
+from railway_release.preflight.read_pool import prepare
 from railway_release.runtime.log import get_logger
 from railway_release.runtime.redact import redact
 

@@ -15,7 +15,7 @@ _PLENTY = 8
 
 def check(target: Target) -> None:
     """Raises ServerReadOnly or ConnectionsTooFew."""
-    hindrances, room = target.looks.look(hindrances_and_room)
+    hindrances, room = target.read_pool.read(hindrances_and_room)
     found = {one.name: one for one in hindrances}
     if found.pop("in_hot_standby", None):
         raise ServerReadOnly(
@@ -29,7 +29,7 @@ def check(target: Target) -> None:
             f"If that is not on purpose: {read_only.change}",
         )
     _check_room(room)
-    target.looks.single = room.free < _PLENTY
+    target.read_pool.single = room.free < _PLENTY
     if found:
         _tell_what_is_lifted([*found.values()])
 

@@ -13,11 +13,11 @@ from railway_release.config.options import near_misses
 from railway_release.errors import InvalidConfiguration, SettingsFailed
 from railway_release.postgres.retry import Budget
 from railway_release.postgres.session import Connect, Connection
-from railway_release.postgres.wait import Patience, patiently
+from railway_release.postgres.wait import RetryPolicy, reconnecting
 from railway_release.preflight import database
 from railway_release.preflight.database import Choice
-from railway_release.preflight.looks import Looks
 from railway_release.preflight.project import Project, find, load_settings
+from railway_release.preflight.read_pool import ReadPool
 from railway_release.runtime import log
 from railway_release.runtime.platform import Platform
 from railway_release.runtime.redact import redact
@@ -34,8 +34,8 @@ class Target:
     choice: Choice
     of_settings: Choice  # what the settings said before the choice was put in their place
     run_id: str
-    patience: Patience  # with a database that no longer answers
-    looks: Looks
+    retry_policy: RetryPolicy  # with a database that no longer answers
+    read_pool: ReadPool
 
     @property
     def alias(self) -> str:
@@ -49,7 +49,9 @@ class Target:
 
     def connector(self, purpose: str) -> Connect:
         """Opens plain connections, waiting for each if need be; the purpose shows in application_name."""
-        return patiently(database.connector(self.choice, f"{self.application} {purpose}"), self.patience)
+        return reconnecting(
+            database.connector(self.choice, f"{self.application} {purpose}"), self.retry_policy
+        )
 
     def settings_connector(self, purpose: str) -> Connect:
         """For the connection that the settings name, which the application uses; it may be out of reach."""
@@ -83,14 +85,14 @@ def load(flags: Mapping[str, Any], environ: MutableMapping[str, str], invocation
     choice = database.noticing_silence(choice, config.peer_timeout)
     of_settings = Choice(alias, dict(settings.DATABASES.get(alias) or {}), "settings")
     of_settings = database.noticing_silence(of_settings, config.peer_timeout)
-    patience = Patience(Budget(config.retry_total), config.retry_for)
+    retry_policy = RetryPolicy(Budget(config.retry_total), config.retry_for)
 
     def connect() -> Connection:
         # The backend may define models, so it cannot be loaded before Django is set up.
         return database.connector(choice, f"{_application(run_id)} read")()
 
-    looks = Looks(connect, patience, config.peer_timeout, invocation.interrupts)
-    return Target(config, invocation.platform, project, choice, of_settings, run_id, patience, looks)
+    read_pool = ReadPool(connect, retry_policy, config.peer_timeout, invocation.interrupts)
+    return Target(config, invocation.platform, project, choice, of_settings, run_id, retry_policy, read_pool)
 
 
 def _application(run_id: str) -> str:

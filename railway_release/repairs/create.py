@@ -27,7 +27,7 @@ from django_tenants.utils import (
 from railway_release.engine.identity import Identity
 from railway_release.postgres.failures import describe
 from railway_release.postgres.session import literal, quote
-from railway_release.repairs.mend import NotMended
+from railway_release.repairs.apply import NotRepaired
 from railway_release.runtime.log import get_logger
 from railway_release.topology import Schema, tenant_connection
 from railway_release.verification.findings import CREATING
@@ -65,7 +65,7 @@ def make(name: str) -> None:
     tenant = _tenant(name)
     _check_schema_name(name)
     if has_multi_type_tenants() and tenant.get_tenant_type() not in get_tenant_types():
-        raise NotMended(f"not created: its type {tenant.get_tenant_type()!r} is not in TENANT_TYPES")
+        raise NotRepaired(f"not created: its type {tenant.get_tenant_type()!r} is not in TENANT_TYPES")
     with _cursor() as cursor:
         if not schema_exists(name, tenant_connection().alias):
             cursor.execute(f"CREATE SCHEMA {quote(name)}; {_comment(name, literal(CREATING))}")
@@ -105,7 +105,7 @@ def _tenant(name: str) -> Any:
     try:
         return rows.get(schema_name=name)
     except get_tenant_model().DoesNotExist:
-        raise NotMended("its row is gone by now") from None
+        raise NotRepaired("its row is gone by now") from None
 
 
 def _identity() -> Identity:

@@ -8,8 +8,8 @@ from functools import cached_property
 
 from railway_release.migrations.outcome import Key
 from railway_release.migrations.plan import History, SchemaPlan
+from railway_release.postgres.batch_reader import BatchReader
 from railway_release.postgres.shape import Check, ForeignKey, Index, Recipe, Shape, Unique
-from railway_release.postgres.sweep import Sweep
 from railway_release.verification import findings
 from railway_release.verification.differences import without
 from railway_release.verification.expectations import Expectations, Tables
@@ -32,8 +32,8 @@ class Proof:
 class Prover:
     """Compares schemas with what would be expected of them with a migration's record, and without."""
 
-    def __init__(self, sweep: Sweep, levels: Levels, history: History) -> None:
-        self._sweep = sweep
+    def __init__(self, reader: BatchReader, levels: Levels, history: History) -> None:
+        self._reader = reader
         self._levels = levels
         self._history = history
         self._known: dict[tuple[tuple[Key, ...], tuple[Key, ...]], Expectations] = {}
@@ -65,7 +65,7 @@ class Prover:
         """The schema as it would be judged with these records."""
         expectations = self._expectations(schema, tuple(records))
         (one,) = [each for each in expectations.levels.plan.schemas if each.schema.name == schema]
-        return _View(one, expectations, self._sweep)
+        return _View(one, expectations, self._reader)
 
     def _expectations(self, schema: str, records: tuple[Key, ...]) -> Expectations:
         """The same for all schemas whose records are the same as this one's."""
@@ -83,7 +83,7 @@ class _View:
 
     plan: SchemaPlan
     expectations: Expectations
-    sweep: Sweep
+    reader: BatchReader
 
     @cached_property
     def tables(self) -> Tables:
@@ -101,7 +101,7 @@ class _View:
 
     @cached_property
     def _structure(self) -> Structure:
-        return Structure(self.sweep, self.expectations, [self.plan], "models")
+        return Structure(self.reader, self.expectations, [self.plan], "models")
 
 
 def _made(before: Tables, view: _View) -> Iterator[str]:

@@ -6,8 +6,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from railway_release.postgres.batch_reader import BatchReader
 from railway_release.postgres.session import quote
-from railway_release.postgres.sweep import Sweep
 from railway_release.verification.findings import COLUMN_MISSING, MASKED
 from railway_release.verification.structure import Deviation
 
@@ -20,7 +20,7 @@ class Rows:
     in_shared: Mapping[str, int | str]  # how many hide behind a masked table, or why nobody can see that
 
 
-def read(sweep: Sweep, found: Iterable[Deviation], shared: str) -> Rows:
+def read(reader: BatchReader, found: Iterable[Deviation], shared: str) -> Rows:
     """One statement for each table and fifty schemas."""
     asked: dict[str, list[str]] = defaultdict(list)
     masked = set()
@@ -31,9 +31,9 @@ def read(sweep: Sweep, found: Iterable[Deviation], shared: str) -> Rows:
         elif invents(one):
             asked[difference.table].append(one.plan.schema.name)
     filled = {
-        (schema, table) for table, schemas in asked.items() for schema in _filled(sweep, table, schemas)
+        (schema, table) for table, schemas in asked.items() for schema in _filled(reader, table, schemas)
     }
-    return Rows(frozenset(filled), {table: _count(sweep, shared, table) for table in masked})
+    return Rows(frozenset(filled), {table: _count(reader, shared, table) for table in masked})
 
 
 def invents(one: Deviation) -> bool:
@@ -43,17 +43,17 @@ def invents(one: Deviation) -> bool:
     return bool(missing and piece and piece.recipe and piece.recipe.invents)
 
 
-def _filled(sweep: Sweep, table: str, schemas: list[str]) -> list[str]:
+def _filled(reader: BatchReader, table: str, schemas: list[str]) -> list[str]:
     select = f"(SELECT {{literal}}, EXISTS (SELECT FROM {{schema}}.{_named(table)}))"  # noqa: S608 - quoted
     unreadable: dict[str, str] = {}
-    answers = list(sweep.ask(sorted(set(schemas)), select, unreadable))
+    answers = list(reader.ask(sorted(set(schemas)), select, unreadable))
     return [*(schema for schema, any_row in answers if any_row), *unreadable]
 
 
-def _count(sweep: Sweep, shared: str, table: str) -> int | str:
+def _count(reader: BatchReader, shared: str, table: str) -> int | str:
     unreadable: dict[str, str] = {}
     select = f"SELECT count(*) FROM {{schema}}.{_named(table)}"  # noqa: S608 - quoted
-    numbers = list(sweep.ask([shared], select, unreadable))
+    numbers = list(reader.ask([shared], select, unreadable))
     return unreadable[shared] if unreadable else int(numbers[0][0])
 
 

@@ -6,30 +6,32 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 
 from railway_release.config.config import Config
-from railway_release.diagnosis import halves
-from railway_release.diagnosis.scene import Scene
+from railway_release.diagnosis import half_applied
+from railway_release.diagnosis.context import DiagnosisContext
 from railway_release.migrations.disk import Graph
 from railway_release.migrations.opaque import opaque
 from railway_release.migrations.outcome import Key, dotted
 from railway_release.migrations.plan import Planner, SchemaPlan
-from railway_release.postgres.sweep import Sweep
+from railway_release.postgres.batch_reader import BatchReader
 from railway_release.repairs.proof import Proof, Prover
-from railway_release.repairs.remedy import Refusal
+from railway_release.repairs.repair_plan import Refusal
 from railway_release.runtime.text import some
-from railway_release.snapshot import Survey
+from railway_release.snapshot import Snapshot
 from railway_release.verification.levels import Levels
 
-ID = halves.UNRECORDED
+ID = half_applied.UNRECORDED
 Found = tuple[str, tuple[Key, ...], tuple[Refusal, ...]]  # schema, to be recorded, and what is not
 
 
-def find(config: Config, planner: Planner, survey: Survey, levels: Levels, sweep: Sweep) -> Iterator[Found]:
+def find(
+    config: Config, planner: Planner, snapshot: Snapshot, levels: Levels, reader: BatchReader
+) -> Iterator[Found]:
     """Each schema in which something of a pending migration is there."""
-    scene = Scene(sweep.connection, survey.plan, planner, config, survey.findings)
+    context = DiagnosisContext(reader.connection, snapshot.plan, planner, config, snapshot.findings)
     begun: dict[SchemaPlan, list[Key]] = defaultdict(list)
-    for one, step, _, _ in halves.begun(scene):
+    for one, step, _, _ in half_applied.begun(context):
         begun[one].append(step.key)
-    prover = Prover(sweep, levels, survey.history)
+    prover = Prover(reader, levels, snapshot.history)
     for one, keys in begun.items():
         yield _judged(one, keys, prover, planner.graph_of(one.cohort))
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from railway_release.migrations.outcome import in_words
-from railway_release.repairs.remedy import Prescribed, Remedy
+from railway_release.repairs.repair_plan import PlannedRepair, RepairPlan
 from railway_release.report.line import Line
 from railway_release.runtime.text import schemas_in_words, some
 
 _MENDS = 5
 
 
-def remedy_lines(remedies: Sequence[Prescribed], *, done: bool) -> Iterator[Line]:
+def remedy_lines(remedies: Sequence[PlannedRepair], *, done: bool) -> Iterator[Line]:
     """With the SQL unless it is `done`."""
     for one in remedies:
         where = schemas_in_words(one.schemas)
@@ -28,7 +28,7 @@ def remedy_lines(remedies: Sequence[Prescribed], *, done: bool) -> Iterator[Line
             yield Line("warning", "data.not_restored", text + some(one.remedy.not_restored))
 
 
-def _mends(remedy: Remedy) -> str:
+def _mends(remedy: RepairPlan) -> str:
     if remedy.creates_schema:
         why = remedy.through_django_tenants
         how = f"through django-tenants' own machinery, since {why}" if why else "with the others"
@@ -39,7 +39,7 @@ def _mends(remedy: Remedy) -> str:
     return "; ".join(words)
 
 
-def _steps(remedy: Remedy) -> Iterator[str]:
+def _steps(remedy: RepairPlan) -> Iterator[str]:
     yield from (f"   {line}" for sql in remedy.statements for line in sql.splitlines())
     yield from (f"   DROP INDEX CONCURRENTLY {name};" for name in remedy.discards)
     yield from (f"   REINDEX INDEX CONCURRENTLY {name};" for name in remedy.reindexes)

@@ -16,7 +16,7 @@ from railway_release.diagnosis.explanation import Explanation
 from railway_release.errors import Exit, first
 from railway_release.migrations.outcome import Key, Outcome
 from railway_release.migrations.status import Status
-from railway_release.repairs.remedy import Prescribed
+from railway_release.repairs.repair_plan import PlannedRepair
 from railway_release.runtime.redact import redact
 from railway_release.runtime.text import count
 from railway_release.runtime.visible import json_for_terminals
@@ -41,7 +41,7 @@ class Report:
     pending: tuple[Pending, ...] = ()
     outcomes: tuple[Outcome, ...] = ()
     findings: tuple[Finding, ...] = ()
-    remedies: tuple[Prescribed, ...] = ()  # of repair
+    remedies: tuple[PlannedRepair, ...] = ()  # of repair
     status: Status | None = None  # of the command of that name
     each_schema: bool = False  # whether the summary has a line for each schema of the status
     phases: dict[str, float] = field(default_factory=dict)  # seconds
@@ -134,7 +134,7 @@ def _pending(group: Pending) -> dict[str, Any]:
     return {"migrations": [".".join(step) for step in group.migrations], "schemas": list(group.schemas)}
 
 
-def _remedy(one: Prescribed) -> dict[str, Any]:
+def _remedy(one: PlannedRepair) -> dict[str, Any]:
     records = [".".join(key) for key in one.remedy.records]
     return {"schemas": list(one.schemas), **dataclasses.asdict(one.remedy), "records": records}
 

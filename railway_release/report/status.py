@@ -8,7 +8,7 @@ from itertools import groupby
 from operator import itemgetter
 
 from railway_release.migrations.outcome import dotted, in_words
-from railway_release.migrations.status import Group, Kind, Mark, Standing, Status
+from railway_release.migrations.status import Group, Kind, Mark, SchemaStatus, Status
 from railway_release.report.line import Level, Line
 from railway_release.runtime.text import count, some
 
@@ -48,7 +48,7 @@ def _groups(status: Status) -> Iterator[Line]:
     """Stale records make no difference to a reader, so that groups which differ in nothing else are one."""
     alike: dict[tuple[object, ...], list[Group]] = {}
     for group in status.groups:
-        one = group.standing
+        one = group.status
         key = (group.role, group.type, bool(one.recorded), one.pending, one.ahead, one.inconsistency)
         alike.setdefault(key, []).append(group)
     merged = [
@@ -58,7 +58,7 @@ def _groups(status: Status) -> Iterator[Line]:
     shown = sorted(merged, key=_place)
     for group in shown[:_GROUPS]:
         text = f"{_subject(group, group.schemas)}: {_in_short(status, group)}"
-        yield Line(_level(group.standing), "schemas.counted", text)
+        yield Line(_level(group.status), "schemas.counted", text)
     if rest := shown[_GROUPS:]:
         schemas = count(sum(len(group.schemas) for group in rest), "schema")
         text = f"{schemas} in {count(len(rest), 'more group')}: --schemas shows each"
@@ -67,7 +67,7 @@ def _groups(status: Status) -> Iterator[Line]:
 
 def _place(group: Group) -> tuple[int, int, bool]:
     """By role, then the larger ones, then those that a release cannot mend."""
-    return list(_ROLES).index(group.role), -len(group.schemas), _level(group.standing) == "info"
+    return list(_ROLES).index(group.role), -len(group.schemas), _level(group.status) == "info"
 
 
 def _subject(group: Group, names: Sequence[str]) -> str:
@@ -81,7 +81,7 @@ _ROLES = {"shared": "shared schema", "template": "template", "tenant": "tenant"}
 
 
 def _in_short(status: Status, group: Group) -> str:
-    one, parts = group.standing, []
+    one, parts = group.status, []
     if one.inconsistency:
         parts.append(f"inconsistent, {one.inconsistency}")
     if one.pending:
@@ -95,14 +95,14 @@ def _pending(status: Status, group: Group) -> str:
     """Those that change nothing but the records come last."""
     idle = tuple(key for key in group.pending if not status.has_tables(group, key[0]))
     at_work = tuple(key for key in group.pending if key not in idle)
-    text = "" if group.standing.recorded else "nothing recorded, "
+    text = "" if group.status.recorded else "nothing recorded, "
     text += f"{len(at_work)} pending ({in_words(at_work)})" if at_work else ""
     if not idle:
         return text
     return f"{text}{', and ' if at_work else ''}{len(idle)} pending for the record only ({in_words(idle, 1)})"
 
 
-def _level(one: Standing) -> Level:
+def _level(one: SchemaStatus) -> Level:
     return "warning" if one.inconsistency or one.ahead else "info"
 
 
@@ -110,11 +110,11 @@ def _each_schema(status: Status) -> Iterator[Line]:
     """Complete, so that whatever is not named as lacking is there."""
     everyone = [(group.role != "shared", name, group) for group in status.groups for name in group.schemas]
     for _, name, group in sorted(everyone, key=itemgetter(0, 1)):
-        text = f"{_subject(group, [name])}: {_in_full(status, group.standing)}"
-        yield Line(_level(group.standing), "schema.listed", text)
+        text = f"{_subject(group, [name])}: {_in_full(status, group.status)}"
+        yield Line(_level(group.status), "schema.listed", text)
 
 
-def _in_full(status: Status, one: Standing) -> str:
+def _in_full(status: Status, one: SchemaStatus) -> str:
     lacking = [key for key in status.migrations if key not in one.held]
     held = len(status.migrations) - len(lacking)
     parts = [f"{held} of {len(status.migrations)} applied"]
@@ -223,7 +223,7 @@ def _counted(paired: list[tuple[Group, Mark]]) -> str:
 
 def _stale(status: Status) -> Iterator[Line]:
     if keys := list(status.stale):
-        schemas = sum(len(group.schemas) for group in status.groups if group.standing.stale)
+        schemas = sum(len(group.schemas) for group in status.groups if group.status.stale)
         records = count(len(keys), "migration")
         text = f"{records} no longer on disk recorded in {count(schemas, 'schema')} ({in_words(tuple(keys))})"
         yield Line("info", "records.stale", f"{text}; harmless")

@@ -56,17 +56,17 @@ class Screen:
     def __init__(self, stream: TextIO) -> None:
         self.stream = stream
         self._status = ""
-        self._guard = threading.Lock()  # captured output comes from a thread of its own
+        self._token = threading.Lock()  # captured output comes from a thread of its own
 
     def write(self, line: str) -> None:
         """Print a line above the status line."""
-        with self._guard, _ignoring_a_reader_that_is_gone():
+        with self._token, _ignoring_a_reader_that_is_gone():
             self.stream.write(f"{self._clear()}{line}\n{self._status}")
             self.stream.flush()
 
     def status(self, text: str) -> None:
         """Replace the status line; empty text takes it away."""
-        with self._guard, _ignoring_a_reader_that_is_gone():
+        with self._token, _ignoring_a_reader_that_is_gone():
             self.stream.write(self._clear() + visible(text))
             self._status = visible(text)
             self.stream.flush()

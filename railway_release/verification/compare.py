@@ -10,8 +10,8 @@ from typing import Literal, cast
 from railway_release.config.config import Config
 from railway_release.migrations.outcome import in_words
 from railway_release.migrations.plan import Plan, SchemaPlan
-from railway_release.postgres import catalog, places
-from railway_release.postgres.sweep import Sweep
+from railway_release.postgres import catalog, locations
+from railway_release.postgres.batch_reader import BatchReader
 from railway_release.verification import findings, structure
 from railway_release.verification.contents import TABLES, Contents
 from railway_release.verification.expected import Table
@@ -32,24 +32,24 @@ class Compared:
     within: Collection[SchemaPlan]
 
 
-def present(sweep: Sweep, levels: Levels) -> Present:
+def present(reader: BatchReader, levels: Levels) -> Present:
     """Which of all tables that are expected anywhere, or are to be read, each schema has."""
     names = {table.name for tables in set(levels.tables.values()) for table in tables}
-    return catalog.tables(sweep.connection, {*names, *TABLES})
+    return catalog.tables(reader.connection, {*names, *TABLES})
 
 
 def verify(
-    sweep: Sweep, levels: Levels, contents: Contents, present: Present, compared: Compared
+    reader: BatchReader, levels: Levels, contents: Contents, present: Present, compared: Compared
 ) -> tuple[Finding, ...]:
     """All findings."""
     plan = levels.plan
     everything = {table for tables in set(levels.tables.values()) for table in tables}
-    columns = catalog.columns(sweep.connection, {table.column for table in everything if table.column})
+    columns = catalog.columns(reader.connection, {table.column for table in everything if table.column})
     found = [*_missing_tables(levels, present), *_missing_columns(levels, present, columns)]
     found += [*_missing_rows(contents), *_of_topology(plan)]
     if compared.depth != "tables":
-        found += _half_created(sweep, compared.within)
-        found += structure.verify(sweep, levels, compared.depth, compared.within)
+        found += _half_created(reader, compared.within)
+        found += structure.verify(reader, levels, compared.depth, compared.within)
     return tuple(_judged(finding, levels.config) for finding in found)
 
 
@@ -96,8 +96,8 @@ def _missing_rows(contents: Contents) -> Iterator[Finding]:
         yield Finding(findings.INCOMPLETE, "warning", name, "rows", found=words)
 
 
-def _half_created(sweep: Sweep, within: Iterable[SchemaPlan]) -> Iterator[Finding]:
-    marked = places.commented(sweep.connection, findings.CREATING)
+def _half_created(reader: BatchReader, within: Iterable[SchemaPlan]) -> Iterator[Finding]:
+    marked = locations.commented(reader.connection, findings.CREATING)
     for one in within:
         if one.schema.name in marked:
             yield Finding(findings.HALF_CREATED, "warning", one.schema.name, "schema")

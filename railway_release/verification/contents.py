@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from railway_release.migrations.plan import Plan, Planner
 from railway_release.migrations.rows import Rows
+from railway_release.postgres.batch_reader import BatchReader
 from railway_release.postgres.records import ContentRows, content_rows
-from railway_release.postgres.sweep import Sweep
 from railway_release.runtime.text import some
 
 
@@ -30,7 +30,7 @@ NOTHING_KNOWN = Contents({}, {})
 
 
 def read(
-    sweep: Sweep, plan: Plan, planner: Planner, earlier: Contents, there: Mapping[str, Collection[str]]
+    reader: BatchReader, plan: Plan, planner: Planner, earlier: Contents, there: Mapping[str, Collection[str]]
 ) -> Contents:
     """What was complete is taken to be so still; only those of which more is expected are read again.
 
@@ -40,7 +40,7 @@ def read(
     fit = [one for one in plan.schemas if not one.cohort.inconsistency and not one.ahead]
     wanted = {one.schema.name: planner.rows_of(one.cohort) for one in fit}
     complete = {name: rows for name, rows in wanted.items() if earlier.complete.get(name) == rows}
-    actual = content_rows(sweep, wanted.keys() - complete.keys(), there)
+    actual = content_rows(reader, wanted.keys() - complete.keys(), there)
     absent = _absent({name: (rows, actual[name]) for name, rows in wanted.items() if name in actual})
     complete |= {name: wanted[name] for name in actual if name not in absent}
     return Contents(absent, complete)

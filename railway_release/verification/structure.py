@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from functools import partial
 
 from railway_release.migrations.plan import SchemaPlan
-from railway_release.postgres import places, shapes
+from railway_release.postgres import locations, shapes
+from railway_release.postgres.batch_reader import BatchReader
 from railway_release.postgres.shape import Column, Shape
 from railway_release.postgres.shapes import Alike, Depth
-from railway_release.postgres.sweep import Sweep
 from railway_release.verification import findings
 from railway_release.verification.consensus import Fact, Facts
 from railway_release.verification.differences import Difference, differences, surplus
@@ -54,7 +54,7 @@ class Structure:
 
     def __init__(
         self,
-        sweep: Sweep,
+        reader: BatchReader,
         expectations: Expectations,
         plans: Iterable[SchemaPlan],
         depth: Depth,
@@ -63,13 +63,15 @@ class Structure:
         self._levels = expectations.levels
         self._expectations = expectations
         self.plans = {one.schema.name: one for one in plans if can_be_judged(one)}
-        found = shapes.read(sweep, self.plans, depth, compared)
+        found = shapes.read(reader, self.plans, depth, compared)
         self._there = [alike for alike in found if not self._levels.ignores(alike.table)]
         self.tables = {(schema, alike.table) for alike in self._there for schema in alike.schemas}
         self._shared = self._levels.plan.shared.schema.name  # others point there, and what is masked is there
         named = {self._shared} - self.plans.keys() if compared is None else {self._shared, *self.plans}
-        self.tables |= {(name, table) for name in named for table in places.tables(sweep.connection, name)}
-        self._server = Server(sweep.connection)
+        self.tables |= {
+            (name, table) for name in named for table in locations.tables(reader.connection, name)
+        }
+        self._server = Server(reader.connection)
 
     def missing_tables(self) -> Iterator[Deviation]:
         """The tables that migrations should have made."""
@@ -130,16 +132,18 @@ class Structure:
         return next((each.app for each in known if each.name == table), "")
 
 
-def verify(sweep: Sweep, levels: Levels, depth: Depth, plans: Collection[SchemaPlan]) -> Iterator[Finding]:
+def verify(
+    reader: BatchReader, levels: Levels, depth: Depth, plans: Collection[SchemaPlan]
+) -> Iterator[Finding]:
     """Findings about columns, and with `everything` about all that tables are made of."""
     if depth == "everything" and len(plans) == 1:
         depth = "models"  # what no model tells of is compared with others
-    structure = Structure(sweep, Expectations(levels), plans, depth)
+    structure = Structure(reader, Expectations(levels), plans, depth)
     facts = Facts(structure.plans.values())
     found = [*structure.deviations(facts)]
     yield from (_finding(one) for one in found)
     if depth == "everything":
-        for text, holders in shapes.objects(sweep.connection, structure.plans):
+        for text, holders in shapes.objects(reader.connection, structure.plans):
             facts.add(holders, "", [text])
         yield from facts.odd_ones(partial(_went_along, structure.tables, _missing_columns(found)))
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import psycopg
 import pytest
 
-from railway_release.postgres.sweep import Sweep
+from railway_release.postgres.batch_reader import BatchReader
 from tests.support.release import Database, Project
 from tests.support.running import only_in, run_sql
 from tests.support.server import copy_of
@@ -55,7 +55,7 @@ def test_many_schemas_are_read_with_the_locks_of_one(small: Project):
         with pytest.raises(psycopg.errors.OutOfMemory):
             connection.execute(" UNION ALL ".join(f"SELECT n FROM {name}.t" for name in names).encode())
         unreadable: dict[str, str] = {}
-        rows = Sweep(connection).ask(names, "SELECT {literal}, count(*) FROM {schema}.t", unreadable)
+        rows = BatchReader(connection).ask(names, "SELECT {literal}, count(*) FROM {schema}.t", unreadable)
 
         assert ({name for name, _ in rows}, unreadable) == (set(names), {})
 

@@ -31,11 +31,11 @@ def before(server, template):
 def seen(database, before):
     """The sections that are different once the statement has run."""
 
-    def look(statement):
+    def take_snapshot(statement):
         database.sql(statement)
         return sorted({line.partition(":")[0] for line in differences(before, picture(database))})
 
-    return look
+    return take_snapshot
 
 
 def test_equal_databases_have_no_differences(database, before):

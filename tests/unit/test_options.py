@@ -2,8 +2,8 @@
 
 import pytest
 
+from railway_release.config.acceptance import Accepted
 from railway_release.config.config import Config
-from railway_release.config.judgement import Accepted
 from railway_release.config.loading import load
 from railway_release.config.options import near_misses
 from railway_release.errors import InvalidConfiguration

@@ -17,7 +17,7 @@ class Refusal:
 
 
 @dataclass(frozen=True)
-class Remedy:
+class RepairPlan:
     """Equal ones mend equal schemas. Tables are those of the schema itself unless `shared` is said."""
 
     mends: tuple[tuple[str, str], ...] = ()  # ids and objects of the findings that will be gone
@@ -54,8 +54,8 @@ class Remedy:
 
 
 @dataclass(frozen=True)
-class Prescribed:
+class PlannedRepair:
     """A remedy, and the schemas that it is for."""
 
-    remedy: Remedy
+    remedy: RepairPlan
     schemas: tuple[str, ...]

@@ -24,7 +24,7 @@ from railway_release.postgres.session import (
     quote,
     remember,
 )
-from railway_release.postgres.wait import Patience, patiently
+from railway_release.postgres.wait import RetryPolicy, reconnecting
 from railway_release.runtime.log import get_logger
 from railway_release.runtime.signals import Interrupts
 
@@ -44,13 +44,15 @@ class Server:
     lock_slots: int  # that all sessions share
 
 
-class Looks:
+class ReadPool:
     """Kept connections that cannot write. One that breaks is replaced, and what was asked is asked again."""
 
-    def __init__(self, connect: Connect, patience: Patience, silence: float, interrupts: Interrupts) -> None:
+    def __init__(
+        self, connect: Connect, retry_policy: RetryPolicy, silence: float, interrupts: Interrupts
+    ) -> None:
         self._connect = connect
         self._silence = silence
-        self._patience = patience
+        self._retry_policy = retry_policy
         self._interrupts = interrupts
         self._open: list[Connection] = []
         self.server = Server(pooled=False, version=0, lock_slots=0)  # until the first connection is there
@@ -60,7 +62,7 @@ class Looks:
         """Open the first connection as `wait` does it."""
         self._open = [wait(self._prepared)]
 
-    def look(
+    def read(
         self,
         read: Callable[[Connection], T],
         may_pass: Callable[[BaseException], bool] = is_transient,
@@ -70,9 +72,9 @@ class Looks:
 
         Raises DatabaseLost when they do not.
         """
-        patience = self._patience if most is None else self._patience.at_most(most)
-        once = partial(self._once, read, patience)
-        return patience.retrying(once, event="survey.retried", may_pass=may_pass)
+        retry_policy = self._retry_policy if most is None else self._retry_policy.at_most(most)
+        once = partial(self._once, read, retry_policy)
+        return retry_policy.retrying(once, event="survey.retried", may_pass=may_pass)
 
     def another(self, number: int) -> Connection:
         """The kept connection of this number, from 0 on; only within a look."""
@@ -85,9 +87,9 @@ class Looks:
         while self._open:
             self._open.pop().close()
 
-    def _once(self, read: Callable[[Connection], T], patience: Patience) -> T:
+    def _once(self, read: Callable[[Connection], T], retry_policy: RetryPolicy) -> T:
         if not self._open:
-            self._open.append(patiently(self._prepared, patience)())
+            self._open.append(reconnecting(self._prepared, retry_policy)())
         try:
             with self._attended():
                 return read(self._open[0])

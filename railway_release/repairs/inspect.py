@@ -10,14 +10,14 @@ from functools import cached_property
 from railway_release.migrations.opaque import opaque
 from railway_release.migrations.outcome import dotted
 from railway_release.migrations.plan import Planner, SchemaPlan
-from railway_release.postgres.sweep import Sweep
+from railway_release.postgres.batch_reader import BatchReader
 from railway_release.preflight.target import Target
 from railway_release.repairs import rows, unrecorded
 from railway_release.repairs.create import why_through_django_tenants
-from railway_release.repairs.prescribe import prescribe
-from railway_release.repairs.refuse import IGNORED, NOT_OURS, leaves
-from railway_release.repairs.remedy import Refusal, Remedy
-from railway_release.snapshot import Survey, look, reading
+from railway_release.repairs.plan import plan_repair
+from railway_release.repairs.refusals import IGNORED, NOT_OURS, leaves
+from railway_release.repairs.repair_plan import Refusal, RepairPlan
+from railway_release.snapshot import Snapshot, reading, take_snapshot
 from railway_release.topology import tenant_connection
 from railway_release.verification.expectations import Expectations
 from railway_release.verification.findings import COLUMN_MISSING, GHOST, HALF_CREATED, MASKED, NO_SCHEMA
@@ -28,28 +28,28 @@ _MADE_EMPTY = {GHOST, MASKED, COLUMN_MISSING}
 
 
 @dataclass(frozen=True)
-class Examination:
+class RepairInspection:
     """One look, and what follows from it; by schema."""
 
-    survey: Survey
+    snapshot: Snapshot
     expectations: Expectations
     deviations: Mapping[str, Sequence[Deviation]]
-    remedies: Mapping[str, Remedy]
+    remedies: Mapping[str, RepairPlan]
 
     @cached_property
     def plans(self) -> dict[str, SchemaPlan]:
         """The schemas that can be worked in; the shared one first."""
-        return {one.schema.name: one for one in self.survey.plan.schemas}
+        return {one.schema.name: one for one in self.snapshot.plan.schemas}
 
     @property
-    def to_do(self) -> dict[str, Remedy]:
+    def to_do(self) -> dict[str, RepairPlan]:
         """The remedies that do something."""
         return {name: remedy for name, remedy in self.remedies.items() if remedy.does_something}
 
     @property
     def obstructed(self) -> list[str]:
         """The tenants in which something is in the way of a pending migration, and stays there."""
-        shared = self.survey.plan.shared.schema.name
+        shared = self.snapshot.plan.shared.schema.name
         return [
             name
             for name, remedy in self.remedies.items()
@@ -57,27 +57,27 @@ class Examination:
         ]
 
 
-def examine(target: Target, planner: Planner) -> Examination:
+def inspect_schemas(target: Target, planner: Planner) -> RepairInspection:
     """Reads only."""
-    survey = look(target, planner, depth="everything")
-    return reading(target, lambda sweep: _examine(target, planner, survey, sweep))
+    snapshot = take_snapshot(target, planner, depth="everything")
+    return reading(target, lambda reader: _examine(target, planner, snapshot, reader))
 
 
-def _examine(target: Target, planner: Planner, survey: Survey, sweep: Sweep) -> Examination:
-    expectations = Expectations(levels(survey.plan, planner, target.config))
-    found = _deviations(survey, expectations, sweep)
-    begun = list(unrecorded.find(target.config, planner, survey, expectations.levels, sweep))
+def _examine(target: Target, planner: Planner, snapshot: Snapshot, reader: BatchReader) -> RepairInspection:
+    expectations = Expectations(levels(snapshot.plan, planner, target.config))
+    found = _deviations(snapshot, expectations, reader)
+    begun = list(unrecorded.find(target.config, planner, snapshot, expectations.levels, reader))
     apps = {(name, app) for name, keys, refused in begun for app in unrecorded.apps(keys, refused)}
     known = {name: [*_of_known_level(ones, apps, expectations)] for name, ones in found.items()}
-    remedies = defaultdict(Remedy, _remedies(survey, expectations, known, sweep))
-    for name in (one.schema.name for one in survey.plan.tenants):
-        if _is_found(HALF_CREATED, name, survey):
+    remedies = defaultdict(RepairPlan, _remedies(snapshot, expectations, known, reader))
+    for name in (one.schema.name for one in snapshot.plan.tenants):
+        if _is_found(HALF_CREATED, name, snapshot):
             mends = (*remedies[name].mends, (HALF_CREATED, name))
             remedies[name] = replace(remedies[name], mends=mends, finishes_schema=True)
-    for name, keys, refusals in (*begun, *_beyond(survey)):
+    for name, keys, refusals in (*begun, *_beyond(snapshot)):
         one = remedies[name]
         remedies[name] = replace(one, records=(*one.records, *keys), refusals=(*one.refusals, *refusals))
-    return Examination(survey, expectations, found, _in_order(remedies, survey))
+    return RepairInspection(snapshot, expectations, found, _in_order(remedies, snapshot))
 
 
 def _of_known_level(
@@ -90,40 +90,42 @@ def _of_known_level(
             yield one
 
 
-def _in_order(remedies: Mapping[str, Remedy], survey: Survey) -> dict[str, Remedy]:
+def _in_order(remedies: Mapping[str, RepairPlan], snapshot: Snapshot) -> dict[str, RepairPlan]:
     """The shared schema first, as others build on it, and the same at every look."""
-    names = [one.schema.name for one in survey.plan.schemas]
-    names += [*survey.plan.topology.without_schema, *remedies]
+    names = [one.schema.name for one in snapshot.plan.schemas]
+    names += [*snapshot.plan.topology.without_schema, *remedies]
     return {name: remedies[name] for name in dict.fromkeys(names) if remedies.get(name)}
 
 
 def _remedies(
-    survey: Survey, expectations: Expectations, found: Mapping[str, list[Deviation]], sweep: Sweep
-) -> Iterator[tuple[str, Remedy]]:
+    snapshot: Snapshot, expectations: Expectations, found: Mapping[str, list[Deviation]], reader: BatchReader
+) -> Iterator[tuple[str, RepairPlan]]:
     everything = (one for some in found.values() for one in some)
-    filled = rows.read(sweep, everything, survey.plan.shared.schema.name)
+    filled = rows.read(reader, everything, snapshot.plan.shared.schema.name)
     for name, ones in ((name, ones) for name, ones in found.items() if ones):
-        to_mend = [one for one in ones if _is_to_be_mended(one, survey)]
+        to_mend = [one for one in ones if _is_to_be_mended(one, snapshot)]
         plan = ones[0].plan
         expected, later = expectations.of(plan), expectations.in_the_end(plan)
         # The driver composes statements on a cursor, which is to be of a schema that django-tenants takes.
         tenant_connection().set_schema_to_public()
-        remedy = prescribe(to_mend, expected, later, filled, tenant_connection())
+        remedy = plan_repair(to_mend, expected, later, filled, tenant_connection())
         yield name, replace(remedy, not_restored=_not_restored(ones, remedy, expectations.levels.planner))
-    to_create = [name for name in survey.plan.topology.without_schema if _is_found(NO_SCHEMA, name, survey)]
+    to_create = [
+        name for name in snapshot.plan.topology.without_schema if _is_found(NO_SCHEMA, name, snapshot)
+    ]
     reasons = why_through_django_tenants(to_create) if to_create else {}
     for name in to_create:
         mends, why = ((NO_SCHEMA, name),), reasons.get(name, "")
-        yield name, Remedy(mends=mends, creates_schema=True, through_django_tenants=why)
+        yield name, RepairPlan(mends=mends, creates_schema=True, through_django_tenants=why)
 
 
-def _is_found(id: str, schema: str, survey: Survey) -> bool:
+def _is_found(id: str, schema: str, snapshot: Snapshot) -> bool:
     """And not accepted."""
-    findings = survey.findings_by_schema.get(schema, ())
+    findings = snapshot.findings_by_schema.get(schema, ())
     return any(one.id == id and one.severity != "accepted" for one in findings)
 
 
-def _not_restored(found: Sequence[Deviation], remedy: Remedy, planner: Planner) -> tuple[str, ...]:
+def _not_restored(found: Sequence[Deviation], remedy: RepairPlan, planner: Planner) -> tuple[str, ...]:
     """The recorded migrations whose code may have filled what is made anew: those of the same apps."""
     mended = (one for one in found if (one.difference.id, one.difference.object) in remedy.mends)
     apps = {one.app for one in mended if one.difference.id in _MADE_EMPTY}
@@ -133,29 +135,31 @@ def _not_restored(found: Sequence[Deviation], remedy: Remedy, planner: Planner) 
     return tuple(dotted(key) for key in keys if key in graph.graph.nodes and opaque(graph.graph.nodes[key]))
 
 
-def _deviations(survey: Survey, expectations: Expectations, sweep: Sweep) -> dict[str, list[Deviation]]:
+def _deviations(
+    snapshot: Snapshot, expectations: Expectations, reader: BatchReader
+) -> dict[str, list[Deviation]]:
     """Of the schemas in which anything was found, all."""
-    plans = [one for one in survey.plan.schemas if one.schema.name in survey.findings_by_schema]
+    plans = [one for one in snapshot.plan.schemas if one.schema.name in snapshot.findings_by_schema]
     found: dict[str, list[Deviation]] = defaultdict(list)
     if plans:
-        structure = Structure(sweep, expectations, {*plans, survey.plan.shared}, "everything")
+        structure = Structure(reader, expectations, {*plans, snapshot.plan.shared}, "everything")
         for one in (*structure.missing_tables(), *structure.deviations()):
-            if one.plan.schema.name in survey.findings_by_schema:
+            if one.plan.schema.name in snapshot.findings_by_schema:
                 found[one.plan.schema.name].append(one)
     return found
 
 
-def _is_to_be_mended(one: Deviation, survey: Survey) -> bool:
+def _is_to_be_mended(one: Deviation, snapshot: Snapshot) -> bool:
     """Whether it was found, and nobody has accepted it."""
     difference = one.difference
     return difference.id not in IGNORED and any(
         (finding.id, finding.object) == (difference.id, difference.object) and finding.severity != "accepted"
-        for finding in survey.findings_by_schema[one.plan.schema.name]
+        for finding in snapshot.findings_by_schema[one.plan.schema.name]
     )
 
 
-def _beyond(survey: Survey) -> Iterator[unrecorded.Found]:
+def _beyond(snapshot: Snapshot) -> Iterator[unrecorded.Found]:
     """What is wrong and no statement of Django's mends."""
-    for one in survey.findings:
+    for one in snapshot.findings:
         if one.severity == "error" and one.id in NOT_OURS:
             yield one.schema, (), (Refusal(one.id, one.object, one.hint),)

@@ -16,8 +16,8 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.postgresql.psycopg_any import is_psycopg3
 from django.db.backends.signals import connection_created
 
-from railway_release.engine.engine import Terms
-from railway_release.engine.guard import LOST, RUN_AGAIN
+from railway_release.engine.cancel_token import LOST, RUN_AGAIN
+from railway_release.engine.engine import ExecutionLimits
 from railway_release.errors import LockLost
 from railway_release.postgres.failures import sqlstate
 from railway_release.postgres.lock import MARK_AS_WRITER, NOT_HELD, require_held
@@ -39,21 +39,21 @@ def server_pid(connection: BaseDatabaseWrapper) -> int:
     return _pids[connection.connection]
 
 
-def timeouts(terms: Terms) -> str:
+def timeouts(limits: ExecutionLimits) -> str:
     """The statements that set the timeouts of the release for a session."""
     return (
-        f"SET lock_timeout = {round(terms.lock_timeout * 1000)};"
-        f" SET statement_timeout = {round(terms.statement_timeout * 1000)}"
+        f"SET lock_timeout = {round(limits.lock_timeout * 1000)};"
+        f" SET statement_timeout = {round(limits.statement_timeout * 1000)}"
     )
 
 
-def _begin(raw: Any, terms: Terms) -> int:
+def _begin(raw: Any, limits: ExecutionLimits) -> int:
     """Give a new session its terms; returns its process id on the server."""
     remember(raw)
     statements = (
-        require_held(terms.lock_pid),
+        require_held(limits.lock_pid),
         LIFT_TIMEOUTS,
-        timeouts(terms),
+        timeouts(limits),
         _NOTICE_OUR_END,
         f"{MARK_AS_WRITER}, pg_catalog.pg_backend_pid()",
     )
@@ -71,13 +71,13 @@ def _begin(raw: Any, terms: Terms) -> int:
 
 
 @contextlib.contextmanager
-def bounded_waits(terms: Terms) -> Iterator[None]:
+def bounded_waits(limits: ExecutionLimits) -> Iterator[None]:
     """While entered, Django's new connections to the tenants' database have the timeouts of the release."""
 
     def bound(connection: BaseDatabaseWrapper, **_: Any) -> None:
-        if connection.alias == terms.alias:
+        if connection.alias == limits.alias:
             try:
-                _pids[connection.connection] = _begin(connection.connection, terms)
+                _pids[connection.connection] = _begin(connection.connection, limits)
             except BaseException:
                 connection.close()  # or it would be there for the next statement, without its terms
                 raise

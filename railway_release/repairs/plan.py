@@ -8,8 +8,8 @@ from typing import Any
 
 from railway_release.postgres.shape import Column, ForeignKey, Piece, Shape
 from railway_release.repairs import statements
-from railway_release.repairs.refuse import why_not
-from railway_release.repairs.remedy import Refusal, Remedy
+from railway_release.repairs.refusals import why_not
+from railway_release.repairs.repair_plan import Refusal, RepairPlan
 from railway_release.repairs.rows import Rows, invents
 from railway_release.repairs.statements import Ranked
 from railway_release.verification import findings
@@ -43,9 +43,9 @@ class _Case:
         return _missing_columns(table, self.refused)
 
 
-def prescribe(
+def plan_repair(
     found: Sequence[Deviation], expected: Tables, later: Tables, rows: Rows, connection: Any
-) -> Remedy:
+) -> RepairPlan:
     """The remedy of one schema; `connection` is Django's, for its words only."""
     refusals = {one: why for one in found if (why := why_not(one, rows, later))}
     refusals |= _pointing_to_refused(found, expected, refusals)
@@ -53,7 +53,7 @@ def prescribe(
     ranked = [*_of_differences(case, connection), *_of_consequences(case, connection)]
     indexes = [name for one in case.mended if _is_invalid(one) for name in one.difference.instead]
     left = [name for name in indexes if name.rstrip("0123456789").endswith(_LEFT_BY_REINDEX)]
-    return Remedy(
+    return RepairPlan(
         mends=tuple((one.difference.id, one.difference.object) for one in case.mended),
         statements=tuple(dict.fromkeys(sql for _, sql in sorted(ranked, key=lambda one: one[0]))),
         alters=tuple(sorted(_altered(case))),

@@ -12,7 +12,7 @@ _TAKES_CONTENTS = re.compile(
 )
 
 
-class Hand:
+class Execution:
     """Told by an engine where it is; whoever reports or interrupts asks here.
 
     `tell` hears of each migration that is not atomic before it begins, and of nothing when it has ended.

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 
 from railway_release.config.config import Config
 from railway_release.migrations.plan import Plan, Planner, SchemaPlan
+from railway_release.postgres.batch_reader import BatchReader
 from railway_release.postgres.session import Connection
-from railway_release.postgres.sweep import Sweep
 from railway_release.verification.findings import Finding
 
 
 @dataclass(frozen=True)
-class Scene:
+class DiagnosisContext:
     """One look at everything, and a connection that cannot write."""
 
     connection: Connection
@@ -27,9 +27,9 @@ class Scene:
         return [one for one in self.plan.schemas if one.within(self.config)]
 
     @property
-    def sweep(self) -> Sweep:
+    def reader(self) -> BatchReader:
         """Asks the same of many schemas."""
-        return Sweep(self.connection)
+        return BatchReader(self.connection)
 
     def found(self, *ids: str) -> list[Finding]:
         """The findings with one of these ids, but for those that the user has accepted."""

@@ -8,21 +8,21 @@ from railway_release.config.config import Config
 from railway_release.migrations.outcome import Outcome, dotted
 from railway_release.migrations.plan import SchemaPlan
 from railway_release.runtime.text import schema_flag, some
-from railway_release.snapshot import Survey
+from railway_release.snapshot import Snapshot
 from railway_release.verification.blocking import blocking as dangers
 from railway_release.verification.findings import NO_SCHEMA, Finding
 
 
-def to_migrate(survey: Survey, config: Config) -> Iterator[SchemaPlan]:
+def to_migrate(snapshot: Snapshot, config: Config) -> Iterator[SchemaPlan]:
     """The tenants with work to do that nothing speaks against."""
-    for one in survey.plan.tenants:
-        if one.within(config) and one.due and not not_to_be_touched(survey, one):
+    for one in snapshot.plan.tenants:
+        if one.within(config) and one.due and not not_to_be_touched(snapshot, one):
             yield one
 
 
-def without_migrating(survey: Survey, config: Config) -> Iterator[Outcome]:
+def without_migrating(snapshot: Snapshot, config: Config) -> Iterator[Outcome]:
     """The outcomes of those that are not to be touched."""
-    for one in survey.plan.tenants:
+    for one in snapshot.plan.tenants:
         name = one.schema.name
         if not one.within(config):
             yield Outcome(name, "skipped")
@@ -30,31 +30,31 @@ def without_migrating(survey: Survey, config: Config) -> Iterator[Outcome]:
             yield Outcome(name, "failed", message=one.cohort.inconsistency, hint=_mend(name))
         elif not one.due:
             yield Outcome(name, "current")
-        elif outcome := not_to_be_touched(survey, one):
+        elif outcome := not_to_be_touched(snapshot, one):
             yield outcome
-    for finding in survey.findings:
+    for finding in snapshot.findings:
         if finding.id == NO_SCHEMA:
             yield Outcome(finding.schema, "skipped", message="a tenant row without a schema")
-    for unfit in survey.plan.topology.unfit:
+    for unfit in snapshot.plan.topology.unfit:
         if config.includes(unfit.schema):
             yield Outcome(
                 unfit.schema, "failed", message=f"not touched: {unfit.why}", hint=_mend(unfit.schema)
             )
 
 
-def not_to_be_touched(survey: Survey, one: SchemaPlan) -> Outcome | None:
+def not_to_be_touched(snapshot: Snapshot, one: SchemaPlan) -> Outcome | None:
     """The outcome of a schema with work to do, if something speaks against doing it."""
-    if findings := blocking(survey, one):
+    if findings := blocking(snapshot, one):
         return blocked(one, findings)
-    if heavy := survey.too_heavy.get(one.schema.name):
+    if heavy := snapshot.too_heavy.get(one.schema.name):
         at, text = dotted(heavy.step), f"not touched: {heavy.message}"
         return Outcome(one.schema.name, "failed", failed_at=at, message=text, hint=heavy.hint)
     return None
 
 
-def blocking(survey: Survey, one: SchemaPlan) -> list[Finding]:
+def blocking(snapshot: Snapshot, one: SchemaPlan) -> list[Finding]:
     """The findings for which a schema is not touched."""
-    return dangers(one, survey.findings_by_schema.get(one.schema.name, []))
+    return dangers(one, snapshot.findings_by_schema.get(one.schema.name, []))
 
 
 def blocked(one: SchemaPlan, findings: list[Finding]) -> Outcome:

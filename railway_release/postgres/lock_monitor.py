@@ -33,7 +33,7 @@ WHERE application_name = %s AND datname = current_database() AND usename = sessi
 """
 
 
-class Watch:
+class LockMonitor:
     """What the thread has seen."""
 
     def __init__(
@@ -54,11 +54,11 @@ class Watch:
         self._period = period
         self._blockers = ""
         self._may_cancel: Callable[[], bool] = lambda: False
-        self._guard = threading.Lock()
+        self._no_cancel = threading.Lock()
         self._ended = threading.Event()
 
     @contextlib.contextmanager
-    def running(self) -> Iterator[Watch]:
+    def running(self) -> Iterator[LockMonitor]:
         """The thread runs while this is entered."""
         thread = threading.Thread(target=self._loop, name="release-watch", daemon=True)
         thread.start()
@@ -76,7 +76,7 @@ class Watch:
         try:
             yield
         finally:
-            with self._guard:  # no cancel may arrive after this
+            with self._no_cancel:  # no cancel may arrive after this
                 self._may_cancel = lambda: False
 
     def holds(self) -> bool:
@@ -146,7 +146,7 @@ class Watch:
     def _look(self) -> None:
         blockers = fetch(self._connection, _BLOCKERS, (self._application,))
         self._blockers = _in_words(blockers) or self._blockers
-        with self._guard:
+        with self._no_cancel:
             if self._interrupts.requested is not None and self._may_cancel():
                 fetch(self._connection, _CANCEL, (self._application,))
 

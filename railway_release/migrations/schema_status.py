@@ -10,7 +10,7 @@ from django_tenants.routers import TenantSyncRouter
 from railway_release.config.config import Config
 from railway_release.migrations.outcome import Key
 from railway_release.migrations.plan import Plan, Planner, SchemaPlan
-from railway_release.migrations.status import Group, Kind, Misfit, Standing, Status
+from railway_release.migrations.status import Group, Kind, Misfit, SchemaStatus, Status
 from railway_release.postgres.records import Records
 from railway_release.topology import Role, Schema, Topology, tenant_connection
 
@@ -23,7 +23,7 @@ def status_of(plan: Plan, records: Records, planner: Planner, config: Config) ->
     schemas = [one for one in plan.schemas if one.schema.name not in unreadable and one.within(config)]
     chosen = tuple(key for key in migrations if key[0] in (apps or (key[0],)))
     return Status(
-        groups=_groups(schemas, _Standings(records, planner, apps)),
+        groups=_groups(schemas, _SchemaStatuses(records, planner, apps)),
         migrations=chosen,
         kinds=_kinds(there.schemas),
         tables=_tables({app for app, _ in chosen}, there.schemas),
@@ -53,24 +53,24 @@ def _misfits(there: Topology, config: Config) -> Iterator[Misfit]:
     return (one for one in everyone if config.includes(one.schema, shared=one.schema == there.shared.name))
 
 
-class _Standings:
+class _SchemaStatuses:
     """Worked out once for each distinct history; equal ones are one shared object."""
 
     def __init__(self, records: Records, planner: Planner, apps: Collection[str]) -> None:
         self._histories = records.histories
         self._planner = planner
         self._apps = apps
-        self._by_history: dict[int, Standing] = {}
-        self._distinct: dict[Standing, Standing] = {}
+        self._by_history: dict[int, SchemaStatus] = {}
+        self._distinct: dict[SchemaStatus, SchemaStatus] = {}
 
-    def of(self, one: SchemaPlan) -> Standing:
+    def of(self, one: SchemaPlan) -> SchemaStatus:
         history = self._histories.get(one.schema.name, ())
         if id(history) not in self._by_history:
             new = self._new(one, history)
             self._by_history[id(history)] = self._distinct.setdefault(new, new)
         return self._by_history[id(history)]
 
-    def _new(self, one: SchemaPlan, history: Iterable[Key]) -> Standing:
+    def _new(self, one: SchemaPlan, history: Iterable[Key]) -> SchemaStatus:
         graph = self._planner.graph_of(one.cohort)
         disk = graph.disk_migrations
         replaced = {key for migration in disk.values() for key in migration.replaces}
@@ -78,7 +78,7 @@ class _Standings:
         held = graph.held if not one.cohort.inconsistency else {*history} & graph.graph.nodes.keys()
         newer = _newer(history, one.ahead, disk)
         stale = {*history} - disk.keys() - replaced - {*newer}
-        return Standing(
+        return SchemaStatus(
             recorded=self._chosen(sorted({*history})),
             held=frozenset(self._chosen(held)),
             held_in_part=frozenset(self._chosen(graph.held_in_part)),
@@ -101,12 +101,12 @@ def _newer(history: Iterable[Key], ahead: Collection[str], disk: Collection[Key]
     return [key for keys in newer.values() for key in sorted(keys)]
 
 
-def _groups(schemas: Iterable[SchemaPlan], standings: _Standings) -> tuple[Group, ...]:
-    found: dict[tuple[Role, str | None, int], tuple[Standing, list[str]]] = {}
+def _groups(schemas: Iterable[SchemaPlan], statuses: _SchemaStatuses) -> tuple[Group, ...]:
+    found: dict[tuple[Role, str | None, int], tuple[SchemaStatus, list[str]]] = {}
     for one in schemas:
-        standing = standings.of(one)
-        key = (one.schema.role, one.schema.type, id(standing))
-        found.setdefault(key, (standing, []))[1].append(one.schema.name)
+        status = statuses.of(one)
+        key = (one.schema.role, one.schema.type, id(status))
+        found.setdefault(key, (status, []))[1].append(one.schema.name)
     groups = [Group(role, type, tuple(names), one) for (role, type, _), (one, names) in found.items()]
     order = ("shared", "template", "tenant")
     return tuple(sorted(groups, key=lambda group: (order.index(group.role), -len(group.schemas))))

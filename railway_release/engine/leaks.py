@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Iterator
 
 from railway_release.engine.compile import Program
-from railway_release.engine.hand import Hand
+from railway_release.engine.execution import Execution
 from railway_release.topology import tenant_connection
 
 # A server process remembers every table that it has touched.
@@ -26,7 +26,7 @@ SELECT (SELECT md5(string_agg(name || '=' || setting, ',' ORDER BY name)) FROM p
 """
 
 
-class Session:
+class LeakDetector:
     """Watches over Django's connection to the tenants' database in this process."""
 
     def __init__(self) -> None:
@@ -35,7 +35,7 @@ class Session:
         self._state: object = None
 
     @contextlib.contextmanager
-    def used_by(self, program: Program, hand: Hand, *, listening: bool) -> Iterator[None]:
+    def used_by(self, program: Program, execution: Execution, *, listening: bool) -> Iterator[None]:
         """A schema's migrations run while entered; the connection is closed if it is not as it was.
 
         `listening` is whether receivers of the project's own are called, too.
@@ -43,7 +43,7 @@ class Session:
         watched = program.may_leave_traces or listening
         self._begin(watched=watched)
         yield
-        unclear = program.hides_its_traces or ((program.runs_code or listening) and not hand.only_rows)
+        unclear = program.hides_its_traces or ((program.runs_code or listening) and not execution.only_rows)
         changed = unclear or (watched and self._read() != self._state)
         if changed or self._schemas >= _SCHEMAS:
             tenant_connection().close()

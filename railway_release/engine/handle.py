@@ -13,17 +13,19 @@ from collections import deque
 from collections.abc import Sequence
 from multiprocessing.context import ForkProcess
 
+from railway_release.engine.attempt import SchemaRunner
 from railway_release.engine.channel import Channel, channels
-from railway_release.engine.turn import Turns
-from railway_release.engine.worker import Take, Worker
+from railway_release.engine.worker import RunTask, Worker
 from railway_release.migrations.outcome import Key
 from railway_release.runtime import log
 
 
-class Member:
+class WorkerHandle:
     """What it has in hand is what it was given and has not answered; `lock` is the release lock's socket."""
 
-    def __init__(self, take: Take, turns: Turns, others: Sequence[Member], lock: int) -> None:
+    def __init__(
+        self, run_task: RunTask, runner: SchemaRunner, others: Sequence[WorkerHandle], lock: int
+    ) -> None:
         context = multiprocessing.get_context("fork")
         self.channel, theirs = channels()
         self.tasks: deque[int] = deque()  # oldest first
@@ -34,7 +36,9 @@ class Member:
         self.spent = 0.0  # of the budget for retries, as far as it has told
         self.frozen = False
         parents = [self.channel, *(other.channel for other in others)]
-        self.process: ForkProcess = context.Process(target=_work, args=(theirs, parents, take, turns, lock))
+        self.process: ForkProcess = context.Process(
+            target=_work, args=(theirs, parents, run_task, runner, lock)
+        )
         with warnings.catch_warnings():
             # Python warns of forking with threads, whose locks the child might wait for. The child uses
             # nothing of the two that there are: the watch's connection, and the screen.
@@ -73,8 +77,8 @@ class Member:
 
     def dismiss(self, until: float) -> bool:
         """Wait for its own end; whether that came in time. It was told to leave."""
-        patience = None if self.holding else max(0.0, until - time.monotonic())
-        self.process.join(timeout=patience)
+        timeout = None if self.holding else max(0.0, until - time.monotonic())
+        self.process.join(timeout=timeout)
         in_time = not self.process.is_alive()
         self.bury()
         return in_time
@@ -86,9 +90,11 @@ class Member:
         return f"the worker process {self.process.pid} {how}"
 
 
-def _work(channel: Channel, parents: list[Channel], take: Take, turns: Turns, lock: int) -> None:
+def _work(
+    channel: Channel, parents: list[Channel], run_task: RunTask, runner: SchemaRunner, lock: int
+) -> None:
     # Held open here, they would hide the parent's end from the others.
     for one in parents:
         one.close()
     log.leave_the_screen_to_the_parent()
-    Worker(channel, take, turns, (lock,)).run()
+    Worker(channel, run_task, runner, (lock,)).run()

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import Protocol
 
 from railway_release.errors import LockLost
-from railway_release.postgres.watch import Watch
+from railway_release.postgres.lock_monitor import LockMonitor
 from railway_release.runtime.log import get_logger
 from railway_release.runtime.signals import Interrupts
 
@@ -18,7 +18,7 @@ RUN_AGAIN = (
 )
 
 
-class Guard(Protocol):
+class CancelToken(Protocol):
     """Asked before each schema and each migration."""
 
     @property
@@ -43,24 +43,24 @@ class Guard(Protocol):
         ...
 
 
-class OwnGuard:
+class OwnCancelToken:
     """In the process that holds the release lock."""
 
-    def __init__(self, interrupts: Interrupts, watch: Watch) -> None:
+    def __init__(self, interrupts: Interrupts, monitor: LockMonitor) -> None:
         self.interrupts = interrupts
-        self.watch = watch
+        self.monitor = monitor
 
     @property
     def stopping(self) -> bool:
         """Whether a signal came or the lock is lost."""
-        return self.interrupts.requested is not None or not self.watch.holds()
+        return self.interrupts.requested is not None or not self.monitor.holds()
 
     def check(self) -> None:
         """Raise Interrupted or LockLost."""
         self.interrupts.check()
-        if not self.watch.holds():
-            silent = f"The server has not answered for {self.watch.silence:g} s."
-            raise LockLost(silent if self.watch.silent else LOST, RUN_AGAIN)
+        if not self.monitor.holds():
+            silent = f"The server has not answered for {self.monitor.silence:g} s."
+            raise LockLost(silent if self.monitor.silent else LOST, RUN_AGAIN)
 
     @contextlib.contextmanager
     def beginning(self) -> Iterator[None]:
@@ -71,16 +71,16 @@ class OwnGuard:
     @contextlib.contextmanager
     def working(self, tearable: Callable[[], bool]) -> Iterator[None]:
         """The watch cancels, since the main thread is waiting inside the driver."""
-        with self.interrupts.shield(), self.watch.cancelling(tearable):
+        with self.interrupts.shield(), self.monitor.cancelling(tearable):
             yield
 
     def lose(self) -> None:
         """See Guard."""
-        self.watch.lose()
+        self.monitor.lose()
 
     def blocked(self, schema: str) -> None:
         """The watch has seen who it was."""
-        if blockers := self.watch.take_blockers():
+        if blockers := self.monitor.take_blockers():
             get_logger().warning(
                 "schema.blocked", message=f"{schema}: blocked by {blockers}", schema=schema, blockers=blockers
             )

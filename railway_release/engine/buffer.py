@@ -21,7 +21,7 @@ from django.db.backends.postgresql.psycopg_any import is_psycopg3
 from django_tenants.utils import get_public_schema_name
 
 from railway_release.engine import statements
-from railway_release.engine.hand import Hand
+from railway_release.engine.execution import Execution
 from railway_release.engine.identity import Identity
 from railway_release.postgres.lock import MARK_AS_NOT_ATOMIC, NO_LONGER_NOT_ATOMIC
 from railway_release.postgres.session import quote
@@ -35,12 +35,12 @@ _OF_ROWS = re.compile(
 )
 
 
-class Hold:
+class StatementBuffer:
     """What is on its way to the server on Django's connection to the tenants' database."""
 
-    def __init__(self, connection: Any, hand: Hand, identity: Identity, settings: str) -> None:
+    def __init__(self, connection: Any, execution: Execution, identity: Identity, settings: str) -> None:
         self._connection = connection
-        self._hand = hand
+        self._execution = execution
         self._identity = identity
         self._settings = settings  # the statements that give the session those of the release
         self._opening: list[str] = []  # what has to come before the first statement
@@ -113,7 +113,7 @@ class Hold:
     def flush(self) -> None:
         """Send what waits, in one message."""
         statements = [*self._opening, *self._waiting, *self._closing]
-        self._hand.send(*self._own)
+        self._execution.send(*self._own)
         self._opening, self._waiting, self._closing, self._own = [], [], [], []
         self._sent = True
         if statements:
@@ -129,8 +129,8 @@ class Hold:
                 return self._ask(execute, sql, params, context)
             self.flush()
         text = str(sql)
-        self._hand.send(self.naming or text)
-        self._hand.only_rows &= bool(_OF_ROWS.match(text))
+        self._execution.send(self.naming or text)
+        self._execution.only_rows &= bool(_OF_ROWS.match(text))
         # django-tenants is to believe that the path stays as it was set.
         if "search_path" in text or text.startswith("ROLLBACK TO"):
             self._connection.search_path_set_schemas = None
@@ -140,7 +140,7 @@ class Hold:
         """A question of Django's own, in one message with what waits before it."""
         question = str(sql) if params is None else self._connection.ops.compose_sql(str(sql), params)
         statements = [*self._opening, *self._waiting, question]
-        self._hand.send(*self._own, str(sql))
+        self._execution.send(*self._own, str(sql))
         self._opening, self._waiting, self._own = [], [], []
         self._sent = True
         result = execute(_SEPARATOR.join(statements), None, False, context)
@@ -169,7 +169,7 @@ class Hold:
         return f"SET search_path = {', '.join(map(quote, path))}"
 
 
-def holding_editor(connection: Any, hold: Hold, *, atomic: bool) -> Any:
+def holding_editor(connection: Any, buffer: StatementBuffer, *, atomic: bool) -> Any:
     """The connection's own schema editor, but for where its statements go.
 
     To whoever asks it is as `atomic` as the migration, whose transaction is ours.
@@ -186,13 +186,13 @@ def holding_editor(connection: Any, hold: Hold, *, atomic: bool) -> Any:
             super().__exit__(*error)
 
         def execute(self, sql: Any, params: Any = ()) -> None:
-            if hold.closed:
-                hold.add(str(sql) if params is None else connection.ops.compose_sql(str(sql), params))
+            if buffer.closed:
+                buffer.add(str(sql) if params is None else connection.ops.compose_sql(str(sql), params))
                 return
-            hold.naming = str(sql)
+            buffer.naming = str(sql)
             try:
                 super().execute(sql, params)
             finally:
-                hold.naming = ""
+                buffer.naming = ""
 
     return HoldingEditor(connection, atomic=False)

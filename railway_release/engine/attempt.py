@@ -13,9 +13,9 @@ from django.db import Error, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from railway_release.engine import shortage
-from railway_release.engine.engine import Terms
-from railway_release.engine.guard import Guard
-from railway_release.engine.hand import Hand
+from railway_release.engine.cancel_token import CancelToken
+from railway_release.engine.engine import ExecutionLimits
+from railway_release.engine.execution import Execution
 from railway_release.engine.identity import Identity, LeftBehind
 from railway_release.errors import LockLost
 from railway_release.migrations.outcome import Key, Outcome, dotted
@@ -59,17 +59,17 @@ class Stopped(BaseException):
 
 
 @dataclass(frozen=True)
-class Turns:
+class SchemaRunner:
     """What all turns of one process have in common."""
 
-    terms: Terms
+    limits: ExecutionLimits
     budget: Budget
-    guard: Guard
-    hand: Hand
+    token: CancelToken
+    execution: Execution
 
-    def take(self, plan: SchemaPlan, work: Callable[[], None]) -> Outcome:
+    def run(self, plan: SchemaPlan, work: Callable[[], None]) -> Outcome:
         """Try `work`, which tells the hand what it does, until it succeeds or fails for good."""
-        return _Turn(self, plan, work).outcome()
+        return _Attempts(self, plan, work).outcome()
 
 
 def forget_connection(alias: str) -> None:
@@ -105,12 +105,12 @@ def _shown(statement: str, show_values: bool) -> str:
     return textwrap.shorten(text, _MOST_OF_A_STATEMENT, placeholder=" …")
 
 
-class _Turn:
-    def __init__(self, turns: Turns, plan: SchemaPlan, work: Callable[[], None]) -> None:
-        self._turns = turns
+class _Attempts:
+    def __init__(self, runner: SchemaRunner, plan: SchemaPlan, work: Callable[[], None]) -> None:
+        self._runner = runner
         self._plan = plan
         self._work = work
-        self._hand = turns.hand
+        self._execution = runner.execution
         self._attempts = self._statements = 0
         self._receivers = 0.0
         self._done: list[Key] = []
@@ -118,11 +118,11 @@ class _Turn:
         self._first_failure = 0.0
 
     def outcome(self) -> Outcome:
-        turns = self._turns
+        runner = self._runner
         try:
             retrying(
                 self._attempt,
-                seconds=min(turns.terms.retry_for, turns.budget.left),
+                seconds=min(runner.limits.retry_for, runner.budget.left),
                 event="schema.retried",
                 may_pass=self._may_pass,
                 schema=self._plan.schema.name,
@@ -131,35 +131,37 @@ class _Turn:
             return self._cut_off()
         except BaseException as error:  # noqa: BLE001 - user code may raise anything; the others go on
             # A migration that is not atomic may be half applied, whatever ended it, and that must be told.
-            return self._cut_off() if turns.guard.stopping and self._hand.tearable else self._failed(error)
+            return (
+                self._cut_off() if runner.token.stopping and self._execution.tearable else self._failed(error)
+            )
         finally:
             if self._first_failure:
-                turns.budget.spend(time.monotonic() - self._first_failure)
+                runner.budget.spend(time.monotonic() - self._first_failure)
         return self._ended("migrated")
 
     def _attempt(self) -> None:
         self._attempts += 1
-        self._hand.take_up()
+        self._execution.take_up()
         try:
-            with self._turns.guard.working(lambda: self._hand.tearable):
+            with self._runner.token.working(lambda: self._execution.tearable):
                 self._work()
         except BaseException as error:
             self._first_failure = self._first_failure or time.monotonic()
-            self._hand.reconnected |= is_loss(error)
+            self._execution.reconnected |= is_loss(error)
             if isinstance(error, LockLost):
-                self._turns.guard.lose()
+                self._runner.token.lose()
             if sqlstate(error) == LOCK_NOT_AVAILABLE:
-                self._turns.guard.blocked(self._plan.schema.name)
-            forget_connection(self._turns.terms.alias)
+                self._runner.token.blocked(self._plan.schema.name)
+            forget_connection(self._runner.limits.alias)
             raise
         finally:
-            forget_others_if_broken(self._turns.terms.alias)
-            self._done += (step for step in self._hand.done if step not in self._done)
-            self._statements += self._hand.statements
-            self._receivers += self._hand.receivers
+            forget_others_if_broken(self._runner.limits.alias)
+            self._done += (step for step in self._execution.done if step not in self._done)
+            self._statements += self._execution.statements
+            self._receivers += self._execution.receivers
 
     def _may_pass(self, error: BaseException) -> bool:
-        if not self._hand.tearable or self._turns.guard.stopping:
+        if not self._execution.tearable or self._runner.token.stopping:
             return False
         if is_transient(error) or shortage.may_pass(error):
             return True
@@ -167,7 +169,7 @@ class _Turn:
 
     def _is_overtaken(self) -> bool:
         """Whether another session, such as a migrate_schemas, has applied the migration in hand meanwhile."""
-        step = self._hand.step
+        step = self._execution.step
         try:
             return step is not None and step in Identity(tenant_connection(), self._plan.schema).recorded()
         except Error:
@@ -184,14 +186,14 @@ class _Turn:
             "failed",
             failed_at=self._failed_at(),
             sqlstate=code,
-            message=describe(error, self._turns.terms.show_values),
-            statement=_shown(self._hand.statement, self._turns.terms.show_values),
-            hint=_hint(error) if self._hand.tearable else NOT_ATOMIC,
+            message=describe(error, self._runner.limits.show_values),
+            statement=_shown(self._execution.statement, self._runner.limits.show_values),
+            hint=_hint(error) if self._execution.tearable else NOT_ATOMIC,
         )
 
     def _failed_at(self) -> str:
-        if self._hand.step is not None:
-            return dotted(self._hand.step)
+        if self._execution.step is not None:
+            return dotted(self._execution.step)
         return next((dotted(step) for step in self._plan.cohort.steps if step not in self._done), "")
 
     def _ended(self, state: str, **more: str) -> Outcome:

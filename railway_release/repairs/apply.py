@@ -6,12 +6,12 @@ import contextlib
 from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
-from railway_release.engine.hand import Hand
+from railway_release.engine.execution import Execution
 from railway_release.engine.statements import record
 from railway_release.migrations.plan import SchemaPlan
+from railway_release.postgres.batch_reader import BatchReader
 from railway_release.postgres.session import Connection, fetch, quote
-from railway_release.postgres.sweep import Sweep
-from railway_release.repairs.remedy import Remedy
+from railway_release.repairs.repair_plan import RepairPlan
 from railway_release.runtime.text import some
 from railway_release.topology import search_path, tenant_connection
 from railway_release.verification.expectations import Expectations
@@ -19,18 +19,18 @@ from railway_release.verification.findings import INDEX_INVALID
 from railway_release.verification.structure import Deviation, Structure
 
 
-class NotMended(Exception):
+class NotRepaired(Exception):
     """It was undone, since something would not have been as it should."""
 
 
-class Mending:
+class RepairTransaction:
     """At work on Django's connection to the tenants' database, which is watched and has its timeouts."""
 
-    def __init__(self, expectations: Expectations, hand: Hand) -> None:
+    def __init__(self, expectations: Expectations, execution: Execution) -> None:
         self._expectations = expectations
-        self._hand = hand
+        self._execution = execution
 
-    def mend(self, one: SchemaPlan, remedy: Remedy, before: Sequence[Deviation]) -> None:
+    def mend(self, one: SchemaPlan, remedy: RepairPlan, before: Sequence[Deviation]) -> None:
         """Raises NotMended, or what the server says; then the schema is as it was before.
 
         Indexes come last, by themselves: REINDEX CONCURRENTLY knows no transaction.
@@ -52,11 +52,11 @@ class Mending:
         return self._expectations.levels.plan.shared.schema.name
 
     def _send(self, connection: Connection, statement: str) -> None:
-        self._hand.send(statement)
+        self._execution.send(statement)
         connection.cursor().execute(statement)
 
     def _verify(
-        self, connection: Connection, one: SchemaPlan, remedy: Remedy, before: Sequence[Deviation]
+        self, connection: Connection, one: SchemaPlan, remedy: RepairPlan, before: Sequence[Deviation]
     ) -> None:
         touched = {each.difference.table for each in before if _key(each) in remedy.mends}
         compared = {*remedy.alters, *touched}
@@ -65,18 +65,18 @@ class Mending:
         allowed = {_key(each) for each in before} - done
         if wrong := sorted(left - allowed):
             text = some([f"{id} {object}" for id, object in wrong], 3)
-            raise NotMended(f"undone, since this would still be wrong: {text}")
+            raise NotRepaired(f"undone, since this would still be wrong: {text}")
 
-    def _mend_indexes(self, connection: Connection, schema: str, remedy: Remedy) -> None:
+    def _mend_indexes(self, connection: Connection, schema: str, remedy: RepairPlan) -> None:
         for words, names in (
             ("DROP INDEX CONCURRENTLY", remedy.discards),
             ("REINDEX INDEX CONCURRENTLY", remedy.reindexes),
         ):
             for name in names:
                 # Cancelled, it would leave another invalid index.
-                self._hand.begin(("", name), atomic=False)
+                self._execution.begin(("", name), atomic=False)
                 self._send(connection, f"{words} {quote(schema)}.{quote(name)}")
-                self._hand.end()
+                self._execution.end()
 
 
 def _key(one: Deviation) -> tuple[str, str]:
@@ -87,7 +87,7 @@ def _deviations(
     connection: Connection, expectations: Expectations, one: SchemaPlan, tables: Collection[str]
 ) -> Iterator[Deviation]:
     """What these tables lack: those that were made or altered, and by that those that point there."""
-    structure = Structure(Sweep(connection), expectations, [one], "models", tables)
+    structure = Structure(BatchReader(connection), expectations, [one], "models", tables)
     yield from (*structure.missing_tables(), *structure.deviations())
 
 
@@ -106,7 +106,7 @@ def _transaction(connection: Connection, schema: str) -> Iterator[None]:
     connection.cursor().execute("COMMIT")
 
 
-def _check(connection: Any, schema: str, remedy: Remedy, shared: str) -> None:
+def _check(connection: Any, schema: str, remedy: RepairPlan, shared: str) -> None:
     """Lock what is to be altered, so that nothing is found in its place, and see that nothing is lost."""
     if remedy.alters:
         tables = ", ".join(f"{quote(schema)}.{quote(table)}" for table in remedy.alters)
@@ -121,4 +121,4 @@ def _check(connection: Any, schema: str, remedy: Remedy, shared: str) -> None:
 def _check_empty(connection: Connection, schema: str, tables: Collection[str]) -> None:
     for table in tables:
         if fetch(connection, f"SELECT FROM {quote(schema)}.{quote(table)} LIMIT 1"):
-            raise NotMended(f"undone: {quote(schema)}.{quote(table)} holds rows by now")
+            raise NotRepaired(f"undone: {quote(schema)}.{quote(table)} holds rows by now")

@@ -25,7 +25,7 @@ _UNKNOWN_SLOTS = 6400  # PostgreSQL's defaults
 _UNREADABLE = {"42501", "42703", "42804", "42883", "55000", "55P03"}
 
 
-class Sweep:
+class BatchReader:
     """Asks on `connection`, and for many schemas on up to `most` connections, which `another` opens.
 
     The server opens tables for the first time in a session at some tenth of a millisecond each, which is

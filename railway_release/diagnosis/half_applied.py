@@ -14,11 +14,11 @@ from django.db.migrations.state import ProjectState
 
 from railway_release.diagnosis import commands
 from railway_release.diagnosis.causes import Cause, cause
-from railway_release.diagnosis.scene import Scene
+from railway_release.diagnosis.context import DiagnosisContext
 from railway_release.diagnosis.states import column_of, flat, joining_table, table_of_state
 from railway_release.migrations.outcome import Key, dotted
 from railway_release.migrations.plan import Cohort, SchemaPlan
-from railway_release.postgres import places
+from railway_release.postgres import locations
 from railway_release.postgres.session import clip
 from railway_release.runtime.text import schemas_in_words, some
 from railway_release.topology import Schema, tenant_connection
@@ -54,10 +54,10 @@ class Step:
         return dotted(self.key)
 
 
-def causes(scene: Scene) -> Iterator[Cause]:
+def causes(context: DiagnosisContext) -> Iterator[Cause]:
     """One cause for each such migration."""
     groups: dict[tuple[str, str], tuple[list[str], list[Made]]] = {}
-    for one, step, id, found in begun(scene):
+    for one, step, id, found in begun(context):
         groups.setdefault((id, step.name), ([], found))[0].append(one.schema.name)
     for (id, step_name), (schemas, found) in groups.items():
         seen = f"{step_name} is pending in {schemas_in_words(schemas)}, and there already: "
@@ -65,19 +65,19 @@ def causes(scene: Scene) -> Iterator[Cause]:
         yield cause(id, words, commands.repair(schemas), schemas)
 
 
-def begun(scene: Scene) -> Iterator[tuple[SchemaPlan, Step, str, list[Made]]]:
+def begun(context: DiagnosisContext) -> Iterator[tuple[SchemaPlan, Step, str, list[Made]]]:
     """Each such migration in each schema, with the cause's id and what speaks for it."""
-    steps = {cohort: _steps(scene, cohort) for cohort in {one.cohort for one in scene.schemas}}
-    there = _present(scene, [made for some in steps.values() for step in some for made in step.makes])
-    for one in scene.schemas:
+    steps = {cohort: _steps(context, cohort) for cohort in {one.cohort for one in context.schemas}}
+    there = _present(context, [made for some in steps.values() for step in some for made in step.makes])
+    for one in context.schemas:
         for step in steps[one.cohort]:
             if judged := _judged(one, step, there):
                 yield one, step, *judged
 
 
-def _steps(scene: Scene, cohort: Cohort) -> list[Step]:
-    graph = scene.planner.graph_of(cohort)
-    before, after = graph.state, scene.plan.graph.last_state
+def _steps(context: DiagnosisContext, cohort: Cohort) -> list[Step]:
+    graph = context.planner.graph_of(cohort)
+    before, after = graph.state, context.plan.graph.last_state
     old = {table_of_state(model) for model in before.models.values()}
     nodes = ((key, graph.graph.nodes[key]) for key in cohort.steps if key in graph.graph.nodes)
     steps = (Step(key, one, tuple(_made(one, after))) for key, one in nodes)
@@ -116,15 +116,19 @@ def _model_name(operation: Operation) -> str:
     return str(name).lower()
 
 
-def _present(scene: Scene, asked: Iterable[Made]) -> frozenset[tuple[str, Made]]:
+def _present(context: DiagnosisContext, asked: Iterable[Made]) -> frozenset[tuple[str, Made]]:
     """Schema and what of it is there: one statement for tables and indexes, one for columns."""
     made = set(asked)
     if not made:
         return frozenset()
-    named = places.relations(scene.connection, {one.name or one.table for one in made if not one.is_column})
+    named = locations.relations(
+        context.connection, {one.name or one.table for one in made if not one.is_column}
+    )
     columns = [one for one in made if one.is_column]
-    held = places.columns(scene.connection, {one.table for one in columns}, {one.name for one in columns})
-    schemas = {one.schema.name for one in scene.schemas}
+    held = locations.columns(
+        context.connection, {one.table for one in columns}, {one.name for one in columns}
+    )
+    schemas = {one.schema.name for one in context.schemas}
     return frozenset(
         (schema, one)
         for one in made
