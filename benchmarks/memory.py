@@ -46,7 +46,7 @@ def sampled(program: Program) -> Samples:
     """Run a program and look at it and its children now and then."""
     samples, ended = Samples(), threading.Event()
     process = program.start(subprocess.DEVNULL)
-    watcher = threading.Thread(target=_monitor, args=(process.pid, samples, ended))
+    watcher = threading.Thread(target=_watch, args=(process.pid, samples, ended))
     watcher.start()
     code = process.wait()
     ended.set()
@@ -56,7 +56,7 @@ def sampled(program: Program) -> Samples:
     return samples
 
 
-def _monitor(pid: int, samples: Samples, ended: threading.Event) -> None:
+def _watch(pid: int, samples: Samples, ended: threading.Event) -> None:
     while not ended.wait(_PERIOD):
         samples.peak = max(samples.peak, _kilobytes(_read(_PROC / str(pid) / "status"), "VmHWM"))
         for child in _children(pid):

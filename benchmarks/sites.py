@@ -85,8 +85,8 @@ class Site:
         scripts = [self._folder / f"undo{number}.sql" for number in range(_CONNECTIONS)]
         for number, script in enumerate(scripts):
             mine = done[number::_CONNECTIONS]
-            runner = (f"SET search_path = {one}, public;\nBEGIN;\n{undo}COMMIT;\n" for one in mine)
-            script.write_text(_HEAD + "".join(runner), encoding="utf-8")
+            turns = (f"SET search_path = {one}, public;\nBEGIN;\n{undo}COMMIT;\n" for one in mine)
+            script.write_text(_HEAD + "".join(turns), encoding="utf-8")
         timed(*(replay(self.url, script) for script in scripts))
 
     def leave(self) -> None:

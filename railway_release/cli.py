@@ -10,6 +10,7 @@ import shlex
 import sys
 import uuid
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NoReturn, TextIO
 
@@ -26,7 +27,9 @@ from railway_release.postgres.wait import lost
 from railway_release.preflight.target import Invocation
 from railway_release.preflight.target import load as load_target
 from railway_release.report import summary
+from railway_release.report.command_line import CommandLine
 from railway_release.report.report import Report
+from railway_release.report.results import DoctorResult
 from railway_release.runtime import log
 from railway_release.runtime.platform import platform
 from railway_release.runtime.redact import redact
@@ -58,9 +61,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if argv is None else argv)
     flags = _parse(words)
     command = str(flags.pop("command"))
-    report = Report("plan" if flags.get("dry_run") else command, run_id=uuid.uuid4().hex[:8])
     path = flags.get("report") or os.environ.get("RELEASE_REPORT", "")
-    report.words = _without_schemas(words)
+    report = Report("plan" if flags.get("dry_run") else command, run_id=uuid.uuid4().hex[:8])
+    report.called = CommandLine(_without_schemas(words))
     report.path = path if can_be_written(path) else ""  # the configuration's checks will say so
     with Interrupts() as interrupts:
         with log.Capture() as capture:
@@ -79,17 +82,17 @@ def _guarded(flags: dict[str, Any], report: Report, output: log.Output, interrup
     except ReleaseError as error:
         _fail(error, report)
     except Interrupted as signal:
-        report.fail(Exit(signal.exit_code), f"Stopped by {signal}. No atomic migration was left half done.")
+        report.end(Exit(signal.exit_code), f"Stopped by {signal}. No atomic migration was left half done.")
     except BaseException as error:  # noqa: BLE001 - SystemExit, too: the project's code is no judge of success
         if is_transient(error) or ran_out(error):
-            _fail(no_room(error, report.wrote) if ran_out(error) else lost(error), report)
+            _fail(no_room(error, report.result.wrote) if ran_out(error) else lost(error), report)
             return
-        report.fail(Exit.UNEXPECTED, f"Unexpected {type(error).__name__}: {describe(error)}")
+        report.end(Exit.UNEXPECTED, f"Unexpected {type(error).__name__}: {describe(error)}")
         log.get_logger().error("release.crashed", message=log.plain_traceback(error))
 
 
 def _fail(error: ReleaseError, report: Report) -> None:
-    report.fail(error.exit_code, _joined(error), error.id)
+    report.end(error.exit_code, _joined(error), error.id)
 
 
 def _joined(error: ReleaseError) -> str:
@@ -98,7 +101,7 @@ def _joined(error: ReleaseError) -> str:
 
 
 def _execute(flags: dict[str, Any], report: Report, output: log.Output, interrupts: Interrupts) -> None:
-    invocation = Invocation(Path(sys.argv[0]), output.platform, report.run_id, interrupts)
+    invocation = Invocation(Path(sys.argv[0]), output.platform, report.run_id, interrupts, output.screen)
     try:
         target = load_target(flags, os.environ, invocation)
     except (PreflightError, ProjectNotFound, SettingsFailed) as error:
@@ -107,40 +110,26 @@ def _execute(flags: dict[str, Any], report: Report, output: log.Output, interrup
         _diagnose_without_project(error, report)
         return
     report.path = target.config.report
-    report.schemas_asked_for = target.config.schema
+    report.called = replace(report.called, schemas=target.config.schema)
     config = target.config
     output.start(config.log_format, config.log_level, show_values=config.show_values)
     # django_tenants reads the settings when it is imported, so they must be known by now.
-    from railway_release.commands.doctor import doctor  # noqa: PLC0415
-    from railway_release.commands.fake import fake  # noqa: PLC0415
-    from railway_release.commands.inspect import inspect, status  # noqa: PLC0415
-    from railway_release.commands.release import release  # noqa: PLC0415
-    from railway_release.commands.repair import repair  # noqa: PLC0415
+    from railway_release.commands.table import COMMANDS  # noqa: PLC0415
 
     with contextlib.closing(target.read_pool):
-        if report.command == "release":
-            release(target, report, output.screen, interrupts)
-        elif report.command == "status":
-            status(target, report)
-        elif report.command == "doctor":
-            doctor(target, report)
-        elif report.command in ("repair", "fake"):
-            run = repair if report.command == "repair" else fake
-            run(target, report, output.screen, interrupts)
-        else:
-            inspect(target, report)
+        COMMANDS[report.command](target, report)
 
 
 def _diagnose_without_project(error: ReleaseError, report: Report) -> None:
-    report.error_id, report.diagnosis = error.id, ranked(early.causes(error, Path.cwd()))
-    report.conclude()
+    report.error_id = error.id
+    report.result = DoctorResult(diagnosis=ranked(early.causes(error, Path.cwd()))).judged()
 
 
 def _finish(flags: dict[str, Any], report: Report, stdout: TextIO) -> int:
     try:
         report.write()
     except OSError as error:
-        report.fail(Exit.UNEXPECTED, f"The report could not be written: {error}")
+        report.end(Exit.UNEXPECTED, f"The report could not be written: {error}")
     for line in summary.lines(report):
         log.get_logger().log(line.number, line.event, message=line.text)
     if flags.get("json"):

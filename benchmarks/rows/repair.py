@@ -58,9 +58,9 @@ def start(lab: Lab) -> Section:
 def repairs(lab: Lab) -> Section:
     """Schemas that lack something, and schemas that are missing."""
     populations = (lab.scale.small, lab.scale.wider)
-    runner = [_mended(lab, population) for population in populations]
-    verdicts = [_of_statements(*pair) for pair in zip(populations, runner, strict=True)]
-    (few, _), (many, _) = runner
+    turns = [_mended(lab, population) for population in populations]
+    verdicts = [_of_statements(*pair) for pair in zip(populations, turns, strict=True)]
+    (few, _), (many, _) = turns
     grown = f"{times(many / few)} ({milliseconds(many)} / {milliseconds(few)})"
     sizes = f"{populations[0].size} to {populations[1].size} tenants"
     verdicts.append(Verdict(f"a repaired schema, {sizes}", f"flat ({_FLAT:g} x)", grown, many <= _FLAT * few))
@@ -71,7 +71,7 @@ def repairs(lab: Lab) -> Section:
     )
     lines = [
         [f"mended, {one.size} tenants", milliseconds(turn), milliseconds(own)]
-        for one, (turn, own) in zip(populations, runner, strict=True)
+        for one, (turn, own) in zip(populations, turns, strict=True)
     ]
     lines.append(["created", milliseconds(created), milliseconds(released)])
     head = ("schema", "repair", "its own statements, or a release")
@@ -97,9 +97,9 @@ def _mended(lab: Lab, population: Population) -> tuple[float, float]:
             _damage(site, names)
             timed(repair(site.project, site.url, lab.jobs, report))
             told = json.loads(report.read_text(encoding="utf-8"))
-            runner = [one["duration"] for one in told["schemas"] if one["state"] == "repaired"]
+            turns = [one["duration_ms"] / 1000 for one in told["schemas"] if one["state"] == "repaired"]
             _damage(site, names)
-            found.append((median(runner), _replayed(site, names, told["remedies"][0], Path(folder))))
+            found.append((median(turns), _replayed(site, names, told["remedies"][0], Path(folder))))
         return median(turn for turn, _ in found), median(own for _, own in found)
 
 

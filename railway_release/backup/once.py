@@ -13,15 +13,13 @@ from railway_release.migrations.outcome import Key
 from railway_release.migrations.plan import SchemaPlan
 from railway_release.preflight.target import Target
 from railway_release.runtime.log import get_logger
-from railway_release.runtime.signals import Interrupts
 
 
 class Backup:
     """`before_writing` runs the hook the first time it is called with anything to write."""
 
-    def __init__(self, target: Target, interrupts: Interrupts) -> None:
+    def __init__(self, target: Target) -> None:
         self._target = target
-        self._interrupts = interrupts
         self.result = ""  # what was done, in words; empty while nothing had to be
 
     def before_writing(self, plans: Iterable[SchemaPlan]) -> None:
@@ -52,10 +50,12 @@ class Backup:
         config, choice = self._target.config, self._target.choice
         connection = hook.libpq_environment(choice)
         if config.backup_hook:
-            context = hook.BackupContext(choice.name, schemas, steps, self._target.run_id, connection)
+            context = hook.BackupContext(
+                choice.name, schemas, steps, self._target.invocation.run_id, connection
+            )
             hook.call(config, context)
             return "hook"
-        hook.execute(config, connection, self._interrupts)
+        hook.execute(config, connection, self._target.invocation.interrupts)
         return "command"
 
     def _without_hook(self) -> str:
@@ -64,7 +64,7 @@ class Backup:
                 "A backup is required and no hook is configured; nothing was migrated.",
                 "Set RELEASE_BACKUP_COMMAND or RAILWAY_RELEASE['BACKUP_HOOK'].",
             )
-        if self._target.platform.known and not settings.DEBUG:
+        if self._target.invocation.platform.known and not settings.DEBUG:
             get_logger().warning(
                 "backup.missing",
                 message="no backup hook is configured; RELEASE_BACKUP_COMMAND names one to run first",

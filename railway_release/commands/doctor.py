@@ -6,6 +6,7 @@ import contextlib
 import itertools
 import os
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from railway_release.commands.phases import phase, preflight
 from railway_release.diagnosis import (
@@ -36,7 +37,9 @@ from railway_release.errors import (
 from railway_release.migrations.plan import Planner
 from railway_release.preflight import database
 from railway_release.preflight.target import Target
-from railway_release.report.report import Pending, Report
+from railway_release.report.report import Report
+from railway_release.report.result import Pending
+from railway_release.report.results import DoctorResult
 from railway_release.runtime.log import get_logger, plain_traceback
 from railway_release.runtime.text import some
 from railway_release.snapshot import take_snapshot
@@ -47,26 +50,32 @@ _MOST_ERRORS = 20  # of one log; a person reads no more
 
 
 def doctor(target: Target, report: Report) -> None:
-    """Fill the report with causes, or with explanations."""
-    if target.config.explain:
-        _explain(target, report)
-    else:
-        _examine(target, report)
-    report.conclude()
+    """Say what is wrong and why, or what the text of an error means."""
+    _explain(target, report) if target.config.explain else _examine(target, report)
 
 
 def _examine(target: Target, report: Report) -> None:
-    """Area by area; what ends the look at one is a cause itself."""
-    found = {"working tree": tuple(files.causes(target.project.folder))}
+    """Area by area; what ends the examination of one is a cause itself."""
+    found, result = {"working tree": tuple(files.causes(target.project.folder))}, DoctorResult()
     with _ending_in_a_cause(found, report):
         preflight(target, report)
         found["server"] = _of_the_server(target)
         with _context(target, report) as context:
+            result = _seen(context)
             found |= _of_the_database(context)
     if settings.are_loaded():
         found["settings"] = tuple(settings.causes())
-    report.areas = {area: _in_words(ones) for area, ones in found.items()}
-    report.diagnosis = causes.ranked(one for ones in found.values() for one in ones)
+    report.result = replace(
+        result,
+        areas={area: _in_words(ones) for area, ones in found.items()},
+        diagnosis=causes.ranked(one for ones in found.values() for one in ones),
+    ).judged()
+
+
+def _seen(context: DiagnosisContext) -> DoctorResult:
+    groups = schemas.pending(context).items()
+    pending = tuple(Pending(steps, tuple(names)) for steps, names in groups)
+    return DoctorResult(context.plan.shared.schema.name, pending, findings=context.findings)
 
 
 @contextlib.contextmanager
@@ -126,7 +135,8 @@ def _explain(target: Target, report: Report) -> None:
     preflight(target, report)
     with _context(target, report) as context:
         deleting = from_a_deletion(text)
-        report.explanations = tuple(explain(errors[:_MOST_ERRORS], context, deleting=deleting))
+        answers = tuple(explain(errors[:_MOST_ERRORS], context, deleting=deleting))
+        report.result = replace(_seen(context), explanations=answers).judged()
 
 
 def _read() -> str:
@@ -141,10 +151,5 @@ def _context(target: Target, report: Report) -> Iterator[DiagnosisContext]:
     with phase(report, "plan"):
         planner = Planner()
         snapshot = take_snapshot(target, planner, depth="everything")
-    report.shared_schema = snapshot.plan.shared.schema.name
-    report.findings = snapshot.findings
     with phase(report, "doctor"), database.reading(target.connector("doctor")) as connection:
-        context = DiagnosisContext(connection, snapshot.plan, planner, target.config, snapshot.findings)
-        waiting = schemas.pending(context)
-        report.pending = tuple(Pending(steps, tuple(names)) for steps, names in waiting.items())
-        yield context
+        yield DiagnosisContext(connection, snapshot.plan, planner, target.config, snapshot.findings)

@@ -23,8 +23,7 @@ from railway_release.preflight.target import Target
 from railway_release.repairs import verdict
 from railway_release.repairs.proof import Prover
 from railway_release.report.report import Report
-from railway_release.runtime.log import Screen
-from railway_release.runtime.signals import Interrupts
+from railway_release.report.results import FakeResult
 from railway_release.runtime.text import count
 from railway_release.runtime.visible import visible
 from railway_release.snapshot import Snapshot, reading, take_snapshot
@@ -34,20 +33,21 @@ from railway_release.verification.levels import levels
 Judged = list[tuple[SchemaPlan, str]]  # each schema, and why its record stays as it is
 
 
-def fake(target: Target, report: Report, screen: Screen, interrupts: Interrupts) -> None:
-    """Fill the report with an outcome for each schema that was named."""
+def fake(target: Target, report: Report) -> None:
+    """An outcome for each schema that was named."""
     if not target.config.schema:
         raise InvalidConfiguration("fake needs to know where.", "Name each schema: --schema NAME.")
-    preflight_to_write(target, report, screen)
-    with locked(target, report, interrupts) as monitor:
+    preflight_to_write(target, report)
+    with locked(target, report) as token:
         planner = Planner()
         one = _Fake(target, report, planner, planner.resolve(*target.config.app))
         with phase(report, "proof"):
             judged = one.judge()
-        one.settle(judged, OwnCancelToken(interrupts, monitor))
-    if left := [outcome for outcome in report.outcomes if outcome.state in ("refused", "failed")]:
+        one.settle(judged, token)
+    result = report.result
+    if left := [outcome for outcome in result.outcomes if outcome.state in ("refused", "failed")]:
         text = f"{dotted(one.key)}: left as it was in {count(len(left), 'schema')}."
-        report.fail(Exit.VERIFICATION, text)
+        report.result = result.failing(Exit.VERIFICATION, text)
 
 
 _AS_ASKED = "as it is to be"
@@ -65,28 +65,29 @@ class _Fake:
     def judge(self) -> Judged:
         """Whether it is proven, schema by schema; the others have their outcomes."""
         snapshot = take_snapshot(self.target, self.planner)
-        self.report.shared_schema = snapshot.plan.shared.schema.name
         judged = reading(self.target, lambda reader: list(self._judged(snapshot, reader)))
         known = {spelling for one, _ in judged for spelling in (one.schema.name, visible(one.schema.name))}
         strange = {clip(name) for name in self.target.config.schema} - known
-        self.report.outcomes = (
+        outcomes = (
             *(_outcome(one.schema.name, why) for one, why in judged if why),
             *(Outcome(name, "refused", message=_STRANGE) for name in sorted(strange)),
         )
+        self.report.result = FakeResult(snapshot.plan.shared.schema.name, outcomes=outcomes)
         return judged
 
     def settle(self, judged: Judged, token: OwnCancelToken) -> None:
         """What is proven is written, after the backup."""
         proven = [one for one, why in judged if not why]
-        backup = Backup(self.target, token.interrupts)
+        backup = Backup(self.target)
         with phase(self.report, "backup"):
             backup.before_changing(tuple(one.schema.name for one in proven), (self.key,))
-            self.report.backup = backup.result
+            self.report.result = replace(self.report.result, backup=backup.result)
         runner = runner_of(self.target, token)
         with phase(self.report, "records"), bounded_waits(runner.limits):
             for one in proven:
                 token.check()
-                self.report.outcomes += (self._written(one, runner),)
+                outcomes = (*self.report.result.outcomes, self._written(one, runner))
+                self.report.result = replace(self.report.result, outcomes=outcomes)
 
     def _judged(self, snapshot: Snapshot, reader: BatchReader) -> Iterator[tuple[SchemaPlan, str]]:
         prover = Prover(reader, levels(snapshot.plan, self.planner, self.target.config), snapshot.history)

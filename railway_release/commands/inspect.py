@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import cast
+from dataclasses import dataclass
+from typing import TypeVar, cast
 
 from railway_release.commands.phases import phase, preflight
 from railway_release.config.config import Config
@@ -11,21 +12,58 @@ from railway_release.migrations.outcome import Key, in_words
 from railway_release.migrations.plan import Plan, Planner
 from railway_release.migrations.schema_status import status_of
 from railway_release.preflight.target import Target
-from railway_release.report.report import Pending, Report
+from railway_release.report.report import Report
+from railway_release.report.result import Pending, Result
+from railway_release.report.results import CheckResult, PlanResult, StatusResult, VerifyResult
 from railway_release.runtime.log import get_logger
 from railway_release.runtime.text import count, schemas_in_words
 from railway_release.snapshot import Extent, Snapshot, take_record_snapshot, take_snapshot
 from railway_release.verification.capacity import TooHeavy
 from railway_release.verification.compare import Depth
 
+R = TypeVar("R", bound=Result)
 
-def inspect(target: Target, report: Report) -> None:
-    """plan, verify and check: one look, and what each concludes from it."""
+
+@dataclass(frozen=True)
+class Planned:
+    """What is there, and which of the pending migrations the command is about."""
+
+    planner: Planner
+    snapshot: Snapshot
+    pending: tuple[Pending, ...]
+
+    @property
+    def shared_schema(self) -> str:
+        """Its name."""
+        return self.snapshot.plan.shared.schema.name
+
+
+def plan(target: Target, report: Report) -> None:
+    """What a release would do; exit code 9 if that is anything."""
     preflight(target, report)
     with phase(report, "plan"):
-        _, snapshot = planned(target, report)
-    report.findings = snapshot.findings
-    report.causes |= _conclusions(report.command, snapshot, target.config)
+        found = planned(target)
+    result = PlanResult(found.shared_schema, found.pending, findings=found.snapshot.findings)
+    report.result = _failing_for_pending(result, found, target.config)
+
+
+def verify(target: Target, report: Report) -> None:
+    """Whether every schema holds what its migrations say; exit code 8 if not."""
+    preflight(target, report)
+    with phase(report, "plan"):
+        found = planned(target, in_depth=True)
+    result = VerifyResult(found.shared_schema, found.pending, findings=found.snapshot.findings)
+    report.result = _failing_for_errors(result, found, target.config)
+
+
+def check(target: Target, report: Report) -> None:
+    """Both; with --start, only of the shared schema."""
+    preflight(target, report)
+    with phase(report, "plan"):
+        found = planned(target, in_depth=True)
+    result = CheckResult(found.shared_schema, found.pending, findings=found.snapshot.findings)
+    result = _failing_for_pending(result, found, target.config)
+    report.result = _failing_for_errors(result, found, target.config)
 
 
 def status(target: Target, report: Report) -> None:
@@ -39,30 +77,28 @@ def status(target: Target, report: Report) -> None:
         for app in config.app:
             planner.check_app(app)
         plan, recorded = take_record_snapshot(target, planner)
-        report.status = status_of(plan, recorded, planner, config)
-    report.shared_schema = plan.shared.schema.name
-    report.each_schema = config.schemas
-    report.pending = tuple(Pending(one.pending, one.schemas) for one in report.status.groups if one.pending)
+        found = status_of(plan, recorded, planner, config)
+    pending = tuple(Pending(one.pending, one.schemas) for one in found.groups if one.pending)
+    report.result = StatusResult(plan.shared.schema.name, pending, status=found, each_schema=config.schemas)
 
 
-def planned(target: Target, report: Report) -> tuple[Planner, Snapshot]:
-    """One look, as deep as the command wants it; what is pending is told."""
+def planned(target: Target, *, in_depth: bool = False) -> Planned:
+    """A snapshot, as deep as --depth says if `in_depth`; what is pending is told."""
     planner = Planner(*target.config.app)
-    looking, start = report.command in ("verify", "check"), target.config.start
-    depth = cast("Depth", target.config.depth if looking else "tables")
-    extent: Extent = "tables" if looking and depth != "everything" else "all"
+    start = target.config.start
+    depth = cast("Depth", target.config.depth if in_depth else "tables")
+    extent: Extent = "tables" if in_depth and depth != "everything" else "all"
     snapshot = take_snapshot(target, planner, depth=depth, extent="shared tables" if start else extent)
     if start:
         _say_what_was_looked_at(snapshot.plan, depth)
-    report.shared_schema = snapshot.plan.shared.schema.name
-    report.pending = pending_of(snapshot.plan, target.config)
-    _say_what_is_pending(snapshot.plan, report.pending)
+    pending = pending_of(snapshot.plan, target.config)
+    _say_what_is_pending(snapshot.plan, pending)
     _say_what_is_too_heavy(snapshot, target.config)
     # A start command must be quick, and cannot mend models.
     if not start and (changed := planner.changed_models()):
         text = f"models changed without a migration in {', '.join(changed)}; run makemigrations"
         get_logger().warning("models.changed", message=text, apps=changed)
-    return planner, snapshot
+    return Planned(planner, snapshot, pending)
 
 
 _LOOKED_AT = """looked at: the shared schema {} ({}); of {}, the records and whether the tables are there. \
@@ -104,20 +140,26 @@ def pending_of(plan: Plan, config: Config) -> tuple[Pending, ...]:
     return tuple(Pending(steps, tuple(schemas)) for steps, schemas in groups.items())
 
 
-def _conclusions(command: str, snapshot: Snapshot, config: Config) -> dict[Exit, str]:
-    shared = snapshot.plan.shared.schema.name
-    waiting = [one for one in snapshot.plan.schemas if (one.pending or one.unfinished) and one.within(config)]
-    pending = [one.schema.name for one in waiting]
-    errors = [f.schema for f in snapshot.findings if f.severity == "error"]
-    if config.start:
-        pending, errors = ([name for name in names if name == shared] for names in (pending, errors))
-    causes = {}
-    if pending and command in ("plan", "check", "release"):
-        verb = "not finished" if any(one.unfinished for one in waiting) else "pending"
-        causes[Exit.PENDING] = f"Migrations are {verb} in {count(len(pending), 'schema')}."
-    if errors and command in ("verify", "check"):
-        causes[Exit.VERIFICATION] = errors_in_words(len(errors))
-    return causes
+def _failing_for_pending(result: R, found: Planned, config: Config) -> R:
+    waiting = [
+        one
+        for one in found.snapshot.plan.schemas
+        if (one.pending or one.unfinished) and one.within(config) and _counts(one.schema.name, found, config)
+    ]
+    if not waiting:
+        return result
+    verb = "not finished" if any(one.unfinished for one in waiting) else "pending"
+    return result.failing(Exit.PENDING, f"Migrations are {verb} in {count(len(waiting), 'schema')}.")
+
+
+def _failing_for_errors(result: R, found: Planned, config: Config) -> R:
+    errors = [one for one in result.errors if _counts(one.schema, found, config)]
+    return result.failing(Exit.VERIFICATION, errors_in_words(len(errors))) if errors else result
+
+
+def _counts(schema: str, found: Planned, config: Config) -> bool:
+    """Whether the exit code depends on it: with --start, only the shared schema matters."""
+    return not config.start or schema == found.shared_schema
 
 
 def errors_in_words(errors: int) -> str:

@@ -8,14 +8,14 @@ from collections.abc import Iterator
 
 import structlog
 
+from railway_release.engine.cancel_token import OwnCancelToken
 from railway_release.postgres.lock import Held, acquire
 from railway_release.postgres.lock_monitor import LockMonitor
 from railway_release.preflight import checks
 from railway_release.preflight.confirm import confirm
 from railway_release.preflight.target import Target
 from railway_release.report.report import Report
-from railway_release.runtime.log import Screen, get_logger
-from railway_release.runtime.signals import Interrupts
+from railway_release.runtime.log import get_logger
 
 
 @contextlib.contextmanager
@@ -37,25 +37,28 @@ def preflight(target: Target, report: Report) -> None:
         _look(target)
 
 
-def preflight_to_write(target: Target, report: Report, screen: Screen) -> None:
+def preflight_to_write(target: Target, report: Report) -> None:
     """Whether they are to be written to, too; on a terminal a person may be asked."""
     with phase(report, "preflight"):
         _look(target)
         checks.check_writable(target)
-        confirm(target.platform, target.choice, target.project.folder, target.config.yes, screen)
+        invocation = target.invocation
+        confirm(
+            invocation.platform, target.choice, target.project.folder, target.config.yes, invocation.screen
+        )
 
 
 @contextlib.contextmanager
-def locked(target: Target, report: Report, interrupts: Interrupts) -> Iterator[LockMonitor]:
-    """The release lock, on a connection of its own, and a watch over it."""
+def locked(target: Target, report: Report) -> Iterator[OwnCancelToken]:
+    """The release lock is held, on a connection of its own, while entered; its loss and signals cancel."""
     with phase(report, "lock"):
         held = _with_lock(target)
     with contextlib.closing(held.connection):
         # Often enough to see who blocks us before the lock timeout ends the wait.
         period = min(1.0, target.config.lock_timeout / 3)
-        silence = target.config.peer_timeout
+        silence, interrupts = target.config.peer_timeout, target.invocation.interrupts
         with LockMonitor(held, target.application, interrupts, period, silence).running() as monitor:
-            yield monitor
+            yield OwnCancelToken(interrupts, monitor)
 
 
 def _with_lock(target: Target) -> Held:

@@ -8,8 +8,8 @@ from functools import partial
 
 from railway_release.backup.once import Backup
 from railway_release.commands.inspect import pending_of
+from railway_release.commands.migrate import migrate, naming_the_unreached
 from railway_release.commands.phases import locked, phase, preflight, preflight_to_write
-from railway_release.commands.release import migrate, naming_the_unreached
 from railway_release.commands.work import Work
 from railway_release.engine import lost
 from railway_release.engine.attempt import SchemaRunner
@@ -29,8 +29,7 @@ from railway_release.repairs.inspect import RepairInspection, inspect_schemas
 from railway_release.repairs.repair_plan import PlannedRepair, RepairPlan
 from railway_release.report.progress import Progress
 from railway_release.report.report import Report
-from railway_release.runtime.log import Screen
-from railway_release.runtime.signals import Interrupts
+from railway_release.report.results import RepairResult
 from railway_release.runtime.text import count, some
 from railway_release.snapshot import take_snapshot
 from railway_release.topology import Schema
@@ -40,16 +39,15 @@ from railway_release.verification.findings import CREATING
 _ROUNDS = 3
 
 
-def repair(target: Target, report: Report, screen: Screen, interrupts: Interrupts) -> None:
-    """Fill the report with remedies, and with --apply with an outcome for each schema."""
+def repair(target: Target, report: Report) -> None:
+    """What would be repaired; with --apply, an outcome for each schema."""
     if not target.config.apply:
         preflight(target, report)
-        _note(_inspected(target, Planner(), report), target, report)
-        _conclude(report)
+        report.result = _judged(_seen(_inspected(target, Planner(), report), target))
         return
-    preflight_to_write(target, report, screen)
-    with locked(target, report, interrupts) as monitor:
-        _Repair(target, report, OwnCancelToken(interrupts, monitor), Progress(screen)).run()
+    preflight_to_write(target, report)
+    with locked(target, report) as token:
+        _Repair(target, report, token).run()
 
 
 def _inspected(target: Target, planner: Planner, report: Report) -> RepairInspection:
@@ -57,50 +55,54 @@ def _inspected(target: Target, planner: Planner, report: Report) -> RepairInspec
         return inspect_schemas(target, planner)
 
 
-def _note(found: RepairInspection, target: Target, report: Report) -> None:
-    """Equal remedies are one."""
+def _seen(found: RepairInspection, target: Target) -> RepairResult:
+    """Equal plans are one."""
     groups: dict[RepairPlan, list[str]] = {}
     for name, remedy in found.remedies.items():
         groups.setdefault(remedy, []).append(name)
-    report.shared_schema = found.snapshot.plan.shared.schema.name
-    report.remedies = tuple(PlannedRepair(one, tuple(names)) for one, names in groups.items())
-    report.findings = found.snapshot.findings
-    report.pending = pending_of(found.snapshot.plan, target.config)
+    plan = found.snapshot.plan
+    return RepairResult(
+        plan.shared.schema.name,
+        pending_of(plan, target.config),
+        findings=found.snapshot.findings,
+        remedies=tuple(PlannedRepair(one, tuple(names)) for one, names in groups.items()),
+    )
 
 
-def _conclude(report: Report) -> None:
+def _judged(result: RepairResult) -> RepairResult:
     """Without --apply."""
-    to_do = {name for one in report.remedies if one.remedy.does_something for name in one.schemas}
-    refusing = {name for one in report.remedies if one.remedy.refusals for name in one.schemas}
+    to_do = {name for one in result.remedies if one.remedy.does_something for name in one.schemas}
+    refusing = {name for one in result.remedies if one.remedy.refusals for name in one.schemas}
     if refusing:
-        report.fail(Exit.VERIFICATION, f"{count(len(refusing), 'schema')} cannot be repaired completely.")
-    pending = {name for group in report.pending for name in group.schemas} - refusing
+        text = f"{count(len(refusing), 'schema')} cannot be repaired completely."
+        result = result.failing(Exit.VERIFICATION, text)
+    pending = {name for group in result.pending for name in group.schemas} - refusing
     if number := len(to_do | pending):
-        report.fail(
-            Exit.PENDING, f"{count(number, 'schema')} can be repaired or migrated; nothing was written."
-        )
+        text = f"{count(number, 'schema')} can be repaired or migrated; nothing was written."
+        result = result.failing(Exit.PENDING, text)
+    return result
 
 
 class _Repair:
     """One repair under way, with the release lock held."""
 
-    def __init__(self, target: Target, report: Report, token: OwnCancelToken, progress: Progress) -> None:
+    def __init__(self, target: Target, report: Report, token: OwnCancelToken) -> None:
         self._target = target
         self._report = report
         self._token = token
-        self._progress = progress
+        self._progress = Progress(target.invocation.screen)
         self._planner = Planner()
         self._runner = runner_of(target, token)
-        self._outcomes: dict[str, Outcome] = {}
+        self._outcomes: dict[str, Outcome] = {}  # of what was repaired or created, by schema
+        self._migrated: list[Outcome] = []  # of the release that follows
 
     def run(self) -> None:
         """All of it."""
         found = _inspected(self._target, self._planner, self._report)
-        _note(found, self._target, self._report)
-        backup = Backup(self._target, self._token.interrupts)
+        result = self._report.result = _seen(found, self._target)
+        backup = Backup(self._target)
         with phase(self._report, "backup"):
             backup.before_changing(*self._to_be_changed(found))
-            self._report.backup = backup.result
         try:
             with phase(self._report, "repair"):
                 found = self._mend(found)
@@ -110,8 +112,11 @@ class _Repair:
                 with phase(self._report, "create"):
                     found = self._complete(found, made)
         finally:
-            self._report.outcomes = tuple(self._merged(found))
-        self._verify(found)
+            outcomes = tuple(self._merged(found))
+            result = self._report.result = replace(result, outcomes=outcomes, backup=backup.result)
+        with phase(self._report, "verify"):
+            after = take_snapshot(self._target, self._planner, depth="everything")
+        self._report.result = self._verified(replace(result, findings=after.findings))
 
     def _to_be_changed(self, found: RepairInspection) -> tuple[tuple[str, ...], tuple[tuple[str, str], ...]]:
         due = [one for one in found.snapshot.plan.schemas if one.due and one.within(self._target.config)]
@@ -160,9 +165,9 @@ class _Repair:
 
     def _complete(self, found: RepairInspection, made: frozenset[str]) -> RepairInspection:
         """What is left of creating schemas once the others are migrated: templates are, too, by then."""
-        if Exit.SHARED_FAILED in self._report.causes:
+        migrated = {one.schema for one in self._migrated if one.state in ("migrated", "current")}
+        if found.snapshot.plan.shared.schema.name in self._failed_to_migrate:
             return found
-        migrated = {one.schema for one in self._report.outcomes if one.state in ("migrated", "current")}
         self._each(found, [name for name in found.to_do if name in migrated & made], create.finish)
         later = [name for name, one in found.to_do.items() if one.through_django_tenants]
         self._each(found, later, create.make_through_django_tenants)
@@ -209,6 +214,10 @@ class _Repair:
     def _failed(self, name: str) -> bool:
         return name in self._outcomes and self._outcomes[name].state != "repaired"
 
+    @property
+    def _failed_to_migrate(self) -> set[str]:
+        return {one.schema for one in self._migrated if one.state == "failed"}
+
     def _shared_failed(self, found: RepairInspection) -> bool:
         return self._failed(found.snapshot.plan.shared.schema.name)
 
@@ -221,13 +230,13 @@ class _Repair:
         target = replace(self._target, config=without)
         before = take_snapshot(target, self._planner)
         engine = chosen_engine(target, self._planner, before.plan, self._token)
-        work = Work(target, self._report, self._planner, before, engine, backup, self._progress, made)
+        work = Work(target, self._planner, before, engine, backup, self._progress, made, self._migrated)
         with naming_the_unreached(work):
-            migrate(work)
+            migrate(work, self._report)
 
     def _merged(self, found: RepairInspection) -> Iterator[Outcome]:
         """One for each schema."""
-        released = {one.schema: one for one in self._report.outcomes}
+        released = {one.schema: one for one in self._migrated}
         for name in dict.fromkeys((*released, *self._outcomes, *found.to_do)):
             repaired, then = self._outcomes.get(name), released.get(name)
             if repaired and (then is None or repaired.state != "repaired"):
@@ -238,18 +247,19 @@ class _Repair:
                 joined = _joined(repaired, then) if repaired else then
                 yield _refused(joined, found.remedies[name]) if name in found.remedies else joined
 
-    def _verify(self, found: RepairInspection) -> None:
-        with phase(self._report, "verify"):
-            self._report.findings = take_snapshot(self._target, self._planner, depth="everything").findings
-        shared = found.snapshot.plan.shared.schema.name
-        if self._shared_failed(found):
-            self._report.fail(Exit.SHARED_FAILED, f"The shared schema {shared} could not be repaired.")
-        self._report.causes.pop(Exit.TENANTS_FAILED, None)  # those that were refused have not failed
-        failed = self._report.failed_tenants
-        if len(failed) > self._target.config.tolerate_failed:
-            self._report.fail(Exit.TENANTS_FAILED, f"{count(len(failed), 'tenant schema')} failed.")
-        if errors := self._report.errors:
-            self._report.fail(Exit.VERIFICATION, f"{count(len(errors), 'error')} left; see above why.")
+    def _verified(self, result: RepairResult) -> RepairResult:
+        shared = result.shared_schema
+        if self._failed(shared):
+            text = f"The shared schema {shared} could not be repaired."
+            result = result.failing(Exit.SHARED_FAILED, text)
+        elif shared in self._failed_to_migrate:
+            text = f"The shared schema {shared} failed, so no tenant was touched."
+            result = result.failing(Exit.SHARED_FAILED, text)
+        result = result.failing_for_tenants(self._target.config.tolerate_failed)
+        if errors := result.errors:
+            text = f"{count(len(errors), 'error')} left; see above why."
+            result = result.failing(Exit.VERIFICATION, text)
+        return result
 
 
 def _in_words(remedy: RepairPlan) -> tuple[str, ...]:

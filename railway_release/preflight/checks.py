@@ -34,7 +34,9 @@ def connect(target: Target) -> None:
     @functools.cache
     def wait() -> None:
         host, seconds = target.choice.host, target.config.connect_timeout
-        target.read_pool.begin(lambda connect: wait_for_database(connect, host, target.platform, seconds))
+        target.read_pool.begin(
+            lambda connect: wait_for_database(connect, host, target.invocation.platform, seconds)
+        )
 
     _tell(target.choice)
     _check_engine(target.choice)

@@ -19,9 +19,21 @@ from railway_release.preflight.database import Choice
 from railway_release.preflight.project import Project, find, load_settings
 from railway_release.preflight.read_pool import ReadPool
 from railway_release.runtime import log
+from railway_release.runtime.log import Screen
 from railway_release.runtime.platform import Platform
 from railway_release.runtime.redact import redact
 from railway_release.runtime.signals import Interrupts
+
+
+@dataclass(frozen=True)
+class Invocation:
+    """How this process was called, and what it runs on."""
+
+    script: Path
+    platform: Platform
+    run_id: str
+    interrupts: Interrupts
+    screen: Screen
 
 
 @dataclass(frozen=True)
@@ -29,11 +41,10 @@ class Target:
     """Where a command works, and on whose terms."""
 
     config: Config
-    platform: Platform
+    invocation: Invocation
     project: Project
     choice: Choice
     of_settings: Choice  # what the settings said before the choice was put in their place
-    run_id: str
     retry_policy: RetryPolicy  # with a database that no longer answers
     read_pool: ReadPool
 
@@ -45,7 +56,7 @@ class Target:
     @property
     def application(self) -> str:
         """application_name of the connection that migrates, by which others can tell it."""
-        return _application(self.run_id)
+        return _application(self.invocation.run_id)
 
     def connector(self, purpose: str) -> Connect:
         """Opens plain connections, waiting for each if need be; the purpose shows in application_name."""
@@ -56,16 +67,6 @@ class Target:
     def settings_connector(self, purpose: str) -> Connect:
         """For the connection that the settings name, which the application uses; it may be out of reach."""
         return database.connector(self.of_settings, f"{self.application} {purpose}")
-
-
-@dataclass(frozen=True)
-class Invocation:
-    """How this process was called, and what it runs on."""
-
-    script: Path
-    platform: Platform
-    run_id: str
-    interrupts: Interrupts
 
 
 def load(flags: Mapping[str, Any], environ: MutableMapping[str, str], invocation: Invocation) -> Target:
@@ -92,7 +93,7 @@ def load(flags: Mapping[str, Any], environ: MutableMapping[str, str], invocation
         return database.connector(choice, f"{_application(run_id)} read")()
 
     read_pool = ReadPool(connect, retry_policy, config.peer_timeout, invocation.interrupts)
-    return Target(config, invocation.platform, project, choice, of_settings, run_id, retry_policy, read_pool)
+    return Target(config, invocation, project, choice, of_settings, retry_policy, read_pool)
 
 
 def _application(run_id: str) -> str:

@@ -207,7 +207,7 @@ def test_no_tenant_is_reported_as_touched_when_the_backup_failed(past: Project, 
     run = begin(past, RELEASE_BACKUP_COMMAND="false").finish()
 
     assert set(run.states.values()) <= {"not reached"}
-    assert "collectstatic" not in run.report["phases"]
+    assert "collectstatic" not in run.report["phases_ms"]
 
 
 def test_what_the_command_prints_is_in_the_log(past: Project, begin):

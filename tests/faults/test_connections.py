@@ -134,11 +134,11 @@ def test_a_server_that_restarts_while_somebody_looks_is_asked_again(
     """The exit code is the one that the command has without a restart."""
     blocker = Session(restartable.database)
     blocker.run("BEGIN; LOCK TABLE athena.django_migrations IN ACCESS EXCLUSIVE MODE;")
-    take_snapshot = begin(restartable, command)
+    look = begin(restartable, command)
     until(lambda: restartable.database.sql(READING), what="the look that waits")
     own.restart()
     blocker.close()
-    run = take_snapshot.finish()
+    run = look.finish()
 
     assert (run.code, len(run.named("survey.retried")) > 0) == (code, True), run.text
 

@@ -45,12 +45,12 @@ def test_a_look_whose_server_vanishes_ends(past: Project, begin, session):
         "SELECT 1 FROM pg_stat_activity WHERE application_name LIKE '% read' AND wait_event_type = 'Lock'"
     )
     with opened(SwallowingProxy(past.database.url)) as proxy:
-        take_snapshot = begin(
+        look = begin(
             past, "plan", DATABASE_URL=proxy.url, RELEASE_PEER_TIMEOUT="0.5", RELEASE_RETRY_FOR="0.5"
         )
         until(lambda: past.database.sql(waiting), what="the look that waits")
         proxy.swallow()
-        run = take_snapshot.finish(seconds=30)
+        run = look.finish(seconds=30)
 
     assert (run.code, run.report["error"], len(run.named("database.silent"))) == (11, "database.lost", 1), (
         run.text
@@ -61,14 +61,14 @@ def test_a_look_that_takes_longer_than_that_is_not_given_up(past: Project, begin
     """Somebody answers on a new connection, so the answer to the old question is yet to come."""
     blocker = session(past.database)
     blocker.run("BEGIN; LOCK TABLE athena.django_migrations IN ACCESS EXCLUSIVE MODE;")
-    take_snapshot = begin(past, "plan", RELEASE_PEER_TIMEOUT="0.2")
+    look = begin(past, "plan", RELEASE_PEER_TIMEOUT="0.2")
     asked = "SELECT count(*) > 0 FROM pg_stat_database WHERE datname = current_database() AND sessions > {}"
     sessions = int(
         past.database.sql("SELECT sessions FROM pg_stat_database WHERE datname = current_database()")
     )
     until(lambda: past.database.sql(asked.format(sessions + 3)) == "t", what="questions on new connections")
     blocker.close()
-    run = take_snapshot.finish()
+    run = look.finish()
 
     assert (run.code, run.named("database.silent"), run.named("survey.retried")) == (9, [], []), run.text
 

@@ -13,7 +13,7 @@ KEYS = {
     "exit_code",
     "error",
     "causes",
-    "phases",
+    "phases_ms",
     "backup",
     "counts",
     "pending",

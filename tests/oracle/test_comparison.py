@@ -31,11 +31,11 @@ def before(server, template):
 def seen(database, before):
     """The sections that are different once the statement has run."""
 
-    def take_snapshot(statement):
+    def look(statement):
         database.sql(statement)
         return sorted({line.partition(":")[0] for line in differences(before, picture(database))})
 
-    return take_snapshot
+    return look
 
 
 def test_equal_databases_have_no_differences(database, before):

@@ -86,7 +86,7 @@ class Column:
     """A field as it is now; `to` names the model that it points to."""
 
     source: str
-    runner: tuple[str, ...] = ()
+    turns: tuple[str, ...] = ()
     to: str = ""
     many: bool = False
 
@@ -262,13 +262,13 @@ def _alter_field(history: History) -> str:
     model = history.one_of(_with_turns(history))
     columns = history.models[model].columns
     name = history.one_of(_turning(history.models[model]))
-    turn = history.one_of(columns[name].runner)
+    turn = history.one_of(columns[name].turns)
     columns[name] = Column(history.one_of(_BECOMES[turn]))
     return f"migrations.AlterField('{model}', '{name}', {columns[name].text})"
 
 
 def _turning(model: Sketch) -> list[str]:
-    return [name for name in model.free() if model.columns[name].runner]
+    return [name for name in model.free() if model.columns[name].turns]
 
 
 def _with_turns(history: History) -> list[str]:

@@ -198,11 +198,11 @@ def _guarded_home() -> Iterator[Path]:
     pg_ctl = str(bin_dir() / "pg_ctl")
     home = Path(tempfile.mkdtemp(prefix="railway-release-", dir=temp_dir())).resolve()
     give_to_account(home)
-    token = _start_guard(pg_ctl, home)
+    guard = _start_guard(pg_ctl, home)
     try:
         yield home
     finally:
-        token.communicate()
+        guard.communicate()
 
 
 def _start_guard(pg_ctl: str, home: Path) -> subprocess.Popen[bytes]:

@@ -1,11 +1,21 @@
 """The summary: groups and counts, then names, then what to type."""
 
+from dataclasses import replace
+from typing import Any
+
 from railway_release.errors import Exit
 from railway_release.migrations.outcome import Outcome, in_words
-from railway_release.report.report import Pending, Report
+from railway_release.report.report import Report
+from railway_release.report.result import Pending
 from railway_release.report.summary import lines
 from railway_release.runtime.text import some
 from railway_release.verification.findings import Finding
+
+
+def reported(command: str, **found: Any) -> Report:
+    report = Report(command, "r1")
+    report.result = replace(report.result, **found)
+    return report
 
 
 def texts(report: Report) -> list[str]:
@@ -13,7 +23,7 @@ def texts(report: Report) -> list[str]:
 
 
 def test_a_release_without_trouble_is_one_line():
-    report = Report("release", "r1", outcomes=(Outcome("a", "migrated"), Outcome("b", "current")))
+    report = reported("release", outcomes=(Outcome("a", "migrated"), Outcome("b", "current")))
 
     assert texts(report) == ["release done in 0.0 s: 1 current, 1 migrated"]
 
@@ -22,7 +32,7 @@ def test_equal_failures_are_one_line_however_many_schemas():
     failed = [
         Outcome(f"t{n}", "failed", failed_at="a.0002", message="boom", hint="Mend it.") for n in range(900)
     ]
-    report = Report("release", "r1", outcomes=tuple(failed))
+    report = reported("release", outcomes=tuple(failed))
 
     assert (
         texts(report)[0] == "900 schemas (t0, t1, t2, t3, t4 and 895 more) failed at a.0002: boom: Mend it."
@@ -30,22 +40,20 @@ def test_equal_failures_are_one_line_however_many_schemas():
 
 
 def test_the_command_to_run_again_names_the_unwell_schemas_and_quotes_them():
-    report = Report("release", "r1", outcomes=(Outcome("a b", "failed"), Outcome("c", "not reached")))
+    report = reported("release", outcomes=(Outcome("a b", "failed"), Outcome("c", "not reached")))
 
     assert "Run again with: python run_migrations.py --schema 'a b' --schema c" in texts(report)
 
 
 def test_too_many_to_name_are_run_again_all_together():
-    report = Report("release", "r1", outcomes=tuple(Outcome(f"t{n}", "failed") for n in range(6)))
+    report = reported("release", outcomes=tuple(Outcome(f"t{n}", "failed") for n in range(6)))
 
     assert "Run again with: python run_migrations.py" in texts(report)
 
 
 def test_equal_findings_are_one_line_with_what_to_do():
     found = tuple(Finding("table.ghost", "error", name, "x_y", known=True) for name in ("a", "b"))
-    (line,) = [
-        line for line in lines(Report("verify", "r1", findings=found)) if line.event == "finding.reported"
-    ]
+    (line,) = [line for line in lines(reported("verify", findings=found)) if line.event == "finding.reported"]
 
     assert line.level == "error"
     assert line.text.startswith(
@@ -55,22 +63,20 @@ def test_equal_findings_are_one_line_with_what_to_do():
 
 def test_an_accepted_finding_is_told_with_its_reason_at_info():
     found = (Finding("table.ghost", "accepted", "a", "x_y", reason="unused"),)
-    (line,) = [
-        line for line in lines(Report("verify", "r1", findings=found)) if line.event == "finding.reported"
-    ]
+    (line,) = [line for line in lines(reported("verify", findings=found)) if line.event == "finding.reported"]
 
     assert (line.level, "(accepted: unused)" in line.text) == ("info", True)
 
 
 def test_a_plan_lists_what_waits_by_groups():
-    report = Report("plan", "r1", pending=(Pending((("a", "0001"), ("a", "0002")), ("s", "t")),))
+    report = reported("plan", pending=(Pending((("a", "0001"), ("a", "0002")), ("s", "t")),))
 
     assert texts(report)[0] == "2 schemas (s, t): 2 pending (a.0001, a.0002)"
 
 
 def test_the_exit_code_is_in_the_last_line():
     report = Report("release", "r1")
-    report.fail(Exit.BACKUP, "The backup failed.")
+    report.end(Exit.BACKUP, "The backup failed.")
 
     assert texts(report) == ["The backup failed.", "release exit code 5 in 0.0 s"]
 

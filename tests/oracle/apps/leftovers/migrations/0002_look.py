@@ -3,7 +3,7 @@ from django.db import connection, migrations
 from leftovers.kinds import LOOK
 
 
-def take_snapshot(apps, schema_editor):
+def look(apps, schema_editor):
     with connection.cursor() as cursor:
         for kind, statement in LOOK.items():
             cursor.execute(f"INSERT INTO leftovers_mark (text) SELECT '{kind}: ' || ({statement})")
@@ -11,4 +11,4 @@ def take_snapshot(apps, schema_editor):
 
 class Migration(migrations.Migration):
     dependencies = [("leftovers", "0001_initial")]
-    operations = [migrations.RunPython(take_snapshot)]
+    operations = [migrations.RunPython(look)]

@@ -1,7 +1,7 @@
 from django.db import migrations
 
 
-def take_snapshot(apps, schema_editor):
+def look(apps, schema_editor):
     """Writes down what it finds, from the classes themselves to what is deleted with a row."""
     author, note, reply = (apps.get_model("listening", name) for name in ("Author", "Note", "Reply"))
     field = note._meta.get_field("written")
@@ -18,4 +18,4 @@ def take_snapshot(apps, schema_editor):
 
 class Migration(migrations.Migration):
     dependencies = [("listening", "0005_reply")]
-    operations = [migrations.RunPython(take_snapshot, migrations.RunPython.noop)]
+    operations = [migrations.RunPython(look, migrations.RunPython.noop)]

@@ -1,0 +1,33 @@
+"""How a command was called, and how it is suggested to be called next."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from railway_release.migrations.outcome import Outcome
+from railway_release.runtime.text import schema_flag
+
+SCRIPT = "python run_migrations.py"
+_MOST_SCHEMAS = 5  # to be named in a command
+
+
+@dataclass(frozen=True)
+class CommandLine:
+    """The words of the command line, quoted for a shell."""
+
+    words: tuple[str, ...] = ()  # without --schema
+    schemas: tuple[str, ...] = ()  # those of --schema
+
+    def to_type(self, schemas: Iterable[str], *more: str) -> str:
+        """The same command for these schemas, with `more` words."""
+        return " ".join([SCRIPT, *self.words, *map(schema_flag, schemas), *more])
+
+    def again(self, outcomes: Sequence[Outcome]) -> str:
+        """The command for what was not migrated, or nothing."""
+        left = [one.schema for one in outcomes if one.state in ("failed", "not reached")]
+        if not left:
+            return ""
+        started = any(one.attempts or one.state == "failed" for one in outcomes)
+        nameable = started and len(left) <= _MOST_SCHEMAS and "--shared-only" not in self.words
+        return self.to_type(left if nameable else self.schemas)

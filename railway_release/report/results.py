@@ -1,0 +1,188 @@
+"""The result of each command."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Self
+
+from railway_release.diagnosis.causes import Cause, errors
+from railway_release.diagnosis.explanation import Explanation
+from railway_release.errors import Exit
+from railway_release.migrations.status import Status
+from railway_release.repairs.repair_plan import PlannedRepair
+from railway_release.report import status as status_lines
+from railway_release.report.command_line import SCRIPT, CommandLine
+from railway_release.report.diagnosis import area_lines, cause_lines, explanation_lines
+from railway_release.report.findings import finding_lines
+from railway_release.report.line import Level, Line
+from railway_release.report.outcomes import outcome_lines, repaired_lines
+from railway_release.report.repairs import remedy_lines
+from railway_release.report.result import Result
+from railway_release.runtime.text import count
+
+
+@dataclass(frozen=True)
+class ReleaseResult(Result):
+    """What became of each schema, and what verification found afterwards."""
+
+    def next_commands(self, called: CommandLine) -> Iterator[Line]:
+        """The release once more for what it left, and why there are errors."""
+        yield from super().next_commands(called)
+        yield from _to_explain(self)
+
+
+@dataclass(frozen=True)
+class _Inspection(Result):
+    """What is pending, and what verification found."""
+
+    def next_commands(self, called: CommandLine) -> Iterator[Line]:
+        """The release, and why there are errors."""
+        yield from super().next_commands(called)
+        yield from _to_migrate(self)
+        yield from _to_explain(self)
+
+
+@dataclass(frozen=True)
+class PlanResult(_Inspection):
+    """What a release would do."""
+
+    pending_level: ClassVar[Level | None] = "info"
+    pending_is_an_answer: ClassVar[bool] = True
+
+
+@dataclass(frozen=True)
+class VerifyResult(_Inspection):
+    """Whether every schema holds what its migrations say."""
+
+    pending_level: ClassVar[Level | None] = "warning"
+
+
+@dataclass(frozen=True)
+class CheckResult(_Inspection):
+    """Whether nothing is pending and nothing missing."""
+
+    pending_level: ClassVar[Level | None] = "error"
+
+
+@dataclass(frozen=True)
+class StatusResult(Result):
+    """How far each schema is."""
+
+    status: Status | None = None
+    each_schema: bool = False  # whether there is a line for each schema
+
+    def lines(self) -> Iterator[Line]:
+        """The schemas, then the migrations."""
+        if self.status:
+            yield from status_lines.lines(self.status, each_schema=self.each_schema)
+
+    def next_commands(self, called: CommandLine) -> Iterator[Line]:
+        """The release, if one can begin."""
+        yield from super().next_commands(called)
+        if not (self.status and self.status.obstacle):
+            yield from _to_migrate(self)
+
+    def document(self) -> dict[str, Any]:
+        """The status as well."""
+        return super().document() | ({"status": self.status.as_dict()} if self.status else {})
+
+
+@dataclass(frozen=True)
+class DoctorResult(Result):
+    """Why something is wrong, or what an error's text means."""
+
+    areas: Mapping[str, str] = field(default_factory=dict)  # what was examined, and what was found there
+    diagnosis: tuple[Cause, ...] = ()  # in the order in which they are to be dealt with
+    explanations: tuple[Explanation, ...] = ()  # of the errors that were asked about
+
+    def judged(self) -> Self:
+        """The same, failing if one of the causes is an error."""
+        found = [*self.diagnosis, *(one for answer in self.explanations for one in answer.causes)]
+        if not (wrong := errors(found)):
+            return self
+        return self.failing(Exit.VERIFICATION, f"{count(len(wrong), 'cause')} found that must be mended.")
+
+    def lines(self) -> Iterator[Line]:
+        """Causes stand for the pending migrations and findings that they were derived from."""
+        yield from area_lines(self.areas)
+        yield from cause_lines(self.diagnosis)
+        yield from explanation_lines(self.explanations)
+
+    def next_commands(self, called: CommandLine) -> Iterator[Line]:
+        """The release, if there is something for it to do."""
+        yield from super().next_commands(called)
+        yield from _to_migrate(self)
+
+    def document(self) -> dict[str, Any]:
+        """Areas, causes and explanations as well."""
+        return super().document() | {
+            "areas": dict(self.areas),
+            "diagnosis": [dataclasses.asdict(one) for one in self.diagnosis],
+            "explanations": [dataclasses.asdict(one) for one in self.explanations],
+        }
+
+
+@dataclass(frozen=True)
+class RepairResult(Result):
+    """What would be repaired in each schema, and with --apply what became of it."""
+
+    pending_level: ClassVar[Level | None] = "info"
+    pending_is_an_answer: ClassVar[bool] = True
+
+    remedies: tuple[PlannedRepair, ...] = ()
+
+    def lines(self) -> Iterator[Line]:
+        """The plans with their SQL, unless they were carried out."""
+        yield from self.pending_lines()
+        yield from remedy_lines(self.remedies, done=bool(self.outcomes))
+        if self.outcomes:
+            yield from finding_lines(self.findings)
+        yield from repaired_lines(self.outcomes)
+        # Why something was refused is told with the plans.
+        yield from outcome_lines(
+            one for one in self.outcomes if not (self.remedies and one.state == "refused")
+        )
+
+    def next_commands(self, called: CommandLine) -> Iterator[Line]:
+        """The same with --apply."""
+        yield from super().next_commands(called)
+        if Exit.PENDING in self.failures:
+            yield Line("info", "repair.hinted", f"To do it: {called.to_type(called.schemas, '--apply')}")
+
+    def document(self) -> dict[str, Any]:
+        """The plans as well."""
+        return super().document() | {"remedies": [_remedy(one) for one in self.remedies]}
+
+
+@dataclass(frozen=True)
+class FakeResult(Result):
+    """In which schemas a record was made or taken away."""
+
+
+EMPTY: Mapping[str, Result] = {
+    "release": ReleaseResult(),
+    "plan": PlanResult(),
+    "verify": VerifyResult(),
+    "status": StatusResult(),
+    "check": CheckResult(),
+    "doctor": DoctorResult(),
+    "repair": RepairResult(),
+    "fake": FakeResult(),
+}
+
+
+def _to_migrate(result: Result) -> Iterator[Line]:
+    if result.pending:
+        yield Line("info", "release.hinted", f"To migrate: {SCRIPT}")
+
+
+def _to_explain(result: Result) -> Iterator[Line]:
+    if result.errors:
+        yield Line("info", "doctor.hinted", f"Why, and what mends it: {SCRIPT} doctor")
+
+
+def _remedy(one: PlannedRepair) -> dict[str, Any]:
+    records = [".".join(key) for key in one.remedy.records]
+    return {"schemas": list(one.schemas), **dataclasses.asdict(one.remedy), "records": records}
