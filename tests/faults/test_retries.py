@@ -6,6 +6,8 @@ from tests.support.release import Project, until
 from tests.support.running import WAIT_AT_GATE, Running, first_time, only_in, run_sql, terminate
 from tests.support.server import database_url
 
+pytestmark = pytest.mark.versions
+
 LAST = "0003_announcement_pinned"
 SCHEMAS = ("athena", "kypseli", "piraeus")
 WRITING = "BEGIN; LOCK TABLE athena.announcements_announcement IN ROW EXCLUSIVE MODE;"

@@ -9,6 +9,8 @@ from tests.support.release import Project, until
 from tests.support.running import WAIT_AT_GATE, Running, alive, only_in, run_sql, sessions
 from tests.support.schemas import copy_tenant
 
+pytestmark = pytest.mark.versions
+
 LAST = "0003_announcement_pinned"
 SIGNALS = [(signal.SIGTERM, 143), (signal.SIGINT, 130)]
 both = pytest.mark.parametrize(("signum", "code"), SIGNALS)

@@ -15,6 +15,8 @@ from tests.support.server import database_url, psql
 from tests.support.snapshot import contents
 from tests.support.urls import changed, superuser
 
+pytestmark = pytest.mark.versions
+
 # On purpose: everything that means something in a URL.
 ODD_PASSWORD = "p@ss/w:rd%#?&=+ ö"
 NOWHERE = "postgresql://nobody:nothing@127.0.0.1:1/nothing"

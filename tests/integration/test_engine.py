@@ -6,6 +6,8 @@ from tests.support.release import Database, Project
 from tests.support.running import run_sql
 from tests.support.schemas import copy_tenant, everything
 
+pytestmark = pytest.mark.versions
+
 LAST = "0006_fill_slugs"
 TENANTS = ("athena", "kypseli", "piraeus")
 

@@ -8,6 +8,8 @@ from tests.support.release import Project
 
 from .test_engine import TENANTS, change
 
+pytestmark = pytest.mark.versions
+
 # Writes every signal of the migrations into a file, with what comes with it.
 LISTENING = """
 import time

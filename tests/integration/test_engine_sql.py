@@ -7,6 +7,8 @@ from tests.support.schemas import copy_tenant, everything
 
 from .test_engine import TENANTS, addresses, change
 
+pytestmark = pytest.mark.versions
+
 UPDATE = "UPDATE buildings_building SET address = 'done'"
 
 FORMS = {

@@ -5,6 +5,8 @@ import pytest
 from tests.support.release import Project
 from tests.support.schemas import columns, everything
 
+pytestmark = pytest.mark.versions
+
 TENANTS = ("athena", "kypseli", "piraeus")
 LATER = ["0004_membership_index", "0005_building_slug", "0006_fill_slugs"]
 

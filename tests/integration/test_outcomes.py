@@ -9,6 +9,8 @@ import pytest
 from tests.support.release import Database, Project
 from tests.support.schemas import add_row, copy_schema, copy_tenant, everything
 
+pytestmark = pytest.mark.versions
+
 TENANTS = ("athena", "kypseli", "piraeus")
 PENDING_IN_PAST = [
     "announcements.0002_announcement_audience",

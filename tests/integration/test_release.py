@@ -1,6 +1,10 @@
 """The release command, as a deployment runs it."""
 
+import pytest
+
 from tests.support.release import Project
+
+pytestmark = pytest.mark.versions
 
 
 def test_a_release_brings_every_schema_to_the_newest_level(past: Project) -> None:

@@ -5,6 +5,8 @@ import pytest
 from tests.support.release import Project
 from tests.support.schemas import columns, copy_schema, everything
 
+pytestmark = pytest.mark.versions
+
 TENANTS = ("athena", "kypseli", "piraeus")
 MIGRATED = {"public": "migrated"} | dict.fromkeys(TENANTS, "migrated")
 

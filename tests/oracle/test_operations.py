@@ -6,6 +6,8 @@ import pytest
 
 from tests.oracle.conftest import APPS, build_levels
 
+pytestmark = pytest.mark.versions
+
 TOPICS = (
     "tables",
     "fields",
