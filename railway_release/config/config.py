@@ -134,7 +134,7 @@ class Config:
         metavar="MODE",
     )
     connect_timeout: float = option(
-        60.0,
+        120.0,  # a fresh container on Railway was seen to wait a minute for its private network
         "how long to wait for the database to answer",
         positive_seconds,
         commands=EVERY,

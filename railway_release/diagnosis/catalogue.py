@@ -41,6 +41,11 @@ KINDS = {
         "The release line of the Procfile does not do on Railway what it says, so nothing migrates. What the "
         "dashboard has for Pre-deploy Command cannot be seen from here.",
     ),
+    "predeploy.commented": Kind(
+        "warning",
+        "`railway config migrate` turns the preDeployCommand of railway.json into a comment, so the release "
+        "step is lost, and nothing says so. The dashboard may have one; it cannot be seen from here.",
+    ),
     "build.migrates": Kind(
         "warning",
         "The image is built where the database's private network does not exist, and its layers are cached.",

@@ -17,6 +17,7 @@ ENTER_TENANT = "wrap the query: with schema_context(NAME): ... (django_tenants.u
 PRE_DEPLOY = f"set the service's Pre-deploy Command to: {SCRIPT}"
 CHECK_AT_START = f"set the start command to: sh -c '{SCRIPT} check --start && exec gunicorn MODULE.wsgi'"
 RAILWAY_TS = 'move it to .railway/railway.ts: service("web", { preDeploy: ... }), then `railway config apply`'
+UNCOMMENT = f'write preDeploy: "{SCRIPT}" in its place, then `railway config apply`'
 UNPOOLED = "set DATABASE_UNPOOLED_URL (or RELEASE_DATABASE_URL) to the database's own address"
 SESSION_MODE = (
     "let the application connect directly, or run the pooler in session mode (RELEASE_POOLER=session)"

@@ -13,10 +13,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-_FILES = ("Procfile", "Dockerfile", "railway.json", "railway.toml", ".railway/railway.ts", "nixpacks.toml")
+# Files of Infrastructure as Code: https://docs.railway.com/cli/config
+_IAC = (".railway/railway.ts", ".railway/railway.py")
+_FILES = ("Procfile", "Dockerfile", "railway.json", "railway.toml", *_IAC, "nixpacks.toml")
 _PROCESS = re.compile(r"^(?P<name>[\w-]+):[ \t]*(?P<command>\S.*)$", re.MULTILINE)
 _CONTINUED = re.compile(r"\\\r?\n")
 _COMMENT = re.compile(r"^\s*(?:#|//).*$", re.MULTILINE)
+# What `railway config migrate` makes of a preDeployCommand of railway.json (emit_railway_ts in the source of
+# Railway's command line, src/commands/config/migrate.rs).
+_COMMENTED = re.compile(r"^\s*//\s*preDeploy(?:Command)?\b[^:\n]*:\s*(?P<value>\S.*)$", re.MULTILINE)
 _STRING = re.compile(r"\"((?:[^\"\\\n]|\\.)*)\"|'((?:[^'\\\n]|\\.)*)'|`([^`]*)`")
 _SCRIPT = re.compile(r"[\w./-]+\.sh\b")
 
@@ -39,6 +44,7 @@ class Deployment:
     nixpacks: bool = False
     build: tuple[Command, ...] = ()
     before: tuple[Command, ...] = ()  # pre-deploy
+    commented: tuple[Command, ...] = ()  # pre-deploy, in comments that Railway's own migration has left
     start: tuple[Command, ...] = ()  # those that win over others
 
     @property
@@ -62,6 +68,7 @@ def read(folder: Path) -> Deployment:
         "nixpacks.toml" in texts or any("nixpacks" in builder.lower() for _, builder in settings["builder"]),
         tuple(Command("Dockerfile RUN", text) for word, text in docker if word == "RUN"),
         tuple(Command(place, with_scripts(text)) for place, text in settings["before"]),
+        tuple(_commented(root)),
         tuple(
             Command(place, with_scripts(text))
             for place, text in _starts(settings["start"], docker, processes, "Dockerfile" in texts)
@@ -77,8 +84,13 @@ def _roots(folder: Path) -> Iterator[Path]:
 
 
 def _text(path: Path) -> str:
+    """Without the lines that are comments."""
+    return _COMMENT.sub("", _contents(path))
+
+
+def _contents(path: Path) -> str:
     try:
-        return _COMMENT.sub("", path.read_text(encoding="utf-8", errors="replace"))
+        return path.read_text(encoding="utf-8", errors="replace")
     except OSError:
         return ""
 
@@ -95,9 +107,9 @@ def _settings(texts: dict[str, str]) -> Settings:
         values = (deploy.get("startCommand"), deploy.get("preDeployCommand"), build.get("builder"))
         for key, value in zip(found, values, strict=True):
             found[key] += [(name, _joined(value))] if value else []
-    script = texts.get(".railway/railway.ts", "")
-    for key, words in (("start", "start(?:Command)?"), ("before", "preDeploy(?:Command)?")):
-        found[key] += [(".railway/railway.ts", text) for text in _typescript(script, words)]
+    for name in _IAC:
+        for key, words in (("start", "start(?:Command)?"), ("before", "preDeploy(?:Command)?")):
+            found[key] += [(name, text) for text in _given(texts.get(name, ""), words)]
     return found
 
 
@@ -113,10 +125,21 @@ def _joined(value: Any) -> str:
     return " && ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
-def _typescript(text: str, words: str) -> Iterator[str]:
-    """The string, or the strings of the list, that a property has."""
-    for match in re.finditer(rf"\b(?:{words})\s*:\s*(?P<value>\[[^\]]*\]|{_STRING.pattern})", text):
-        yield " && ".join("".join(groups) for groups in _STRING.findall(match["value"]))
+def _given(text: str, words: str) -> Iterator[str]:
+    """The string, or the strings of the list, that a property or a keyword argument has."""
+    pattern = rf"\b(?:{words})[\"']?\s*[:=]\s*(?P<value>\[[^\]]*\]|{_STRING.pattern})"
+    for match in re.finditer(pattern, text):
+        yield _strings(match["value"])
+
+
+def _strings(text: str) -> str:
+    return " && ".join("".join(groups) for groups in _STRING.findall(text))
+
+
+def _commented(root: Path) -> Iterator[Command]:
+    name = ".railway/railway.ts"
+    for match in _COMMENTED.finditer(_contents(root / name)):
+        yield Command(name, _strings(match["value"]) or match["value"])
 
 
 def _instructions(dockerfile: str) -> Iterator[tuple[str, str]]:

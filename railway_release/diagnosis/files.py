@@ -25,6 +25,7 @@ def causes(folder: Path) -> Iterator[Cause]:
     """Those of the project in this folder; no database is needed."""
     deployment = read(folder)
     yield from _procfile(deployment)
+    yield from _commented(deployment)
     yield from _start(deployment)
     yield from _build(deployment)
     yield from _bare(deployment)
@@ -56,6 +57,15 @@ def _why_ignored(deployment: Deployment) -> tuple[str, bool]:
     if {"web", "worker"} & {name for name, _ in deployment.processes}:
         return "Railpack ignores it beside web: or worker:", False
     return "Railpack takes it for the start command when it stands alone", True
+
+
+def _commented(deployment: Deployment) -> Iterator[Cause]:
+    """A release that was configured once; where another one is, the comment is only left over."""
+    if any(migrates(one.text) for one in deployment.before):
+        return
+    for one in deployment.commented:
+        if migrates(one.text):
+            yield cause("predeploy.commented", f"{_in_words(one)}, in a comment", commands.UNCOMMENT)
 
 
 def _start(deployment: Deployment) -> Iterator[Cause]:

@@ -51,6 +51,35 @@ TREES = {
         {".railway/railway.ts": f'service("web", {{ start: "{OURS} && {GUNICORN}" }})'},
         ["start.migrates warning"],
     ),
+    "pre-deploy that was migrated into a comment": (
+        {
+            ".railway/railway.ts": 'service("web", {\n'
+            f'    start: "{GUNICORN}",\n    // preDeployCommand from CaC: ["{OURS}"]\n}})'
+        },
+        ["predeploy.commented warning"],
+    ),
+    "pre-deploy beside the comment that it comes from": (
+        {
+            ".railway/railway.ts": f'service("web", {{ start: "{GUNICORN}",\n'
+            f'    // preDeployCommand from CaC: ["{OURS}"]\n    preDeploy: "{OURS}" }})'
+        },
+        [],
+    ),
+    "a comment that migrates nothing": (
+        {
+            ".railway/railway.ts": f'service("web", {{ start: "{GUNICORN}",\n'
+            '    // preDeployCommand from CaC: ["echo hello"]\n})'
+        },
+        [],
+    ),
+    "pre-deploy in Python": (
+        {".railway/railway.py": f'service("web", preDeploy=["{BARE}"], start="{GUNICORN}")'},
+        ["migrate.bare warning"],
+    ),
+    "a start that migrates in Python": (
+        {".railway/railway.py": f'service("web", **{{"start": "{OURS} && {GUNICORN}"}})'},
+        ["start.migrates warning"],
+    ),
     "no start command": (
         {".railway/railway.ts": f'service("web", {{ preDeploy: "{OURS}" }})'},
         ["start.default info"],
