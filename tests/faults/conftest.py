@@ -52,17 +52,24 @@ def create() -> Iterator[Callable[..., Creation]]:
 
 
 @pytest.fixture
-def second_gate(past: Project) -> Iterator[Gate]:
+def gated(request: pytest.FixtureRequest) -> Database:
+    """The database of the project that the test works with."""
+    name = "current" if "current" in request.fixturenames else "past"
+    return request.getfixturevalue(name).database  # type: ignore[no-any-return]  # of a Project
+
+
+@pytest.fixture
+def second_gate(gated: Database) -> Iterator[Gate]:
     """Another one, at which migrations with wait_at(2) stop."""
-    one = Gate(past.database, 2)
+    one = Gate(gated, 2)
     yield one
     one.open()
 
 
 @pytest.fixture
-def gate(past: Project) -> Iterator[Gate]:
-    """A gate in the database of `past`, closed."""
-    one = Gate(past.database)
+def gate(gated: Database) -> Iterator[Gate]:
+    """A gate in the test's database, closed."""
+    one = Gate(gated)
     yield one
     one.open()
 

@@ -206,4 +206,4 @@ from railway_release.django.deletion import delete_everywhere
 print("django.contrib.admin" in sys.modules)
 """
 
-    assert current.python(code).splitlines()[-1] == "False"
+    assert current.python(code, TEST_COLD="1").splitlines()[-1] == "False"

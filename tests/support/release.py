@@ -140,16 +140,16 @@ class Project:
             f"    operations = [{operations}]\n",
         )
 
-    def manage(self, *words: str) -> str:
+    def manage(self, *words: str, **environ: str) -> str:
         """Run manage.py; returns its output."""
-        process = warm.start(self.folder / "manage.py", words, self.folder, self.environ())
+        process = warm.start(self.folder / "manage.py", words, self.folder, self.environ(**environ))
         stdout, stderr = process.communicate(timeout=120)
         assert process.returncode == 0, stdout + stderr
         return stdout
 
-    def python(self, code: str) -> str:
+    def python(self, code: str, **environ: str) -> str:
         """Run code after django.setup(), in the shared schema."""
-        return self.manage("shell", "-v", "0", "-c", code)
+        return self.manage("shell", "-v", "0", "-c", code, **environ)
 
     def environ(self, **more: str) -> dict[str, str]:
         """The environment of a run: nothing of Railway's or ours leaks in from outside."""
