@@ -168,13 +168,14 @@ def test_a_transaction_that_code_leaves_otherwise_than_it_was_fails_that_schema_
         assert "0007_step" not in current.database.applied(schema, "buildings")
 
 
-def test_sql_that_ends_the_transaction_fails_and_is_not_recorded(current):
+@pytest.mark.parametrize("jobs", ["1", "2"])
+def test_sql_that_ends_the_transaction_fails_and_is_not_recorded(current, jobs):
     change(
         current,
         "migrations.RunSQL('CREATE TABLE first (id int)'),"
         " migrations.RunSQL('COMMIT'), migrations.RunSQL('CREATE TABLE second (id int)')",
     )
-    run = current.run("--no-collectstatic", "--tenants-only")
+    run = current.run("--no-collectstatic", "--tenants-only", RELEASE_JOBS=jobs)
 
     assert (run.code, run.states["athena"]) == (7, "failed")
     assert "ended the migration's transaction" in run.outcome("athena")["message"]
@@ -225,11 +226,12 @@ def test_what_receivers_leave_on_another_schema_or_role_is_put_back(current, eng
         assert current.database.sql(kept) == "1"
 
 
+@pytest.mark.parametrize("jobs", ["1", "2"])
 @pytest.mark.usefixtures("_stranger")
-def test_a_receiver_that_may_have_misled_another_one_fails_the_schema(current):
+def test_a_receiver_that_may_have_misled_another_one_fails_the_schema(current, jobs):
     current.write("buildings/apps.py", RECEIVERS.replace("MORE", "signal.connect(hear, sender=self)"))
     change(current, "migrations.RunSQL('SELECT 1')")
-    run = current.run("--no-collectstatic", "--tenants-only")
+    run = current.run("--no-collectstatic", "--tenants-only", RELEASE_JOBS=jobs)
 
     assert (run.code, run.states["piraeus"]) == (7, "migrated")
     assert (
