@@ -61,7 +61,7 @@ def script(url: str, title: str, *words: str) -> int:
 
 
 def mend(url: str) -> None:
-    script(url, "Asking what would mend it", "repair")
+    script(url, "Asking what would repair it", "repair")
     script(url, "Mending it", "repair", "--apply")
     give_back(url)
     script(url, "Mending the rest", "repair", "--apply")

@@ -42,8 +42,8 @@ _COMMANDS = {
     "verify": "compare every schema with what the code expects there; exit code 8 if anything is wrong",
     "status": "how many schemas have each migration, and which ones differ",
     "check": "for CI: exit code 0 only when nothing is pending and nothing is missing",
-    "doctor": "say why something is wrong, and what mends it; exit code 8 if that is an error",
-    "repair": "show what would mend each schema, as SQL; --apply does it",
+    "doctor": "say why something is wrong, and what fixes it; exit code 8 if that is an error",
+    "repair": "show what would repair each schema, as SQL; --apply does it",
     "fake": "record that a migration is applied, where all that it makes is proven to be there",
 }
 _EPILOG = """Each RELEASE_NAME in brackets is an environment variable, and NAME a key of the RAILWAY_RELEASE

@@ -1,4 +1,4 @@
-"""doctor: what is wrong, why, and what mends it; or what the text of an error means. Writes nothing."""
+"""doctor: what is wrong, why, and what fixes it; or what the text of an error means. It writes nothing."""
 
 from __future__ import annotations
 
@@ -50,12 +50,12 @@ _MOST_ERRORS = 20  # of one log; a person reads no more
 
 
 def doctor(target: Target, report: Report) -> None:
-    """Say what is wrong and why, or what the text of an error means."""
+    """Diagnose the project and its schemas, or explain the errors in a text."""
     _explain(target, report) if target.config.explain else _examine(target, report)
 
 
 def _examine(target: Target, report: Report) -> None:
-    """Area by area; what ends the examination of one is a cause itself."""
+    """Diagnose area by area; an error that ends this is reported as a cause itself."""
     found, result = {"working tree": tuple(files.causes(target.project.folder))}, DoctorResult()
     with _ending_in_a_cause(found, report):
         preflight(target, report)
@@ -97,7 +97,7 @@ def _of_the_server(target: Target) -> tuple[Cause, ...]:
 
 
 def _of_the_database(context: DiagnosisContext) -> dict[str, tuple[Cause, ...]]:
-    """The causes of each area."""
+    """The causes that were found, by the name of the area."""
     areas = {
         "migrations": itertools.chain(schemas.never_ran(context), half_applied.causes(context)),
         "tables": ghosts.causes(context),
@@ -147,7 +147,7 @@ def _read() -> str:
 
 @contextlib.contextmanager
 def _context(target: Target, report: Report) -> Iterator[DiagnosisContext]:
-    """One look at everything; a connection stays open for what causes ask beyond it."""
+    """Take a snapshot of everything; while entered, a connection is open for what causes read beyond it."""
     with phase(report, "plan"):
         planner = Planner()
         snapshot = take_snapshot(target, planner, depth="everything")

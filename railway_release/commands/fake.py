@@ -34,7 +34,7 @@ Judged = list[tuple[SchemaPlan, str]]  # each schema, and why its record stays a
 
 
 def fake(target: Target, report: Report) -> None:
-    """An outcome for each schema that was named."""
+    """Change the record in each schema that was named, where that is proven to be right."""
     if not target.config.schema:
         raise InvalidConfiguration("fake needs to know where.", "Name each schema: --schema NAME.")
     preflight_to_write(target, report)
@@ -55,7 +55,7 @@ _AS_ASKED = "as it is to be"
 
 @dataclass(frozen=True)
 class _Fake:
-    """One migration, to be recorded or forgotten in some schemas."""
+    """One migration, whose record is to be made or taken away in some schemas."""
 
     target: Target
     report: Report
@@ -63,7 +63,7 @@ class _Fake:
     key: Key
 
     def judge(self) -> Judged:
-        """Whether it is proven, schema by schema; the others have their outcomes."""
+        """Judge each schema; those whose record stays as it is have an outcome in the report."""
         snapshot = take_snapshot(self.target, self.planner)
         judged = reading(self.target, lambda reader: list(self._judged(snapshot, reader)))
         known = {spelling for one, _ in judged for spelling in (one.schema.name, visible(one.schema.name))}
@@ -76,7 +76,7 @@ class _Fake:
         return judged
 
     def settle(self, judged: Judged, token: OwnCancelToken) -> None:
-        """What is proven is written, after the backup."""
+        """Back up, then change the record in each schema in which that is proven to be right."""
         proven = [one for one, why in judged if not why]
         backup = Backup(self.target)
         with phase(self.report, "backup"):
@@ -129,7 +129,7 @@ def _outcome(schema: str, why: str) -> Outcome:
 
 
 def _is_recorded(key: Key, graph: Graph, one: SchemaPlan) -> bool:
-    """As Django counts; a squash, too, of which all that it replaces is recorded."""
+    """Whether Django counts it as applied: recorded itself, or everything that it replaces."""
     *replaced, _ = graph.records_of(key)
     return key in graph.held or bool(replaced and one.cohort.applied.issuperset(replaced))
 

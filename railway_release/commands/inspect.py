@@ -1,4 +1,4 @@
-"""The commands that only look: plan, verify, check and status; and the plan with which a release begins."""
+"""The commands that only read: plan, verify, check and status; and the plan with which a release begins."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Planned:
 
     @property
     def shared_schema(self) -> str:
-        """Its name."""
+        """The name of the shared schema."""
         return self.snapshot.plan.shared.schema.name
 
 
@@ -57,7 +57,7 @@ def verify(target: Target, report: Report) -> None:
 
 
 def check(target: Target, report: Report) -> None:
-    """Both; with --start, only of the shared schema."""
+    """Whether nothing is pending and nothing is missing; with --start, only the shared schema is judged."""
     preflight(target, report)
     with phase(report, "plan"):
         found = planned(target, in_depth=True)
@@ -67,7 +67,7 @@ def check(target: Target, report: Report) -> None:
 
 
 def status(target: Target, report: Report) -> None:
-    """How far each schema is; whatever there is to see is shown, and nothing is judged."""
+    """Show which migrations each schema has; nothing is judged."""
     config = target.config
     if config.app[1:]:
         raise InvalidConfiguration("status takes --app with a label alone.", f"Type: --app {config.app[0]}")
@@ -83,7 +83,7 @@ def status(target: Target, report: Report) -> None:
 
 
 def planned(target: Target, *, in_depth: bool = False) -> Planned:
-    """A snapshot, as deep as --depth says if `in_depth`; what is pending is told."""
+    """Take a snapshot, as deep as --depth says if `in_depth`, and log what is pending."""
     planner = Planner(*target.config.app)
     start = target.config.start
     depth = cast("Depth", target.config.depth if in_depth else "tables")
@@ -107,7 +107,7 @@ Not looked at: the tenants' columns, keys, constraints and indexes, and content 
 
 
 def _say_what_was_looked_at(plan: Plan, depth: Depth) -> None:
-    """A start command is to be quick, so it reads what its answer needs; nobody is to take it for more."""
+    """A start command must be quick, so it reads only what its answer needs; say what that leaves out."""
     tenants, shared = len(plan.tenants), plan.shared.schema.name
     text = _LOOKED_AT.format(shared, depth, count(tenants, "tenant"))
     get_logger().info("check.narrowed", message=text, schema=shared, depth=depth, tenants=tenants)
@@ -163,5 +163,5 @@ def _counts(schema: str, found: Planned, config: Config) -> bool:
 
 
 def errors_in_words(errors: int) -> str:
-    """Why verification fails a command."""
+    """The sentence for a verification that found errors."""
     return f"Verification found {count(errors, 'error')}."

@@ -31,7 +31,7 @@ def shared_failed(work: Work) -> bool:
 
 @contextlib.contextmanager
 def naming_the_unreached(work: Work) -> Iterator[None]:
-    """Whatever ends the work early: every schema with pending migrations has an outcome."""
+    """If an error ends the block, every schema that still has pending migrations becomes `not reached`."""
     try:
         yield
     except BaseException:

@@ -1,4 +1,4 @@
-"""Phases: what commands have in common in how they begin, and how their parts are told apart."""
+"""What commands have in common: named phases, the preflight checks, and the release lock."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from railway_release.runtime.log import get_logger
 
 @contextlib.contextmanager
 def phase(report: Report, name: str) -> Iterator[None]:
-    """Log lines inside carry the phase; its end is an event with the duration."""
+    """While entered, log lines carry the phase; its duration goes to the log and to the report."""
     started = time.monotonic()
     with structlog.contextvars.bound_contextvars(phase=name):
         try:
@@ -32,13 +32,13 @@ def phase(report: Report, name: str) -> Iterator[None]:
 
 
 def preflight(target: Target, report: Report) -> None:
-    """Whether this is a project and a database to look at."""
+    """Check that there is a project and a database to read from. Raises PreflightError."""
     with phase(report, "preflight"):
         _look(target)
 
 
 def preflight_to_write(target: Target, report: Report) -> None:
-    """Whether they are to be written to, too; on a terminal a person may be asked."""
+    """The same, and that the database may be written to; on a terminal, a person may be asked."""
     with phase(report, "preflight"):
         _look(target)
         checks.check_writable(target)
@@ -50,7 +50,7 @@ def preflight_to_write(target: Target, report: Report) -> None:
 
 @contextlib.contextmanager
 def locked(target: Target, report: Report) -> Iterator[OwnCancelToken]:
-    """The release lock is held, on a connection of its own, while entered; its loss and signals cancel."""
+    """While entered, the release lock is held; the token says when it is lost, or a signal came."""
     with phase(report, "lock"):
         held = _with_lock(target)
     with contextlib.closing(held.connection):
@@ -62,7 +62,7 @@ def locked(target: Target, report: Report) -> Iterator[OwnCancelToken]:
 
 
 def _with_lock(target: Target) -> Held:
-    """Tried again on another connection where one is lost while it waits for the lock."""
+    """Acquire the lock; if the connection is lost meanwhile, try again on another one."""
     connect, deadline = target.connector("lock"), time.monotonic() + target.config.lock_wait
 
     def attempt() -> Held:

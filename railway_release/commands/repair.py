@@ -1,4 +1,4 @@
-"""repair: what would mend each schema; with --apply, mend it, then run what is pending, then look again."""
+"""repair: plan what would repair each schema; with --apply, do it, migrate what is pending, and verify."""
 
 from __future__ import annotations
 
@@ -35,12 +35,12 @@ from railway_release.snapshot import take_snapshot
 from railway_release.topology import Schema
 from railway_release.verification.findings import CREATING
 
-# What the first round has mended may show what was hidden behind it.
+# A repair may bring to light what could not be seen before it.
 _ROUNDS = 3
 
 
 def repair(target: Target, report: Report) -> None:
-    """What would be repaired; with --apply, an outcome for each schema."""
+    """Plan the repair of each schema; with --apply, carry the plans out, each schema with an outcome."""
     if not target.config.apply:
         preflight(target, report)
         report.result = _judged(_seen(_inspected(target, Planner(), report), target))
@@ -56,7 +56,7 @@ def _inspected(target: Target, planner: Planner, report: Report) -> RepairInspec
 
 
 def _seen(found: RepairInspection, target: Target) -> RepairResult:
-    """Equal plans are one."""
+    """The result before anything is done; schemas with equal plans are told together."""
     groups: dict[RepairPlan, list[str]] = {}
     for name, remedy in found.remedies.items():
         groups.setdefault(remedy, []).append(name)
@@ -70,7 +70,7 @@ def _seen(found: RepairInspection, target: Target) -> RepairResult:
 
 
 def _judged(result: RepairResult) -> RepairResult:
-    """Without --apply."""
+    """The verdict without --apply: 8 for what is refused, 9 for what can be done."""
     to_do = {name for one in result.remedies if one.remedy.does_something for name in one.schemas}
     refusing = {name for one in result.remedies if one.remedy.refusals for name in one.schemas}
     if refusing:
@@ -84,7 +84,7 @@ def _judged(result: RepairResult) -> RepairResult:
 
 
 class _Repair:
-    """One repair under way, with the release lock held."""
+    """A repair that is being carried out, with the release lock held."""
 
     def __init__(self, target: Target, report: Report, token: OwnCancelToken) -> None:
         self._target = target
@@ -97,7 +97,7 @@ class _Repair:
         self._migrated: list[Outcome] = []  # of the release that follows
 
     def run(self) -> None:
-        """All of it."""
+        """Back up, repair, create what is missing, migrate, verify; each step adds to the result."""
         found = _inspected(self._target, self._planner, self._report)
         result = self._report.result = _seen(found, self._target)
         backup = Backup(self._target)
@@ -105,8 +105,8 @@ class _Repair:
             backup.before_changing(*self._to_be_changed(found))
         try:
             with phase(self._report, "repair"):
-                found = self._mend(found)
-                made = self._make_schemas(found)
+                found = self._repair(found)
+                made = self._create_empty(found)
             if not self._shared_failed(found):
                 self._release(backup, found, made)
                 with phase(self._report, "create"):
@@ -124,7 +124,8 @@ class _Repair:
         names = dict.fromkeys((*found.to_do, *(one.schema.name for one in due)))
         return tuple(names), tuple(steps)
 
-    def _mend(self, found: RepairInspection) -> RepairInspection:
+    def _repair(self, found: RepairInspection) -> RepairInspection:
+        """Carry plans out and inspect again until nothing is left to do; returns the last inspection."""
         for _ in range(_ROUNDS):
             to_do = {name: one for name, one in found.to_do.items() if one.mends_schema}
             waiting = {name: one for name, one in to_do.items() if not self._failed(name)}
@@ -141,43 +142,45 @@ class _Repair:
         return found
 
     def _round(self, found: RepairInspection, waiting: Mapping[str, RepairPlan]) -> None:
-        """One turn for each, the shared schema's first; if that fails, the others have none."""
+        """Carry out each plan, the shared schema's first; if that fails, the others are left alone."""
         self._progress.expect(len(waiting))
         for name, remedy in waiting.items():
             self._token.check()
-            self._progress.advance(self._end(self._turn(name, remedy, found), remedy))
+            self._progress.advance(self._noted(self._repair_one(name, remedy, found), remedy))
             if self._shared_failed(found):
                 break
 
-    def _turn(self, name: str, remedy: RepairPlan, found: RepairInspection) -> Outcome:
-        mending = RepairTransaction(found.expectations, self._runner.execution)
+    def _repair_one(self, name: str, remedy: RepairPlan, found: RepairInspection) -> Outcome:
+        transaction = RepairTransaction(found.expectations, self._runner.execution)
         one = found.plans[name]
-        work = partial(mending.mend, one, remedy, found.deviations.get(name, ()))
+        work = partial(transaction.mend, one, remedy, found.deviations.get(name, ()))
         return self._runner.run(one, work)
 
-    def _make_schemas(self, found: RepairInspection) -> frozenset[str]:
-        """Empty ones, for what is pending to be run there as in all others; returns those that are ours."""
+    def _create_empty(self, found: RepairInspection) -> frozenset[str]:
+        """Create schemas in which everything is pending; returns those whose creation is ours to complete."""
         own = [name for name, one in found.to_do.items() if one.is_own]
         if not own or self._shared_failed(found):
             return frozenset()
-        self._each(found, [name for name in own if found.remedies[name].creates_schema], create.make)
+        self._run_for_each(found, [name for name in own if found.remedies[name].creates_schema], create.make)
         return self._target.read_pool.read(partial(locations.commented, text=CREATING)) & frozenset(own)
 
     def _complete(self, found: RepairInspection, made: frozenset[str]) -> RepairInspection:
-        """What is left of creating schemas once the others are migrated: templates are, too, by then."""
+        """Complete what was created, and clone what has a template, which is migrated by now."""
         migrated = {one.schema for one in self._migrated if one.state in ("migrated", "current")}
         if found.snapshot.plan.shared.schema.name in self._failed_to_migrate:
             return found
-        self._each(found, [name for name in found.to_do if name in migrated & made], create.finish)
+        self._run_for_each(found, [name for name in found.to_do if name in migrated & made], create.finish)
         later = [name for name, one in found.to_do.items() if one.through_django_tenants]
-        self._each(found, later, create.make_through_django_tenants)
-        # A template had perhaps not all that the models tell of.
-        return self._mend(_inspected(self._target, self._planner, self._report)) if later else found
+        self._run_for_each(found, later, create.make_through_django_tenants)
+        # The template itself may lack something.
+        return self._repair(_inspected(self._target, self._planner, self._report)) if later else found
 
-    def _each(self, found: RepairInspection, names: Iterable[str], work: Callable[[str], None]) -> None:
-        """A turn for each of these, in which no migration is run by us.
+    def _run_for_each(
+        self, found: RepairInspection, names: Iterable[str], work: Callable[[str], None]
+    ) -> None:
+        """Call `work` with each name, in a worker process, where the outcome is noted.
 
-        In a process of its own, as migrations: the project's create_schema() and receivers may do anything.
+        It may run the project's own create_schema() and receivers, which may do anything to their process.
         """
         schemas = [Schema(name, "tenant") for name in names]
         plans = [SchemaPlan(one, Cohort(frozenset(), ()), frozenset()) for one in schemas]
@@ -190,11 +193,11 @@ class _Repair:
         )
         with bounded_waits(self._runner.limits):
             for outcome in pool.outcomes(lambda: False) if plans else ():
-                self._end(outcome, found.remedies[outcome.schema])
+                self._noted(outcome, found.remedies[outcome.schema])
         self._token.check()
 
-    def _end(self, outcome: Outcome, remedy: RepairPlan) -> Outcome:
-        """Its outcome, with those of earlier rounds."""
+    def _noted(self, outcome: Outcome, remedy: RepairPlan) -> Outcome:
+        """Keep an outcome, with what earlier rounds have repaired; returns it."""
         before = self._outcomes.get(outcome.schema)
         repairs = before.repairs if before else ()
         state = "repaired" if outcome.state == "migrated" else outcome.state
@@ -222,7 +225,7 @@ class _Repair:
         return self._failed(found.snapshot.plan.shared.schema.name)
 
     def _release(self, backup: Backup, found: RepairInspection, made: frozenset[str]) -> None:
-        """What is pending, as a release does it; not where it would meet what is wrong still."""
+        """Migrate what is pending, but for schemas that could not be repaired."""
         failed = [name for name in self._outcomes if self._failed(name)]
         later = [name for name, one in found.to_do.items() if one.through_django_tenants]
         config = self._target.config
@@ -235,7 +238,7 @@ class _Repair:
             migrate(work, self._report)
 
     def _merged(self, found: RepairInspection) -> Iterator[Outcome]:
-        """One for each schema."""
+        """One outcome for each schema, from its repair and its migrations."""
         released = {one.schema: one for one in self._migrated}
         for name in dict.fromkeys((*released, *self._outcomes, *found.to_do)):
             repaired, then = self._outcomes.get(name), released.get(name)
@@ -280,7 +283,7 @@ def _joined(repaired: Outcome, released: Outcome) -> Outcome:
 
 
 def _refused(outcome: Outcome, remedy: RepairPlan) -> Outcome:
-    """What was not to be mended has its reason in the summary already."""
+    """An outcome that says what was left as it is; the reason stands with the plan."""
     gone = outcome.state == "skipped" and outcome.message
     if not remedy.refusals or outcome.state == "not reached" or gone:
         return outcome

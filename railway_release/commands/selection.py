@@ -1,4 +1,4 @@
-"""Triage: which tenants are migrated, and which are not to be touched, and why."""
+"""Which tenants are migrated, and which are not to be touched, and why."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from railway_release.verification.findings import NO_SCHEMA, Finding
 
 
 def to_migrate(snapshot: Snapshot, config: Config) -> Iterator[SchemaPlan]:
-    """The tenants with work to do that nothing speaks against."""
+    """The tenants that have something to do and whose state allows it."""
     for one in snapshot.plan.tenants:
         if one.within(config) and one.due and not not_to_be_touched(snapshot, one):
             yield one
@@ -43,7 +43,7 @@ def without_migrating(snapshot: Snapshot, config: Config) -> Iterator[Outcome]:
 
 
 def not_to_be_touched(snapshot: Snapshot, one: SchemaPlan) -> Outcome | None:
-    """The outcome of a schema with work to do, if something speaks against doing it."""
+    """The outcome of a schema whose state forbids to migrate it; None if it may be migrated."""
     if findings := blocking(snapshot, one):
         return blocked(one, findings)
     if heavy := snapshot.too_heavy.get(one.schema.name):
@@ -53,7 +53,7 @@ def not_to_be_touched(snapshot: Snapshot, one: SchemaPlan) -> Outcome | None:
 
 
 def blocking(snapshot: Snapshot, one: SchemaPlan) -> list[Finding]:
-    """The findings for which a schema is not touched."""
+    """The findings that forbid to migrate a schema."""
     return dangers(one, snapshot.findings_by_schema.get(one.schema.name, []))
 
 

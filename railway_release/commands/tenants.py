@@ -17,10 +17,10 @@ from railway_release.runtime.log import get_logger
 from railway_release.runtime.text import some
 from railway_release.snapshot import Snapshot, take_snapshot
 
-# A look that is not needed for going on does not keep the others waiting.
+# What is not needed for going on does not keep the others waiting.
 _AUXILIARY_SECONDS = 5.0
 
-NOT_REACHED = "the release ended before its turn"
+NOT_REACHED = "the release ended before it came to this schema"
 _DROPPED = "another session dropped it meanwhile"
 _STILL_MADE = "another session is still creating this schema, or at work in it"
 
@@ -35,21 +35,21 @@ class Round:
 
     @property
     def failed(self) -> int:
-        """How many have failed."""
+        """The number of tenants that have failed so far."""
         return sum(outcome.state == "failed" for outcome in self.outcomes)
 
     def take_in(self, snapshot: Snapshot, config: Config) -> None:
-        """Everyone in the survey: an outcome, or a place in the queue."""
+        """Give each tenant of the snapshot an outcome, or a place among those that wait."""
         self.outcomes += selection.without_migrating(snapshot, config)
         self.waiting |= {one.schema.name: one for one in selection.to_migrate(snapshot, config)}
 
     def end(self, outcome: Outcome) -> None:
-        """A schema's turn is over."""
+        """Keep the outcome of a schema, which waits no longer."""
         self.waiting.pop(outcome.schema, None)
         self.outcomes.append(outcome)
 
     def all_outcomes(self) -> tuple[Outcome, ...]:
-        """One outcome a schema; what still waits was not reached."""
+        """One outcome for each tenant; those that still wait were not reached."""
         rest = [Outcome(name, "not reached", message=self.why_stopped) for name in self.waiting]
         return (*self.outcomes, *rest)
 
@@ -57,7 +57,7 @@ class Round:
 def migrate(work: Work, round: Round) -> Snapshot:
     """Migrate every tenant schema that needs it; `round` has the outcomes, also after an interruption.
 
-    Returns what was seen before the first tenant.
+    Returns the snapshot that was taken before the first tenant.
     """
     # Read again: migrating the shared schema may have changed rows, types and what is expected.
     snapshot = take_snapshot(work.target, work.planner, work.before)
@@ -82,7 +82,7 @@ class Doubtful:
 
     @property
     def all(self) -> frozenset[str]:
-        """Both."""
+        """All schemas that somebody else may be creating."""
         return self.half_made | self.fresh
 
 
@@ -104,7 +104,7 @@ def _known_before(work: Work) -> frozenset[str]:
 
 
 def _unsettled(work: Work, snapshot: Snapshot, doubtful: frozenset[str]) -> frozenset[str]:
-    """Those in which somebody is at work, or whose records differ between two reads."""
+    """The schemas in which another session works, or whose records differ between two reads."""
     if not doubtful:
         return frozenset()
     _say_what_is_awaited(doubtful)
@@ -141,7 +141,7 @@ def _apply(work: Work, round: Round, plans: Sequence[SchemaPlan]) -> bool:
 
 
 def _or_gone(work: Work, outcome: Outcome) -> Outcome:
-    """A tenant that was deleted in the middle of its turn has not failed."""
+    """The outcome, or that the tenant was deleted while it was migrated, which is no failure."""
     if outcome.state != "failed":
         return outcome
     try:
@@ -152,7 +152,7 @@ def _or_gone(work: Work, outcome: Outcome) -> Outcome:
 
 
 def _apply_late(work: Work, round: Round, late: frozenset[str], doubtful: Doubtful, seen: Snapshot) -> None:
-    """Give the unsettled a bounded time; those that settle are looked at afresh."""
+    """Give the unsettled a bounded time; for those that settle a new snapshot is taken."""
     retry_policy, deadline = _retry_policy(work), time.monotonic() + work.target.config.settle_wait
     ready = work.target.read_pool.read(
         lambda connection: wait_until_settled(connection, late, retry_policy, deadline)
@@ -172,7 +172,7 @@ def _apply_late(work: Work, round: Round, late: frozenset[str], doubtful: Doubtf
 
 
 def _leave_to_others(work: Work, round: Round) -> None:
-    """What still waits is somebody else's for now; say whose."""
+    """Schemas in which another session still works end as `not reached`, with what is known of it."""
     busy = work.target.read_pool.read(
         lambda connection: busy_schemas(connection, round.waiting, work.target.application)
     )

@@ -1,4 +1,4 @@
-"""Work: what the writing phases of one release share."""
+"""Work: what the phases share that migrate."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from railway_release.snapshot import Snapshot
 
 @dataclass(frozen=True)
 class Work:
-    """One release under way."""
+    """The migration of a project that is under way."""
 
     target: Target
     planner: Planner

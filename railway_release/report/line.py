@@ -1,4 +1,4 @@
-"""Line: one line of a summary."""
+"""Lines of a summary."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ Level = Literal["info", "warning", "error"]
 
 @dataclass(frozen=True)
 class Line:
-    """One line of the summary, with the level at which it is logged."""
+    """One line, with the level and the event under which it is logged."""
 
     level: Level
     event: str
@@ -19,5 +19,5 @@ class Line:
 
     @property
     def number(self) -> int:
-        """The level as the standard library counts it."""
+        """The level as a number of the logging module."""
         return logging.getLevelNamesMapping()[self.level.upper()]

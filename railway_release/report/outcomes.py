@@ -1,4 +1,4 @@
-"""Outcomes as lines of the summary: what was repaired, and which schemas are not as they should be."""
+"""Outcomes as lines of the summary: what was repaired, and what was not migrated."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Progress: a line for what fails, always; for what goes well, a few lines a second and a bar."""
+"""Progress on log and terminal: every failure, and of what goes well a few lines a second, with a bar."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _BAR_WIDTH = 30
 
 
 class Progress:
-    """Told of each outcome, tells the log and the screen."""
+    """Counts the schemas that have ended."""
 
     def __init__(self, screen: Screen) -> None:
         self._screen = screen
@@ -23,12 +23,12 @@ class Progress:
         self._second, self._lines = 0, 0
 
     def expect(self, total: int) -> None:
-        """So many schemas are to be migrated."""
+        """Begin to count anew: `total` schemas are to be migrated."""
         self._total, self._done = total, 0
         self._started = self._reported = time.monotonic()
 
     def advance(self, outcome: Outcome) -> None:
-        """One more schema has ended."""
+        """Count one more schema, log its outcome and draw the bar."""
         self._done += 1
         tell(outcome, quietly=outcome.state != "failed" and not self._may_write())
         if self._screen.stream.isatty():
@@ -40,7 +40,7 @@ class Progress:
             )
 
     def end(self) -> None:
-        """Take the bar away."""
+        """Remove the bar from the terminal."""
         self._screen.status("")
 
     def _may_write(self) -> bool:
@@ -61,7 +61,7 @@ class Progress:
 
 
 def tell(outcome: Outcome, quietly: bool = False) -> None:
-    """Log one outcome, if it failed or was migrated; quietly is at debug level."""
+    """Log an outcome if the schema failed, was migrated or repaired; `quietly` is at debug level."""
     fields = {
         "schema": outcome.schema,
         "duration_ms": round(outcome.duration * 1000),

@@ -46,11 +46,11 @@ class Report:
 
     @property
     def exit_code(self) -> Exit:
-        """The first of the causes in the order that the README gives."""
+        """The cause that comes first in errors.PRECEDENCE, or 0."""
         return first(set(self.causes))
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain values without secrets; the keys are part of the interface."""
+        """The JSON document as plain values, without secrets; its keys are part of the interface."""
         document: dict[str, Any] = {
             "version": __version__,
             "command": self.command,
@@ -67,10 +67,10 @@ class Report:
         return redact(document)  # type: ignore[no-any-return]  # a mapping in, a mapping out
 
     def as_json(self) -> str:
-        """One document."""
+        """The document as JSON text."""
         return json_for_terminals(json.dumps(self.as_dict(), indent=2, ensure_ascii=False))
 
     def write(self) -> None:
-        """To the file that was asked for, if any; raises OSError."""
+        """Write the document to `path`, if there is one. Raises OSError."""
         if self.path:
             Path(self.path).write_text(self.as_json() + "\n", encoding="utf-8")

@@ -28,7 +28,7 @@ class ReleaseResult(Result):
     """What became of each schema, and what verification found afterwards."""
 
     def next_commands(self, called: CommandLine) -> Iterator[Line]:
-        """The release once more for what it left, and why there are errors."""
+        """Run again for what was not migrated; `doctor` if there are errors."""
         yield from super().next_commands(called)
         yield from _to_explain(self)
 
@@ -38,7 +38,7 @@ class _Inspection(Result):
     """What is pending, and what verification found."""
 
     def next_commands(self, called: CommandLine) -> Iterator[Line]:
-        """The release, and why there are errors."""
+        """A release if something is pending; `doctor` if there are errors."""
         yield from super().next_commands(called)
         yield from _to_migrate(self)
         yield from _to_explain(self)
@@ -74,18 +74,18 @@ class StatusResult(Result):
     each_schema: bool = False  # whether there is a line for each schema
 
     def lines(self) -> Iterator[Line]:
-        """The schemas, then the migrations."""
+        """The schemas, then the migrations; findings are not part of a status."""
         if self.status:
             yield from status_lines.lines(self.status, each_schema=self.each_schema)
 
     def next_commands(self, called: CommandLine) -> Iterator[Line]:
-        """The release, if one can begin."""
+        """A release, if something is pending and one can begin."""
         yield from super().next_commands(called)
         if not (self.status and self.status.obstacle):
             yield from _to_migrate(self)
 
     def document(self) -> dict[str, Any]:
-        """The status as well."""
+        """The common part and `status`."""
         return super().document() | ({"status": self.status.as_dict()} if self.status else {})
 
 
@@ -102,21 +102,21 @@ class DoctorResult(Result):
         found = [*self.diagnosis, *(one for answer in self.explanations for one in answer.causes)]
         if not (wrong := errors(found)):
             return self
-        return self.failing(Exit.VERIFICATION, f"{count(len(wrong), 'cause')} found that must be mended.")
+        return self.failing(Exit.VERIFICATION, f"{count(len(wrong), 'cause')} found that must be fixed.")
 
     def lines(self) -> Iterator[Line]:
-        """Causes stand for the pending migrations and findings that they were derived from."""
+        """Areas, causes and explanations; the findings that they were derived from are not repeated."""
         yield from area_lines(self.areas)
         yield from cause_lines(self.diagnosis)
         yield from explanation_lines(self.explanations)
 
     def next_commands(self, called: CommandLine) -> Iterator[Line]:
-        """The release, if there is something for it to do."""
+        """A release, if something is pending."""
         yield from super().next_commands(called)
         yield from _to_migrate(self)
 
     def document(self) -> dict[str, Any]:
-        """Areas, causes and explanations as well."""
+        """The common part, `areas`, `diagnosis` and `explanations`."""
         return super().document() | {
             "areas": dict(self.areas),
             "diagnosis": [dataclasses.asdict(one) for one in self.diagnosis],
@@ -134,7 +134,7 @@ class RepairResult(Result):
     remedies: tuple[PlannedRepair, ...] = ()
 
     def lines(self) -> Iterator[Line]:
-        """The plans with their SQL, unless they were carried out."""
+        """The plans, with their SQL unless they were carried out; then outcomes and what is left."""
         yield from self.pending_lines()
         yield from remedy_lines(self.remedies, done=bool(self.outcomes))
         if self.outcomes:
@@ -146,13 +146,13 @@ class RepairResult(Result):
         )
 
     def next_commands(self, called: CommandLine) -> Iterator[Line]:
-        """The same with --apply."""
+        """Run again for what failed; the same command with --apply if something can be repaired."""
         yield from super().next_commands(called)
         if Exit.PENDING in self.failures:
             yield Line("info", "repair.hinted", f"To do it: {called.to_type(called.schemas, '--apply')}")
 
     def document(self) -> dict[str, Any]:
-        """The plans as well."""
+        """The common part and `remedies`."""
         return super().document() | {"remedies": [_remedy(one) for one in self.remedies]}
 
 
@@ -180,7 +180,7 @@ def _to_migrate(result: Result) -> Iterator[Line]:
 
 def _to_explain(result: Result) -> Iterator[Line]:
     if result.errors:
-        yield Line("info", "doctor.hinted", f"Why, and what mends it: {SCRIPT} doctor")
+        yield Line("info", "doctor.hinted", f"Why, and what fixes it: {SCRIPT} doctor")
 
 
 def _remedy(one: PlannedRepair) -> dict[str, Any]:

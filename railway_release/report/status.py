@@ -1,4 +1,4 @@
-"""The status in words: the schemas in groups, then the migrations, folded where they are alike."""
+"""A status as lines: the schemas in groups, then the migrations, one line for those that are alike."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def lines(status: Status, *, each_schema: bool) -> Iterator[Line]:
 
 
 def _groups(status: Status) -> Iterator[Line]:
-    """Stale records make no difference to a reader, so that groups which differ in nothing else are one."""
+    """One line for each group; groups that differ in nothing but stale records are told as one."""
     alike: dict[tuple[object, ...], list[Group]] = {}
     for group in status.groups:
         one = group.status
@@ -66,7 +66,7 @@ def _groups(status: Status) -> Iterator[Line]:
 
 
 def _place(group: Group) -> tuple[int, int, bool]:
-    """By role, then the larger ones, then those that a release cannot mend."""
+    """The order of groups: by role, then by size, then those that a release cannot fix."""
     return list(_ROLES).index(group.role), -len(group.schemas), _level(group.status) == "info"
 
 
@@ -92,7 +92,7 @@ def _in_short(status: Status, group: Group) -> str:
 
 
 def _pending(status: Status, group: Group) -> str:
-    """Those that change nothing but the records come last."""
+    """The pending migrations; those that change nothing but the records come last."""
     idle = tuple(key for key in group.pending if not status.has_tables(group, key[0]))
     at_work = tuple(key for key in group.pending if key not in idle)
     text = "" if group.status.recorded else "nothing recorded, "
@@ -107,7 +107,7 @@ def _level(one: SchemaStatus) -> Level:
 
 
 def _each_schema(status: Status) -> Iterator[Line]:
-    """Complete, so that whatever is not named as lacking is there."""
+    """A line for each schema, which names everything that it lacks."""
     everyone = [(group.role != "shared", name, group) for group in status.groups for name in group.schemas]
     for _, name, group in sorted(everyone, key=itemgetter(0, 1)):
         text = f"{_subject(group, [name])}: {_in_full(status, group.status)}"
@@ -157,7 +157,7 @@ def _runs(status: Status) -> Iterator[Run]:
 
 
 def _folded(status: Status, runs: list[Run]) -> Iterator[str]:
-    """Many apps that are alike as a whole are one line; those that differ come after them."""
+    """The lines for migrations: apps that are alike as a whole share one, the others follow."""
     whole: dict[tuple[Mark, ...], list[Run]] = {}
     for run in runs:
         if run.whole:
@@ -176,7 +176,7 @@ def _names(names: tuple[str, ...]) -> str:
 
 
 def _tables(status: Status, app: str) -> str:
-    """Records are made in every schema, also where the app has no tables."""
+    """Where the app has tables, if not everywhere; its records are in every schema."""
     here = status.tables.get(app, ())
     if not here or set(here) == set(status.kinds):
         return ""

@@ -10,7 +10,7 @@ from railway_release.report.report import Report
 
 
 def lines(report: Report) -> Iterator[Line]:
-    """The whole summary, most important last, where a reader's eye is."""
+    """All lines, the most important last, where a reader looks first."""
     result, causes = report.result, report.causes
     yield from result.lines()
     answered = result.pending_is_an_answer and set(causes) == {Exit.PENDING}
