@@ -59,7 +59,7 @@ class Topology:
     without_schema: tuple[str, ...]  # a row, no schema
     without_row: tuple[str, ...]  # migration records, no row
     unfit: tuple[Unfit, ...]
-    in_database: frozenset[str]  # all schemas that there are, whosever they are
+    in_database: Mapping[str, int]  # all schemas that there are, whosever they are, with their OIDs
     with_records: frozenset[str]  # of these, those that hold a django_migrations table
     known: bool  # False while the tenants table lacks what its model needs: the shared schema comes first
 
@@ -98,14 +98,13 @@ def search_path() -> tuple[str, ...]:
 def read(connection: Connection, *, lending: bool = False) -> Topology:
     """The topology now; with `lending`, Django asks for the tenants on this connection, too."""
     rows = _tenant_rows(connection if lending else None)
-    present = catalog.schemas(connection)
+    present, with_records = catalog.schemas(connection)
     shared = get_public_schema_name()
     # PostgreSQL has cut longer names, and finds the schema by the longer name, too.
     tenants = [Schema(clip(name), "tenant", type) for name, type in rows or () if name != shared]
     names = {shared, *(schema.name for schema in tenants)}
     # A template first: tenants created from it meanwhile are then born current.
     everyone = [*(one for one in _templates() if one.name not in names), *tenants]
-    with_records = frozenset(name for name, recorded in present.items() if recorded)
     strangers = with_records - names - {schema.name for schema in everyone}
     return Topology(
         shared=Schema(shared, "shared"),
@@ -117,7 +116,7 @@ def read(connection: Connection, *, lending: bool = False) -> Topology:
             for one in tenants
             if one.name in present and not _is_typed(one)
         ),
-        in_database=frozenset(present),
+        in_database=present,
         with_records=with_records,
         known=rows is not None,
     )

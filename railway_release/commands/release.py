@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from railway_release.backup.once import Backup
-from railway_release.commands import collectstatic
+from railway_release.commands import collectstatic, tenants
 from railway_release.commands.inspect import errors_in_words, planned
 from railway_release.commands.migrate import migrate, naming_the_unreached, shared_failed
 from railway_release.commands.phases import locked, phase, preflight_to_write
@@ -59,7 +59,9 @@ def _judged(work: Work, result: ReleaseResult) -> ReleaseResult:
 
 def _verified(work: Work, seen: Snapshot, result: ReleaseResult) -> ReleaseResult:
     after = take_snapshot(work.target, work.planner, seen) if result.wrote else seen
-    result = replace(result, findings=mark_known(after.findings, work.before.findings))
+    work.outcomes.extend(tenants.latecomers(work, after))
+    findings = mark_known(after.findings, work.before.findings)
+    result = replace(result, outcomes=tuple(work.outcomes), findings=findings)
     if not result.errors or work.target.config.verify != "strict":
         return result
     return result.failing(Exit.VERIFICATION, errors_in_words(len(result.errors)))

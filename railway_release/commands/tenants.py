@@ -3,25 +3,30 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from railway_release.commands import selection
 from railway_release.commands.work import Work
 from railway_release.config.config import Config
+from railway_release.engine.attempt import NOT_ATOMIC, RECEIVERS
+from railway_release.engine.identity import LeftBehind
 from railway_release.migrations.outcome import Outcome
 from railway_release.migrations.plan import SchemaPlan
 from railway_release.migrations.settle import RetryPolicy, settled, suspects, wait_until_settled
-from railway_release.postgres.catalog import busy_schemas, schema_names
+from railway_release.postgres.catalog import busy_schemas, schema_oids
 from railway_release.runtime.log import get_logger
 from railway_release.runtime.text import some
 from railway_release.snapshot import Snapshot, take_snapshot
+
+# What comes with these may have been done, and not rolled back, where it does not belong.
+_MAY_STAY = (NOT_ATOMIC, RECEIVERS, LeftBehind.hint)
 
 # What is not needed for going on does not keep the others waiting.
 _AUXILIARY_SECONDS = 5.0
 
 NOT_REACHED = "the release ended before it came to this schema"
-_DROPPED = "another session dropped it meanwhile"
+_LATE = "it came, or got its name, after the plan was made: run again"
 _STILL_MADE = "another session is still creating this schema, or at work in it"
 
 
@@ -29,6 +34,7 @@ _STILL_MADE = "another session is still creating this schema, or at work in it"
 class Round:
     """The tenants of one release: those still waiting, and the outcomes so far."""
 
+    oids: dict[str, int] = field(default_factory=dict)  # of all schemas
     waiting: dict[str, SchemaPlan] = field(default_factory=dict)
     outcomes: list[Outcome] = field(default_factory=list)
     why_stopped: str = NOT_REACHED
@@ -40,6 +46,7 @@ class Round:
 
     def take_in(self, snapshot: Snapshot, config: Config) -> None:
         """Give each tenant of the snapshot an outcome, or a place among those that wait."""
+        self.oids |= snapshot.plan.topology.in_database
         self.outcomes += selection.without_migrating(snapshot, config)
         self.waiting |= {one.schema.name: one for one in selection.to_migrate(snapshot, config)}
 
@@ -93,10 +100,29 @@ def _doubtful(work: Work, snapshot: Snapshot, waiting: Collection[str]) -> Doubt
 
 
 def _dropped_since(work: Work, snapshot: Snapshot) -> Iterator[Outcome]:
-    left = {one.schema.name for one in snapshot.plan.tenants} | set(snapshot.plan.topology.without_schema)
+    topology = snapshot.plan.topology
+    left = {one.name for one in topology.tenants} | {one.schema for one in topology.unfit}
+    left |= set(topology.without_schema)
+    there = work.before.plan.topology.in_database, topology.in_database
     for one in work.before.plan.tenants:
         if one.schema.name not in left and one.within(work.target.config):
-            yield Outcome(one.schema.name, "skipped", message=_DROPPED)
+            yield Outcome(one.schema.name, "skipped", message=_what_became_of(one.schema.name, *there))
+
+
+def _what_became_of(name: str, before: Mapping[str, int], now: Mapping[str, int]) -> str:
+    """What others have done to a schema; nothing if it is there."""
+    if name in now:
+        return "another session deleted its tenant row meanwhile"
+    renamed = [other for other, oid in now.items() if oid == before.get(name)]
+    return f"another session {f'renamed it to {renamed[0]}' if renamed else 'dropped it'} meanwhile"
+
+
+def latecomers(work: Work, now: Snapshot) -> Iterator[Outcome]:
+    """Tenants with work to do that this release has not known."""
+    known = {outcome.schema for outcome in work.outcomes}
+    for one in now.plan.tenants:
+        if one.due and one.within(work.target.config) and one.schema.name not in known:
+            yield Outcome(one.schema.name, "not reached", message=_LATE)
 
 
 def _known_before(work: Work) -> frozenset[str]:
@@ -132,7 +158,7 @@ def _apply(work: Work, round: Round, plans: Sequence[SchemaPlan]) -> bool:
         return bool(limit) and round.failed >= limit
 
     for ended in work.engine.migrate(plans, enough):
-        outcome = _or_gone(work, ended)
+        outcome = _or_gone(work, ended, round.oids)
         round.end(outcome)
         work.progress.advance(outcome)
     if enough():
@@ -140,15 +166,20 @@ def _apply(work: Work, round: Round, plans: Sequence[SchemaPlan]) -> bool:
     return not enough()
 
 
-def _or_gone(work: Work, outcome: Outcome) -> Outcome:
-    """The outcome, or that the tenant was deleted while it was migrated, which is no failure."""
+def _or_gone(work: Work, outcome: Outcome, before: Mapping[str, int]) -> Outcome:
+    """The outcome, or that the tenant was deleted or renamed meanwhile; no failure, if nothing may stay."""
     if outcome.state != "failed":
         return outcome
     try:
-        there = work.target.read_pool.read(schema_names, most=_AUXILIARY_SECONDS)
+        now = work.target.read_pool.read(schema_oids, most=_AUXILIARY_SECONDS)
     except Exception:  # noqa: BLE001 - a look that fails must not cost the others their turn
         return outcome
-    return outcome if outcome.schema in there else Outcome(outcome.schema, "skipped", message=_DROPPED)
+    if outcome.schema in now:
+        return outcome
+    gone = _what_became_of(outcome.schema, before, now)
+    if outcome.hint in _MAY_STAY:
+        return replace(outcome, message=f"{outcome.message}; {gone}")
+    return replace(outcome, state="skipped", failed_at="", sqlstate="", message=gone, hint="", statement="")
 
 
 def _apply_late(work: Work, round: Round, late: frozenset[str], doubtful: Doubtful, seen: Snapshot) -> None:
@@ -162,7 +193,8 @@ def _apply_late(work: Work, round: Round, late: frozenset[str], doubtful: Doubtf
     # Nothing but a lock speaks against these, and if it stays it has to be told: as the failure it causes.
     calm |= {name for name in late & doubtful.fresh if seen.history.get(name) == now.history.get(name)}
     for name in late - {one.schema.name for one in now.plan.tenants}:
-        round.end(Outcome(name, "skipped", message=_DROPPED))
+        gone = _what_became_of(name, round.oids, now.plan.topology.in_database)
+        round.end(Outcome(name, "skipped", message=gone))
     for outcome in selection.without_migrating(now, work.target.config):
         if outcome.schema in calm:
             round.end(outcome)

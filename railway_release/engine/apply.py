@@ -93,12 +93,12 @@ class Applier:
     def _before(self, identity: Identity) -> None:
         program = self._program
         if program.first is not None:
-            with self._receiving():
+            with self._receiving(identity):
                 receivers.before(identity, self._runner.limits.alias, program.first, program.migrations)
 
     def _after(self, identity: Identity, migrations: list[Migration]) -> None:
         if self._program.final is not None:
-            with self._receiving():
+            with self._receiving(identity):
                 receivers.after(identity, self._runner.limits.alias, self._program.final, migrations)
 
     def _unfinished(self, plan: SchemaPlan) -> Iterator[Migration]:
@@ -108,15 +108,18 @@ class Applier:
     def _send(self, signal: Signal, name: str, schema: Schema) -> None:
         if signal.has_listeners(run_migrations):
             shared = Identity(tenant_connection(), Schema(get_public_schema_name(), "shared"))
-            with self._receiving():
+            with self._receiving(shared):
                 shared.send(signal, name, run_migrations, schema_name=schema.name)
 
     @contextlib.contextmanager
-    def _receiving(self) -> Iterator[None]:
+    def _receiving(self, identity: Identity) -> Iterator[None]:
         started = time.monotonic()
         with tenant_connection().cursor():
             pass  # django-tenants sets the path for a cursor, and receivers may do without Django's
+        execute(identity.presence)
+        self._runner.execution.receiving = True
         yield
+        self._runner.execution.receiving = False
         self._runner.execution.receivers += time.monotonic() - started
 
 

@@ -51,6 +51,9 @@ NOT_ATOMIC = (
     "This migration is not atomic, so it may be half applied (an interrupted CREATE INDEX CONCURRENTLY "
     "leaves an INVALID index); it is never retried by itself. Undo its part by hand, then run again."
 )
+RECEIVERS = (
+    "Receivers were at work, and what they have done is not rolled back. Run again: that calls them again."
+)
 UNFINISHED = "Run again: that completes content types and permissions, and calls the receivers."
 
 
@@ -188,8 +191,13 @@ class _Attempts:
             sqlstate=code,
             message=describe(error, self._runner.limits.show_values),
             statement=_shown(self._execution.statement, self._runner.limits.show_values),
-            hint=_hint(error) if self._execution.tearable else NOT_ATOMIC,
+            hint=self._hint(error),
         )
+
+    def _hint(self, error: BaseException) -> str:
+        if not self._execution.tearable:
+            return NOT_ATOMIC
+        return _hint(error) or (RECEIVERS if self._execution.receiving else "")
 
     def _failed_at(self) -> str:
         if self._execution.step is not None:

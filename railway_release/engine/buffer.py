@@ -49,6 +49,7 @@ class StatementBuffer:
         self._closing: list[str] = []  # what comes after the last
         self._afterwards: list[str] = []  # what comes after the COMMIT
         self._sent = False
+        self._loose = False  # whether each statement commits by itself
         self.closed = False  # whether statements of the schema editor wait, too
         self.naming = ""  # the schema editor's own text for the statement that it sends
 
@@ -92,7 +93,8 @@ class StatementBuffer:
         `watched` is noticed to be ended early. If it is left `untouched`, the server never hears of it.
         """
         self._connection.ensure_connection()
-        self._open(self._begin(), *([statements.MARK_TRANSACTION] if watched else []), closed=closed)
+        watching = [statements.MARK_TRANSACTION, self._identity.presence] if watched else []
+        self._open(self._begin(), *watching, closed=closed)
         with transaction.atomic(using=self._connection.alias):
             self._connection.connection.autocommit = True
             yield
@@ -103,16 +105,22 @@ class StatementBuffer:
 
     @contextlib.contextmanager
     def no_transaction(self) -> Iterator[None]:
-        """Each statement sent while entered commits by itself."""
+        """Each statement sent while entered commits by itself.
+
+        Nothing takes it back if the schema has been renamed, so that is asked before each of the schema
+        editor's, and before user code.
+        """
         self._connection.ensure_connection()
         self._open(MARK_AS_NOT_ATOMIC, closed=False)
+        self._loose = True
         yield
         self._closing += [*self._afterwards, NO_LONGER_NOT_ATOMIC]
         self.flush()
 
     def flush(self) -> None:
         """Send what waits, in one message."""
-        statements = [*self._opening, *self._waiting, *self._closing]
+        presence = [self._identity.presence] if self._loose else []
+        statements = [*self._opening, *presence, *self._waiting, *self._closing]
         self._execution.send(*self._own)
         self._opening, self._waiting, self._closing, self._own = [], [], [], []
         self._sent = True
@@ -124,7 +132,7 @@ class StatementBuffer:
         self, execute: Callable[..., Any], sql: Any, params: Any, many: bool, context: dict[str, Any]
     ) -> Any:
         """Django's execute wrapper: whatever else is sent, it comes after what waits."""
-        if self._opening or self._waiting:
+        if self._opening or self._waiting or (self._loose and self.naming):
             if self.closed and not many:
                 return self._ask(execute, sql, params, context)
             self.flush()
@@ -153,7 +161,7 @@ class StatementBuffer:
         self._opening, self._waiting, self._closing = [*words, self._search_path()], [], []
         self._own, self._afterwards = [], []
         self.closed = closed
-        self._sent = False
+        self._loose = self._sent = False
 
     def _begin(self) -> str:
         """With the isolation level that Django has given to the driver, whose BEGIN this stands for."""

@@ -27,6 +27,7 @@ class Execution:
         """A schema's turn, or another attempt at it, begins."""
         self.done: list[Key] = []
         self.statements = 0
+        self.receiving = False  # whether other people's signal receivers may be at work
         self.receivers = 0.0  # seconds spent in other people's signal receivers
         self.statement = ""  # the last one sent
         self.only_rows = True  # whether user code has sent nothing but what reads and writes rows

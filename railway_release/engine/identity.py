@@ -16,7 +16,7 @@ from django.db.migrations.recorder import MigrationRecorder
 from django.dispatch import Signal
 
 from railway_release.migrations.outcome import Key
-from railway_release.postgres.session import quote
+from railway_release.postgres.session import literal, quote
 from railway_release.topology import Schema, tenant_connection
 
 _IDLE, _IN_TRANSACTION, _FAILED = 0, 2, 3  # libpq's PGTransactionStatusType
@@ -40,6 +40,14 @@ class Identity:
         """The statements that give the session its own role back, whatever has taken its place."""
         role = self._connection.settings_dict["OPTIONS"].get("assume_role")
         return f"SET SESSION AUTHORIZATION DEFAULT; {f'SET ROLE {quote(role)}' if role else 'RESET ROLE'}"
+
+    @property
+    def presence(self) -> str:
+        """The statement that fails (3F000) if nothing has the schema's name any more.
+
+        Where somebody has renamed or dropped it, the next one on the path takes its place: the shared schema.
+        """
+        return f"SELECT {literal(quote(self.schema.name))}::regnamespace"
 
     def take_on(self) -> None:
         """Let the connection work in the schema; django-tenants tells the server with the next statement."""
@@ -78,8 +86,8 @@ class Identity:
             self.restore_role()
 
     def restore_role(self) -> None:
-        """Send `role` by itself, unseen by Django, in the transaction that is open, if one is."""
-        execute(self.role)
+        """Send `role` and `presence`, unseen by Django, in the transaction that is open, if one is."""
+        execute(f"{self.role}; {self.presence}")
 
     def _put_back(self, whose: str, before: _Transaction) -> None:
         if tenant_connection() is not self._connection:

@@ -17,7 +17,7 @@ from railway_release.engine import receivers, statements
 from railway_release.engine.attempt import SchemaRunner
 from railway_release.engine.buffer import StatementBuffer, holding_editor
 from railway_release.engine.compile import Action, Program, Rename, Step, Whole
-from railway_release.engine.identity import Identity
+from railway_release.engine.identity import Identity, execute
 from railway_release.engine.limits import timeouts
 from railway_release.engine.user_code import guarded
 from railway_release.migrations.outcome import Key, dotted
@@ -71,6 +71,8 @@ class SchemaRun:
         if followed or (program.rows if complete else program.new_rows):
             self._mark = self._unfinished + sum(len(step.records) for step in steps) + len(squashes)
         for step in steps:
+            if not step.atomic:  # or it would be taken for half applied
+                execute(self._identity.presence)
             with self._runner.token.beginning():
                 self._execution.begin(step.key, atomic=step.atomic)
             self._step(step, last=step is steps[-1] and not squashes)
@@ -277,8 +279,8 @@ class SchemaRun:
                 for statement in statements.rename_permissions(program.renames, program.after):
                     self._hold.add(statement)
                 self._hold.add(statements.complete_permissions(rows))
-            if last and self.marked:
-                self._hold.add_last(statements.unmark(self._identity.schema.name))
+            unmark = statements.unmark(self._identity.schema.name)
+            self._hold.add_last(unmark if last and self.marked else self._identity.presence)
         self.marked &= not last
 
     def _allowed(self, app: str, model: str) -> bool:

@@ -108,6 +108,7 @@ class _Run:
             return
         self._identity.take_on()
         self._identity.restore_role()
+        self._runner.execution.receiving = signal is not schema_pre_migration
         last = [config for config in apps.get_app_configs() if config.models_module is not None][-1]
         if signal is post_migrate and sender is last and not schema_migrated.has_listeners(run_migrations):
             execute(statements.unmark(self._plan.schema.name))
@@ -115,10 +116,14 @@ class _Run:
 
     def begin(self, migration: Migration) -> None:
         """Whatever came before has left behind, it works in its own schema, on the terms of the release."""
+        if not migration.atomic:  # or it would be taken for half applied
+            execute(self._identity.presence)
         with self._runner.token.beginning():
             self._runner.execution.begin(self._key(migration), atomic=bool(migration.atomic))
+        self._runner.execution.receiving = False
         self._identity.take_on()
-        execute(self._settings if migration.atomic else f"{self._settings}; {MARK_AS_NOT_ATOMIC}")
+        settings = f"{self._settings}; {self._identity.presence}"
+        execute(settings if migration.atomic else f"{settings}; {MARK_AS_NOT_ATOMIC}")
         migration.__dict__["apply"] = partial(self._apply, migration, migration.apply)
 
     def end(self, migration: Migration) -> None:
@@ -126,6 +131,7 @@ class _Run:
         if not migration.atomic:
             execute(NO_LONGER_NOT_ATOMIC)
         self._runner.execution.end(self._key(migration))
+        self._runner.execution.receiving = True  # until another one begins
 
     def _apply(
         self,

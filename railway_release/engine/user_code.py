@@ -20,11 +20,13 @@ def guarded(
 ) -> Iterator[None]:
     """While entered, the connection is put back after each operation in which the project's own code runs.
 
+    Of a migration that is not atomic, after all of them: the next one must not run in another schema.
     Operations are shared by all who load a migration, and its code may migrate another schema itself: what is
     done with another `editor` is not ours to put anywhere.
     """
     # One that is listed twice is one.
-    guarded = {id(one): one for one in flat(migration.operations) if not is_plain(one)}.values()
+    foreign = (one for one in flat(migration.operations) if not (migration.atomic and is_plain(one)))
+    guarded = {id(one): one for one in foreign}.values()
     for one in guarded:
         one.__dict__["database_forwards"] = _guarding(one, identity, editor, restore_role)
     try:

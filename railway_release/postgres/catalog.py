@@ -11,14 +11,15 @@ from collections.abc import Collection
 from railway_release.postgres.session import Connection, fetch
 
 
-def schemas(connection: Connection) -> dict[str, bool]:
-    """Every schema that is not the system's, and whether it holds a django_migrations table."""
-    return {name: bool(with_records) for name, with_records in fetch(connection, _SCHEMAS)}
+def schemas(connection: Connection) -> tuple[dict[str, int], frozenset[str]]:
+    """Every schema that is not the system's, with its OID, and those that hold a django_migrations table."""
+    rows = fetch(connection, _SCHEMAS)
+    return {name: oid for name, oid, _ in rows}, frozenset(name for name, _, recorded in rows if recorded)
 
 
-def schema_names(connection: Connection) -> frozenset[str]:
-    """Every schema of the database that is not the system's."""
-    return frozenset(schemas(connection))
+def schema_oids(connection: Connection) -> dict[str, int]:
+    """Every schema of the database that is not the system's; one that is renamed keeps its OID."""
+    return schemas(connection)[0]
 
 
 def schemas_with_records(connection: Connection) -> frozenset[str]:
@@ -68,7 +69,7 @@ SELECT n.nspname FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.
 WHERE c.relname = 'django_migrations' AND c.relkind IN ('r', 'p', 'v', 'm', 'f')
 """
 _SCHEMAS = """
-SELECT n.nspname, EXISTS (
+SELECT n.nspname, n.oid::bigint, EXISTS (
     SELECT FROM pg_catalog.pg_class c WHERE c.relnamespace = n.oid
     AND c.relname = 'django_migrations' AND c.relkind IN ('r', 'p', 'v', 'm', 'f'))
 FROM pg_catalog.pg_namespace n WHERE n.nspname NOT LIKE 'pg\\_%' AND n.nspname <> 'information_schema'
