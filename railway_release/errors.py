@@ -10,7 +10,7 @@ from enum import IntEnum
 
 
 class Exit(IntEnum):
-    """Exit codes, in the README's words."""
+    """Exit codes; docs/reference/exit-codes.md says what each means."""
 
     DONE = 0
     UNEXPECTED = 1

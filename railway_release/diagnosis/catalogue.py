@@ -1,6 +1,6 @@
 """Catalogue: every cause that can be found, the likeliest first, with what it means.
 
-docs/doctor.md has a section for each: how it comes about, and how to mend it by hand.
+docs/reference/causes.md has a section for each: how it comes about, and how to mend it by hand.
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
-"""Each promise of docs/reliability.md names a test, and that is there."""
+"""Each promise of docs/explanation/guarantees.md names a test, and that is there."""
 
 import re
 from pathlib import Path
 
 TESTS = Path(__file__).resolve().parents[1]
-PAGE = (TESTS.parent / "docs" / "reliability.md").read_text(encoding="utf-8")
+PAGE = (TESTS.parent / "docs" / "explanation" / "guarantees.md").read_text(encoding="utf-8")
 
 
 def test_every_promise_is_proven_by_a_test_that_there_is():
