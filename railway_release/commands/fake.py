@@ -11,7 +11,7 @@ from railway_release.commands.phases import locked, phase, preflight_to_write
 from railway_release.engine.attempt import SchemaRunner
 from railway_release.engine.cancel_token import OwnCancelToken
 from railway_release.engine.choose import runner_of
-from railway_release.engine.limits import bounded_waits
+from railway_release.engine.limits import sessions_with_limits
 from railway_release.engine.statements import forget, record
 from railway_release.errors import Exit, InvalidConfiguration
 from railway_release.migrations.disk import Graph
@@ -83,7 +83,7 @@ class _Fake:
             backup.before_changing(tuple(one.schema.name for one in proven), (self.key,))
             self.report.result = replace(self.report.result, backup=backup.result)
         runner = runner_of(self.target, token)
-        with phase(self.report, "records"), bounded_waits(runner.limits):
+        with phase(self.report, "records"), sessions_with_limits(runner.limits):
             for one in proven:
                 token.check()
                 outcomes = (*self.report.result.outcomes, self._written(one, runner))

@@ -15,7 +15,7 @@ from railway_release.engine import lost
 from railway_release.engine.attempt import SchemaRunner
 from railway_release.engine.cancel_token import OwnCancelToken
 from railway_release.engine.choose import chosen_engine, runner_of
-from railway_release.engine.limits import bounded_waits
+from railway_release.engine.limits import sessions_with_limits
 from railway_release.engine.pool import WorkerPool
 from railway_release.errors import Exit
 from railway_release.migrations.outcome import Outcome, dotted
@@ -132,7 +132,7 @@ class _Repair:
             if not waiting:
                 break
             try:
-                with bounded_waits(self._runner.limits):
+                with sessions_with_limits(self._runner.limits):
                     self._round(found, waiting)
             finally:
                 self._progress.end()
@@ -189,9 +189,14 @@ class _Repair:
             return runner.run(plans[number], partial(work, plans[number].schema.name))
 
         pool = WorkerPool(
-            plans, run_task, self._runner, self._token, self._target.read_pool, judge=lost.creation
+            plans,
+            run_task,
+            self._runner,
+            self._token,
+            self._target.read_pool,
+            outcome_of_loss=lost.creation_outcome,
         )
-        with bounded_waits(self._runner.limits):
+        with sessions_with_limits(self._runner.limits):
             for outcome in pool.outcomes(lambda: False) if plans else ():
                 self._noted(outcome, found.remedies[outcome.schema])
         self._token.check()

@@ -10,7 +10,7 @@ from railway_release.commands import selection
 from railway_release.commands.work import Work
 from railway_release.config.config import Config
 from railway_release.engine.attempt import NOT_ATOMIC, RECEIVERS
-from railway_release.engine.identity import LeftBehind
+from railway_release.engine.identity import ConnectionChanged
 from railway_release.migrations.outcome import Outcome
 from railway_release.migrations.plan import SchemaPlan
 from railway_release.migrations.settle import RetryPolicy, settled, suspects, wait_until_settled
@@ -20,7 +20,7 @@ from railway_release.runtime.text import some
 from railway_release.snapshot import Snapshot, take_snapshot
 
 # What comes with these may have been done, and not rolled back, where it does not belong.
-_MAY_STAY = (NOT_ATOMIC, RECEIVERS, LeftBehind.hint)
+_MAY_STAY = (NOT_ATOMIC, RECEIVERS, ConnectionChanged.hint)
 
 # What is not needed for going on does not keep the others waiting.
 _AUXILIARY_SECONDS = 5.0

@@ -67,7 +67,7 @@ class Applier:
         program, connection = self._program, tenant_connection()
         identity = Identity(connection, plan.schema)
         run = SchemaRun(connection, identity, self._runner, recorded, unfinished=len(plan.unfinished))
-        leaks = self._leaks.used_by(program, self._runner.execution, listening=is_listened_to(program))
+        leaks = self._leaks.checking(program, self._runner.execution, listening=has_receivers(program))
         # As under `migrate`, no language is active.
         with translation.override(None), leaks, run.wrapped():
             self._send(schema_pre_migration, "schema_pre_migration", plan.schema)
@@ -86,7 +86,7 @@ class Applier:
             # Alone on the path, or the shared schema's table would be taken for this one's.
             connection.set_schema(schema.name, tenant_type=schema.type, include_public=False)
             MigrationRecorder(connection).ensure_schema()
-        identity.take_on()
+        identity.activate()
         if schema.role == "shared":
             connection.prepare_database()  # PostGIS makes its extension, where every tenant finds it
 
@@ -116,14 +116,14 @@ class Applier:
         started = time.monotonic()
         with tenant_connection().cursor():
             pass  # django-tenants sets the path for a cursor, and receivers may do without Django's
-        execute(identity.presence)
+        execute(identity.require_schema)
         self._runner.execution.receiving = True
         yield
         self._runner.execution.receiving = False
         self._runner.execution.receivers += time.monotonic() - started
 
 
-def is_listened_to(program: Program) -> bool:
+def has_receivers(program: Program) -> bool:
     """Whether the project's own receivers are called around its migrations."""
     first = program.first is not None or schema_pre_migration.has_listeners(run_migrations)
     return first or _is_followed(program)

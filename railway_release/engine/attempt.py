@@ -16,7 +16,7 @@ from railway_release.engine import shortage
 from railway_release.engine.cancel_token import CancelToken
 from railway_release.engine.engine import ExecutionLimits
 from railway_release.engine.execution import Execution
-from railway_release.engine.identity import Identity, LeftBehind
+from railway_release.engine.identity import ConnectionChanged, Identity
 from railway_release.errors import LockLost
 from railway_release.migrations.outcome import Key, Outcome, dotted
 from railway_release.migrations.plan import SchemaPlan
@@ -46,7 +46,7 @@ _HINTS = {
     "42501": "The role of the release lacks a privilege; compare it with the owner of the schema's tables.",
 }
 _CONSTANT = re.compile(r"'(?:[^']|'')*'|(\$\w*\$).*?\1", re.DOTALL)
-_MOST_OF_A_STATEMENT = 300  # characters
+_MAX_STATEMENT_LENGTH = 300  # characters
 NOT_ATOMIC = (
     "This migration is not atomic, so it may be half applied (an interrupted CREATE INDEX CONCURRENTLY "
     "leaves an INVALID index); it is never retried by itself. Undo its part by hand, then run again."
@@ -75,21 +75,21 @@ class SchemaRunner:
         return _Attempts(self, plan, work).outcome()
 
 
-def forget_connection(alias: str) -> None:
+def discard_connection(alias: str) -> None:
     """Close Django's connection for good: after an error it may believe itself still in a transaction."""
     with contextlib.suppress(Exception):  # what is broken need not be closed
         connections[alias].close()
     del connections[alias]
 
 
-def forget_others_if_broken(alias: str) -> None:
+def discard_broken_connections(alias: str) -> None:
     """A migration may have used other databases, and lost a connection or left a transaction open there."""
     for other in connections.all(initialized_only=True):
-        if other.alias != alias and other.connection is not None and not _is_sound(other):
-            forget_connection(other.alias)
+        if other.alias != alias and other.connection is not None and not _is_usable(other):
+            discard_connection(other.alias)
 
 
-def _is_sound(connection: BaseDatabaseWrapper) -> bool:
+def _is_usable(connection: BaseDatabaseWrapper) -> bool:
     try:
         return not connection.in_atomic_block and bool(connection.is_usable())
     except Exception:  # noqa: BLE001 - any backend's, in any state
@@ -97,15 +97,15 @@ def _is_sound(connection: BaseDatabaseWrapper) -> bool:
 
 
 def _hint(error: BaseException) -> str:
-    if isinstance(error, LeftBehind):
+    if isinstance(error, ConnectionChanged):
         return error.hint
     return shortage.hint(error) or _HINTS.get(sqlstate(error), "")
 
 
-def _shown(statement: str, show_values: bool) -> str:
+def _shortened(statement: str, show_values: bool) -> str:
     """A statement for the report, on one line; its string constants may quote customers' data."""
     text = statement if show_values else _CONSTANT.sub("'…'", statement)
-    return textwrap.shorten(text, _MOST_OF_A_STATEMENT, placeholder=" …")
+    return textwrap.shorten(text, _MAX_STATEMENT_LENGTH, placeholder=" …")
 
 
 class _Attempts:
@@ -127,50 +127,52 @@ class _Attempts:
                 self._attempt,
                 seconds=min(runner.limits.retry_for, runner.budget.left),
                 event="schema.retried",
-                may_pass=self._may_pass,
+                may_pass=self._is_retryable,
                 schema=self._plan.schema.name,
             )
         except (Interrupted, LockLost, Stopped):
-            return self._cut_off()
+            return self._stopped()
         except BaseException as error:  # noqa: BLE001 - user code may raise anything; the others go on
             # A migration that is not atomic may be half applied, whatever ended it, and that must be told.
             return (
-                self._cut_off() if runner.token.stopping and self._execution.tearable else self._failed(error)
+                self._stopped()
+                if runner.token.stopping and self._execution.cancellable
+                else self._failed(error)
             )
         finally:
             if self._first_failure:
                 runner.budget.spend(time.monotonic() - self._first_failure)
-        return self._ended("migrated")
+        return self._as_outcome("migrated")
 
     def _attempt(self) -> None:
         self._attempts += 1
-        self._execution.take_up()
+        self._execution.start_attempt()
         try:
-            with self._runner.token.working(lambda: self._execution.tearable):
+            with self._runner.token.working(lambda: self._execution.cancellable):
                 self._work()
         except BaseException as error:
             self._first_failure = self._first_failure or time.monotonic()
             self._execution.reconnected |= is_loss(error)
             if isinstance(error, LockLost):
-                self._runner.token.lose()
+                self._runner.token.mark_lost()
             if sqlstate(error) == LOCK_NOT_AVAILABLE:
-                self._runner.token.blocked(self._plan.schema.name)
-            forget_connection(self._runner.limits.alias)
+                self._runner.token.report_blocked(self._plan.schema.name)
+            discard_connection(self._runner.limits.alias)
             raise
         finally:
-            forget_others_if_broken(self._runner.limits.alias)
+            discard_broken_connections(self._runner.limits.alias)
             self._done += (step for step in self._execution.done if step not in self._done)
             self._statements += self._execution.statements
             self._receivers += self._execution.receivers
 
-    def _may_pass(self, error: BaseException) -> bool:
-        if not self._execution.tearable or self._runner.token.stopping:
+    def _is_retryable(self, error: BaseException) -> bool:
+        if not self._execution.cancellable or self._runner.token.stopping:
             return False
-        if is_transient(error) or shortage.may_pass(error):
+        if is_transient(error) or shortage.is_retryable(error):
             return True
-        return bool(sqlstate(error)) and self._is_overtaken()
+        return bool(sqlstate(error)) and self._is_already_applied()
 
-    def _is_overtaken(self) -> bool:
+    def _is_already_applied(self) -> bool:
         """Whether another session, such as a migrate_schemas, has applied the migration in hand meanwhile."""
         step = self._execution.step
         try:
@@ -178,24 +180,24 @@ class _Attempts:
         except Error:
             return False
 
-    def _cut_off(self) -> Outcome:
+    def _stopped(self) -> Outcome:
         """The release ends in the middle of this schema."""
         text = f"stopped after {len(self._done)} of {len(self._plan.cohort.steps)} migrations; "
-        return self._ended("not reached", message=f"{text}nothing is half done")
+        return self._as_outcome("not reached", message=f"{text}nothing is half done")
 
     def _failed(self, error: BaseException) -> Outcome:
         code = sqlstate(error)
-        return self._ended(
+        return self._as_outcome(
             "failed",
             failed_at=self._failed_at(),
             sqlstate=code,
             message=describe(error, self._runner.limits.show_values),
-            statement=_shown(self._execution.statement, self._runner.limits.show_values),
+            statement=_shortened(self._execution.statement, self._runner.limits.show_values),
             hint=self._hint(error),
         )
 
     def _hint(self, error: BaseException) -> str:
-        if not self._execution.tearable:
+        if not self._execution.cancellable:
             return NOT_ATOMIC
         return _hint(error) or (RECEIVERS if self._execution.receiving else "")
 
@@ -204,7 +206,7 @@ class _Attempts:
             return dotted(self._execution.step)
         return next((dotted(step) for step in self._plan.cohort.steps if step not in self._done), "")
 
-    def _ended(self, state: str, **more: str) -> Outcome:
+    def _as_outcome(self, state: str, **more: str) -> Outcome:
         return Outcome(
             self._plan.schema.name,
             state,  # type: ignore[arg-type]  # one of the literals, from the three callers above

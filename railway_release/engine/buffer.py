@@ -29,7 +29,7 @@ from railway_release.postgres.session import quote
 # On a line of its own, since a statement may end in a comment.
 _SEPARATOR = "\n;\n"
 # What the ORM sends, and nothing that could set something for the session.
-_OF_ROWS = re.compile(
+_READS_OR_WRITES_ROWS = re.compile(
     r"(?!.*(;|set_config))\s*(SELECT|INSERT|UPDATE|DELETE|SAVEPOINT|RELEASE|ROLLBACK TO|SET search_path)\b",
     re.I | re.S,
 )
@@ -45,25 +45,25 @@ class StatementBuffer:
         self._settings = settings  # the statements that give the session those of the release
         self._opening: list[str] = []  # what has to come before the first statement
         self._waiting: list[str] = []
-        self._own: list[str] = []  # of these, the migration's
+        self._of_migration: list[str] = []  # of these, the migration's
         self._closing: list[str] = []  # what comes after the last
-        self._afterwards: list[str] = []  # what comes after the COMMIT
+        self._after_commit: list[str] = []  # what comes after the COMMIT
         self._sent = False
-        self._loose = False  # whether each statement commits by itself
-        self.closed = False  # whether statements of the schema editor wait, too
-        self.naming = ""  # the schema editor's own text for the statement that it sends
+        self._autocommit = False  # whether each statement commits by itself
+        self.buffers_editor = False  # whether statements of the schema editor wait, too
+        self.editor_statement = ""  # the schema editor's own text for the statement that it sends
 
     @property
-    def untouched(self) -> bool:
+    def is_unused(self) -> bool:
         """Whether nothing was sent, and nothing waits to be."""
         return not self._sent and not self._waiting
 
     def add(self, statement: str) -> None:
         """Send it with the others of the migration."""
         self._waiting.append(statement)
-        self._own.append(statement)
+        self._of_migration.append(statement)
 
-    def restore(self, *, role: bool) -> None:
+    def restore_session(self, *, role: bool) -> None:
         """Somebody's own SQL, or code, has run: it may have set another path, or another role."""
         words = [*([self._identity.role] if role else []), self._search_path()]
         if self._waiting:
@@ -75,7 +75,7 @@ class StatementBuffer:
         """Send them after all others of the migration."""
         self._closing += statements
 
-    def distrust(self) -> None:
+    def reset_session_at_end(self) -> None:
         """Somebody's own SQL or code was part of the migration.
 
         Its record is made with the session's own role, in the transaction that was begun for it, and the next
@@ -84,22 +84,22 @@ class StatementBuffer:
         self.add_last(self._identity.role)
         if self._connection.in_atomic_block:
             self.add_last(statements.SAME_TRANSACTION)
-        self._afterwards = [statements.OWN_DEFAULTS, self._settings]
+        self._after_commit = [statements.OWN_DEFAULTS, self._settings]
 
     @contextlib.contextmanager
-    def transaction(self, *, closed: bool, watched: bool = False) -> Iterator[None]:
+    def transaction(self, *, buffers_editor: bool, marked: bool = False) -> Iterator[None]:
         """Everything sent while entered is one transaction, committed with the last message.
 
-        `watched` is noticed to be ended early. If it is left `untouched`, the server never hears of it.
+        `marked` is noticed to be ended early. If it is left `is_unused`, the server never hears of it.
         """
         self._connection.ensure_connection()
-        watching = [statements.MARK_TRANSACTION, self._identity.presence] if watched else []
-        self._open(self._begin(), *watching, closed=closed)
+        watching = [statements.MARK_TRANSACTION, self._identity.require_schema] if marked else []
+        self._open(self._begin(), *watching, buffers_editor=buffers_editor)
         with transaction.atomic(using=self._connection.alias):
             self._connection.connection.autocommit = True
             yield
-            if not self.untouched or self._closing:
-                self._closing += ["COMMIT", *self._afterwards]
+            if not self.is_unused or self._closing:
+                self._closing += ["COMMIT", *self._after_commit]
                 self.flush()
         self._opening = []
 
@@ -111,18 +111,18 @@ class StatementBuffer:
         editor's, and before user code.
         """
         self._connection.ensure_connection()
-        self._open(MARK_AS_NOT_ATOMIC, closed=False)
-        self._loose = True
+        self._open(MARK_AS_NOT_ATOMIC, buffers_editor=False)
+        self._autocommit = True
         yield
-        self._closing += [*self._afterwards, NO_LONGER_NOT_ATOMIC]
+        self._closing += [*self._after_commit, NO_LONGER_NOT_ATOMIC]
         self.flush()
 
     def flush(self) -> None:
         """Send what waits, in one message."""
-        presence = [self._identity.presence] if self._loose else []
-        statements = [*self._opening, *presence, *self._waiting, *self._closing]
-        self._execution.send(*self._own)
-        self._opening, self._waiting, self._closing, self._own = [], [], [], []
+        require_schema = [self._identity.require_schema] if self._autocommit else []
+        statements = [*self._opening, *require_schema, *self._waiting, *self._closing]
+        self._execution.send(*self._of_migration)
+        self._opening, self._waiting, self._closing, self._of_migration = [], [], [], []
         self._sent = True
         if statements:
             with self._connection.wrap_database_errors, self._connection.connection.cursor() as cursor:
@@ -132,24 +132,26 @@ class StatementBuffer:
         self, execute: Callable[..., Any], sql: Any, params: Any, many: bool, context: dict[str, Any]
     ) -> Any:
         """Django's execute wrapper: whatever else is sent, it comes after what waits."""
-        if self._opening or self._waiting or (self._loose and self.naming):
-            if self.closed and not many:
-                return self._ask(execute, sql, params, context)
+        if self._opening or self._waiting or (self._autocommit and self.editor_statement):
+            if self.buffers_editor and not many:
+                return self._execute_after_waiting(execute, sql, params, context)
             self.flush()
         text = str(sql)
-        self._execution.send(self.naming or text)
-        self._execution.only_rows &= bool(_OF_ROWS.match(text))
+        self._execution.send(self.editor_statement or text)
+        self._execution.only_rows &= bool(_READS_OR_WRITES_ROWS.match(text))
         # django-tenants is to believe that the path stays as it was set.
         if "search_path" in text or text.startswith("ROLLBACK TO"):
             self._connection.search_path_set_schemas = None
         return execute(sql, params, many, context)
 
-    def _ask(self, execute: Callable[..., Any], sql: Any, params: Any, context: dict[str, Any]) -> Any:
+    def _execute_after_waiting(
+        self, execute: Callable[..., Any], sql: Any, params: Any, context: dict[str, Any]
+    ) -> Any:
         """A question of Django's own, in one message with what waits before it."""
         question = str(sql) if params is None else self._connection.ops.compose_sql(str(sql), params)
         statements = [*self._opening, *self._waiting, question]
-        self._execution.send(*self._own, str(sql))
-        self._opening, self._waiting, self._own = [], [], []
+        self._execution.send(*self._of_migration, str(sql))
+        self._opening, self._waiting, self._of_migration = [], [], []
         self._sent = True
         result = execute(_SEPARATOR.join(statements), None, False, context)
         # psycopg 3 shows the first of the results, and here it is the last that answers.
@@ -157,11 +159,11 @@ class StatementBuffer:
             pass
         return result
 
-    def _open(self, *words: str, closed: bool) -> None:
+    def _open(self, *words: str, buffers_editor: bool) -> None:
         self._opening, self._waiting, self._closing = [*words, self._search_path()], [], []
-        self._own, self._afterwards = [], []
-        self.closed = closed
-        self._loose = self._sent = False
+        self._of_migration, self._after_commit = [], []
+        self.buffers_editor = buffers_editor
+        self._autocommit = self._sent = False
 
     def _begin(self) -> str:
         """With the isolation level that Django has given to the driver, whose BEGIN this stands for."""
@@ -177,13 +179,13 @@ class StatementBuffer:
         return f"SET search_path = {', '.join(map(quote, path))}"
 
 
-def holding_editor(connection: Any, buffer: StatementBuffer, *, atomic: bool) -> Any:
+def buffering_editor(connection: Any, buffer: StatementBuffer, *, atomic: bool) -> Any:
     """The connection's own schema editor, but for where its statements go.
 
     To whoever asks it is as `atomic` as the migration, whose transaction is ours.
     """
 
-    class HoldingEditor(connection.SchemaEditorClass):  # type: ignore[misc]  # known at run time
+    class BufferingEditor(connection.SchemaEditorClass):  # type: ignore[misc]  # known at run time
         def __enter__(self) -> Any:
             super().__enter__()
             self.atomic_migration = atomic
@@ -194,13 +196,13 @@ def holding_editor(connection: Any, buffer: StatementBuffer, *, atomic: bool) ->
             super().__exit__(*error)
 
         def execute(self, sql: Any, params: Any = ()) -> None:
-            if buffer.closed:
+            if buffer.buffers_editor:
                 buffer.add(str(sql) if params is None else connection.ops.compose_sql(str(sql), params))
                 return
-            buffer.naming = str(sql)
+            buffer.editor_statement = str(sql)
             try:
                 super().execute(sql, params)
             finally:
-                buffer.naming = ""
+                buffer.editor_statement = ""
 
-    return HoldingEditor(connection, atomic=False)
+    return BufferingEditor(connection, atomic=False)

@@ -1,4 +1,4 @@
-"""Guard: why the work has to stop, and how the statement in hand is cancelled."""
+"""Whether the work has to stop, and when the running statement may be cancelled."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ RUN_AGAIN = (
 
 
 class CancelToken(Protocol):
-    """Asked before each schema and each migration."""
+    """Asked before each schema and each migration whether it may begin."""
 
     @property
     def stopping(self) -> bool:
@@ -27,24 +27,24 @@ class CancelToken(Protocol):
         ...
 
     def beginning(self) -> contextlib.AbstractContextManager[None]:
-        """Raise if nothing more is to be begun; nothing is cancelled while entered."""
+        """Raise if nothing more is to be begun; while entered, no statement is cancelled."""
         ...
 
-    def working(self, tearable: Callable[[], bool]) -> contextlib.AbstractContextManager[None]:
-        """Signals wait while entered; one cancels the statement in hand whenever that is `tearable`."""
+    def working(self, cancellable: Callable[[], bool]) -> contextlib.AbstractContextManager[None]:
+        """While entered, a signal raises nothing, and cancels the statement if `cancellable` returns true."""
         ...
 
-    def blocked(self, schema: str) -> None:
-        """A lock was not to be had: tell who has it."""
+    def report_blocked(self, schema: str) -> None:
+        """Log who blocked this schema, after a lock was not to be had in time."""
         ...
 
-    def lose(self) -> None:
-        """The release lock is not held on the server that answers: nothing more is to be begun."""
+    def mark_lost(self) -> None:
+        """Begin nothing more: the release lock is not held on the server that answers."""
         ...
 
 
 class OwnCancelToken:
-    """In the process that holds the release lock."""
+    """The token of the process that holds the release lock."""
 
     def __init__(self, interrupts: Interrupts, monitor: LockMonitor) -> None:
         self.interrupts = interrupts
@@ -64,22 +64,22 @@ class OwnCancelToken:
 
     @contextlib.contextmanager
     def beginning(self) -> Iterator[None]:
-        """As `check`."""
+        """Raise as `check` does."""
         self.check()
         yield
 
     @contextlib.contextmanager
-    def working(self, tearable: Callable[[], bool]) -> Iterator[None]:
-        """The watch cancels, since the main thread is waiting inside the driver."""
-        with self.interrupts.shield(), self.monitor.cancelling(tearable):
+    def working(self, cancellable: Callable[[], bool]) -> Iterator[None]:
+        """Let the lock monitor's thread cancel, since the main thread waits inside the driver."""
+        with self.interrupts.shield(), self.monitor.cancelling(cancellable):
             yield
 
-    def lose(self) -> None:
-        """See Guard."""
-        self.monitor.lose()
+    def mark_lost(self) -> None:
+        """See CancelToken."""
+        self.monitor.mark_lost()
 
-    def blocked(self, schema: str) -> None:
-        """The watch has seen who it was."""
+    def report_blocked(self, schema: str) -> None:
+        """See CancelToken; the lock monitor has seen who it was."""
         if blockers := self.monitor.take_blockers():
             get_logger().warning(
                 "schema.blocked", message=f"{schema}: blocked by {blockers}", schema=schema, blockers=blockers

@@ -19,7 +19,7 @@ _ORDINARY_EXECUTORS = {"standard", "multiprocessing", "subprocess"}
 
 
 def runner_of(target: Target, token: OwnCancelToken) -> SchemaRunner:
-    """What all turns of this process have in common."""
+    """The runner of this process, with the limits of the command's options."""
     config = target.config
     limits = ExecutionLimits(
         target.alias,
@@ -35,7 +35,10 @@ def runner_of(target: Target, token: OwnCancelToken) -> SchemaRunner:
 
 
 def chosen_engine(target: Target, planner: Planner, plan: Plan, token: OwnCancelToken) -> Engine:
-    """The compiled one, unless only django-tenants' own machinery can do what was asked for or is in use."""
+    """The compiled engine, unless the options, the settings or the apps need django-tenants' own commands.
+
+    Logs which one it is, and why.
+    """
     config = target.config
     runner = runner_of(target, token)
     bounds = f"lock_timeout {config.lock_timeout:g} s, statement_timeout {config.statement_timeout:g} s"
@@ -48,7 +51,7 @@ def chosen_engine(target: Target, planner: Planner, plan: Plan, token: OwnCancel
     # Its command takes its base class from the settings when it is imported.
     from railway_release.engine.stock import StockEngine  # noqa: PLC0415
 
-    # What earlier runs have left to be finished is no work for migrate, which would not tell receivers of it.
+    # Where only receivers of an earlier run are to be called, migrate has nothing to do and calls none.
     return StockEngine(
         runner, token, target.read_pool, CompiledEngine(runner, token, planner, target.read_pool, jobs=1)
     )

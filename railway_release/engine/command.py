@@ -1,7 +1,7 @@
-"""The migrate command that django-tenants is given: the project's own, told to whom each migration belongs.
+"""The migrate command that django-tenants runs for the stock engine: the project's own, with a listener.
 
-django-tenants takes the class to run from TENANT_BASE_MIGRATE_COMMAND, a dotted path, so what the
-command reports has to pass through this module.
+django-tenants takes the class from TENANT_BASE_MIGRATE_COMMAND, a dotted path, so the listener has to be kept
+in this module.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ _Base: Any = get_tenant_base_migrate_command_class()
 
 
 class Listener(Protocol):
-    """Who is told of each migration."""
+    """Is called around each migration."""
 
     def begin(self, migration: Migration) -> None:
-        """It is about to run."""
+        """The migration is about to run."""
         ...
 
     def end(self, migration: Migration) -> None:
-        """It has run and is recorded."""
+        """The migration has run and is recorded."""
         ...
 
 
@@ -34,20 +34,20 @@ _running: list[object] = []
 
 
 def is_nested() -> bool:
-    """Whether a command runs that a migration or a receiver has started by itself."""
+    """Whether the running command was started by a migration or a receiver."""
     return len(_running) > 1
 
 
 class Command(_Base):  # type: ignore[misc]  # the base is whatever the project says
-    """The project's migrate command, telling where it is.
+    """The project's migrate command, which calls the listener around each migration.
 
-    One that a migration starts by itself, as for a tenant that it creates, is nobody's here.
+    One that a migration starts by itself, as for a tenant that it creates, has no listener.
     """
 
     _listener: Listener | None = None
 
     def execute(self, *args: Any, **options: Any) -> Any:
-        """Run as the command of whoever has installed it, and not those that are run meanwhile."""
+        """Run the command. The first one takes the listener; those that start meanwhile find none."""
         self._listener = _listeners.pop() if _listeners else None
         _running.append(self)
         try:
@@ -60,7 +60,7 @@ class Command(_Base):  # type: ignore[misc]  # the base is whatever the project 
     def migration_progress_callback(
         self, action: str, migration: Migration | None = None, fake: bool = False
     ) -> None:
-        """Called by Django's executor around each migration."""
+        """Call the listener, then the project's command; called by Django around each migration."""
         if migration is not None and self._listener is not None:
             if action == "apply_start":
                 self._listener.begin(migration)
@@ -71,7 +71,7 @@ class Command(_Base):  # type: ignore[misc]  # the base is whatever the project 
 
 @contextlib.contextmanager
 def install(listener: Listener) -> Iterator[None]:
-    """While entered, django-tenants migrates with this command, which tells `listener`."""
+    """While entered, django-tenants migrates with this command, which calls `listener`."""
     settings.TENANT_BASE_MIGRATE_COMMAND = f"{__name__}.Command"
     _listeners.append(listener)
     try:

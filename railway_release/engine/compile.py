@@ -53,9 +53,9 @@ class Action:
         return is_plain(self.operation)
 
     @property
-    def sets_something_hidden(self) -> bool:
+    def sets_custom_option(self) -> bool:
         """Whether it is SQL that may give a value to a setting with a dot in its name."""
-        return sql.sets_something_hidden(sql.of(self.operation))
+        return sql.sets_custom_option(sql.text_of(self.operation))
 
     @property
     def is_sql(self) -> bool:
@@ -65,16 +65,16 @@ class Action:
     @property
     def ends_transaction(self) -> bool:
         """Whether it is SQL that may end the migration's transaction."""
-        return self.is_sql and sql.ends_transaction(sql.of(self.operation))
+        return self.is_sql and sql.ends_transaction(sql.text_of(self.operation))
 
     @property
-    def reaches_out(self) -> bool:
+    def changes_shared_objects(self) -> bool:
         """Whether it changes what does not belong to one schema alone, as far as its SQL tells."""
-        return sql.reaches_out(self.operation, get_public_schema_name())
+        return sql.changes_shared_objects(self.operation, get_public_schema_name())
 
 
 @dataclass(frozen=True)
-class Whole:
+class CustomApply:
     """A migration whose class overrides what Django calls to apply it; `before` is rendered."""
 
     before: ProjectState  # to be copied, since the migration changes it
@@ -95,7 +95,7 @@ class Step:
 
     key: Key
     migration: Migration
-    actions: tuple[Action | Rename | Whole, ...]
+    actions: tuple[Action | Rename | CustomApply, ...]
     records: tuple[Key, ...]
 
     @property
@@ -114,7 +114,8 @@ class Step:
     def runs_code(self) -> bool:
         """Whether it is known only afterwards what was sent."""
         return any(
-            isinstance(one, Whole) or (isinstance(one, Action) and not one.plain) for one in self.actions
+            isinstance(one, CustomApply) or (isinstance(one, Action) and not one.plain)
+            for one in self.actions
         )
 
     @cached_property
@@ -123,14 +124,14 @@ class Step:
         return any(one.is_sql for one in self._operations)
 
     @cached_property
-    def alone(self) -> bool:
+    def exclusive(self) -> bool:
         """Whether it runs in one schema at a time, since it changes what is everybody's."""
-        return any(one.reaches_out for one in self._operations)
+        return any(one.changes_shared_objects for one in self._operations)
 
     @cached_property
-    def hides_its_traces(self) -> bool:
+    def sets_custom_option(self) -> bool:
         """Whether the session's state cannot be told: settings of the user's own are in no catalog."""
-        return any(one.is_sql and one.sets_something_hidden for one in self._operations)
+        return any(one.is_sql and one.sets_custom_option for one in self._operations)
 
     @cached_property
     def _operations(self) -> tuple[Action, ...]:
@@ -159,7 +160,7 @@ class Program:
         return [step.migration for step in self.steps]
 
     @cached_property
-    def may_leave_traces(self) -> bool:
+    def may_change_session(self) -> bool:
         """Whether the user's own SQL or code may leave the session in another state than it was in."""
         return any(step.runs_sql or step.runs_code for step in self.steps)
 
@@ -169,9 +170,9 @@ class Program:
         return any(step.runs_code for step in self.steps)
 
     @cached_property
-    def hides_its_traces(self) -> bool:
+    def sets_custom_option(self) -> bool:
         """Whether the session's state cannot be told."""
-        return any(step.hides_its_traces for step in self.steps)
+        return any(step.sets_custom_option for step in self.steps)
 
 
 def compiled(graph: Graph, cohort: Cohort, clock: Clock | None = None) -> Program:
@@ -215,25 +216,25 @@ def _completed_squashes(graph: Graph, done: set[Key]) -> Iterator[Key]:
             yield key
 
 
-def _actions(migration: Migration, states: States) -> Iterator[Action | Rename | Whole]:
+def _actions(migration: Migration, states: States) -> Iterator[Action | Rename | CustomApply]:
     app = migration.app_label
     if applies_itself(migration):
-        yield Whole(states.pass_whole(migration))
+        yield CustomApply(states.advance_migration(migration))
     for operation in migration.operations:
         if isinstance(operation, RenameContentType):
             continue  # put there by Django's own receiver, earlier in this process; Rename is ours
         if not applies_itself(migration):
-            yield from _taken_apart(operation, app, states)
+            yield from _flattened(operation, app, states)
         if isinstance(operation, operations.RenameModel) and _CONTENT_TYPE in states.now.models:
             yield Rename(app, operation.old_name, operation.new_name)
 
 
-def _taken_apart(operation: Operation, app: str, states: States) -> Iterator[Action]:
+def _flattened(operation: Operation, app: str, states: States) -> Iterator[Action]:
     """The operation, or what it consists of, each part with states of its own."""
     if type(operation) is not operations.SeparateDatabaseAndState:
-        yield Action(operation, *states.pass_through(operation, app))
+        yield Action(operation, *states.advance(operation, app))
         return
-    aside = states.aside()
+    branch = states.branch()
     for part in operation.database_operations:
-        yield from _taken_apart(part, app, aside)
+        yield from _flattened(part, app, branch)
     forward(operation, app, states.now)

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from django.conf import settings
 
 from railway_release.engine import receivers
-from railway_release.engine.apply import Applier, is_listened_to
+from railway_release.engine.apply import Applier, has_receivers
 from railway_release.engine.attempt import SchemaRunner
 from railway_release.engine.cancel_token import OwnCancelToken
 from railway_release.engine.compile import Program, compiled
 from railway_release.engine.leaks import LeakDetector
-from railway_release.engine.limits import bounded_waits
+from railway_release.engine.limits import sessions_with_limits
 from railway_release.engine.pool import CAN_FORK, WorkerPool
 from railway_release.migrations.outcome import Outcome
 from railway_release.migrations.plan import Cohort, Planner, SchemaPlan
@@ -27,7 +27,7 @@ from railway_release.runtime.log import get_logger
 from railway_release.runtime.text import count
 from railway_release.topology import SETS_ONCE, tenant_connection
 
-_MOST_MODELS = 4000  # rendered and kept in memory at once; each takes some 25 kB
+_MAX_MODELS = 4000  # rendered and kept in memory at once; each takes some 25 kB
 
 
 @dataclass(frozen=True)
@@ -48,27 +48,27 @@ class CompiledEngine:
         self._token = token
         self._planner = planner
         self._read_pool = read_pool
-        self._jobs_asked_for = jobs
+        self._requested_jobs = jobs
         self._clock = Clock()
-        # Those of the last wave; with each its cohort, whose place in memory is its key.
+        # Those of the last batch; with each its cohort, whose place in memory is its key.
         self._programs: dict[int, tuple[Cohort, Program]] = {}
 
     def migrate(self, plans: Sequence[SchemaPlan], enough: Callable[[], bool]) -> Iterator[Outcome]:
         """In forked workers; in this process if one is enough and none of the user's code runs."""
         self._token.check()
-        with _taking_over(self._runner):
+        with _migrate_environment(self._runner):
             jobs = self._jobs(len(plans))
             leaks = LeakDetector()
-            for wave in self._waves(plans):
-                if isinstance(wave, Outcome):
-                    yield wave
+            for batch in self._batches(plans):
+                if isinstance(batch, Outcome):
+                    yield batch
                 else:
-                    yield from self._wave(wave, jobs, leaks, enough)
+                    yield from self._run_batch(batch, jobs, leaks, enough)
                 self._token.check()
                 if enough():
                     return
 
-    def _wave(
+    def _run_batch(
         self, tasks: Sequence[Task], jobs: int, leaks: LeakDetector, enough: Callable[[], bool]
     ) -> Iterator[Outcome]:
         def run_task(number: int, runner: SchemaRunner) -> Outcome:
@@ -78,29 +78,29 @@ class CompiledEngine:
         plans = [task.plan for task in tasks]
         pool = WorkerPool(plans, run_task, self._runner, self._token, self._read_pool, jobs=jobs)
         # The project's own code may do anything to its process, which must not be this one.
-        if jobs > 1 or any(task.program.runs_code or is_listened_to(task.program) for task in tasks):
+        if jobs > 1 or any(task.program.runs_code or has_receivers(task.program) for task in tasks):
             yield from pool.outcomes(enough)
         else:
-            yield from pool.here(enough)
+            yield from pool.in_this_process(enough)
 
-    def _waves(self, plans: Sequence[SchemaPlan]) -> Iterator[list[Task] | Outcome]:
+    def _batches(self, plans: Sequence[SchemaPlan]) -> Iterator[list[Task] | Outcome]:
         """As many cohorts at a time as fit into memory, in the order of the plans; what cannot be compiled
         has failed."""
-        wave: list[Task] = []
+        batch: list[Task] = []
         weight = 0
         for cohort, members in self._by_cohort(plans):
             program = self._program(cohort)
             if isinstance(program, str):
-                yield from (_uncompilable(plan, program) for plan in members)
+                yield from (_not_compiled(plan, program) for plan in members)
                 continue
-            if wave and weight + program.weight > _MOST_MODELS:
-                yield _in_order(wave, plans)
+            if batch and weight + program.weight > _MAX_MODELS:
+                yield _in_order(batch, plans)
                 self._programs = {id(cohort): (cohort, program)}
-                wave, weight = [], 0
-            wave += [Task(plan, program) for plan in members]
+                batch, weight = [], 0
+            batch += [Task(plan, program) for plan in members]
             weight += program.weight
-        if wave:
-            yield _in_order(wave, plans)
+        if batch:
+            yield _in_order(batch, plans)
 
     def _by_cohort(self, plans: Sequence[SchemaPlan]) -> Iterator[tuple[Cohort, list[SchemaPlan]]]:
         """The schemas of each cohort; what is going to take its time is told before and meanwhile."""
@@ -132,7 +132,7 @@ class CompiledEngine:
             return f"the migrations cannot be prepared: {type(error).__name__}: {describe(error)}"
 
     def _jobs(self, schemas: int) -> int:
-        if schemas <= 1 or self._jobs_asked_for == 1:
+        if schemas <= 1 or self._requested_jobs == 1:
             return 1
         if not CAN_FORK:
             get_logger().info("workers.none", message="one process migrates: only Linux can fork safely")
@@ -144,7 +144,7 @@ class CompiledEngine:
             get_logger().warning("workers.none", message=text)
             return 1
         # By default half of what is left, so that the application can still connect.
-        wanted = min(self._jobs_asked_for or min(cores(), max(1, room.free // 2)), schemas)
+        wanted = min(self._requested_jobs or min(cores(), max(1, room.free // 2)), schemas)
         free = room.free + (tenant_connection().connection is not None)  # which a worker's takes the place of
         jobs = max(1, min(wanted, free))
         if jobs > 1 or free < wanted:
@@ -159,14 +159,14 @@ def _in_order(tasks: list[Task], plans: Sequence[SchemaPlan]) -> list[Task]:
     return sorted(tasks, key=lambda task: place[task.plan.schema.name])
 
 
-def _uncompilable(plan: SchemaPlan, why: str) -> Outcome:
+def _not_compiled(plan: SchemaPlan, why: str) -> Outcome:
     return Outcome(
         plan.schema.name, "failed", message=why, hint="`python manage.py sqlmigrate` shows the same."
     )
 
 
 @contextlib.contextmanager
-def _taking_over(runner: SchemaRunner) -> Iterator[None]:
+def _migrate_environment(runner: SchemaRunner) -> Iterator[None]:
     """Do what the migrate command does around a schema's migrations, for all of them."""
     receivers.register()
     tenant_connection().set_schema_to_public()  # where every schema's turn begins, also in the workers
@@ -175,7 +175,7 @@ def _taking_over(runner: SchemaRunner) -> Iterator[None]:
     # The path is set with each migration; django-tenants would send it with every single statement.
     setattr(settings, SETS_ONCE, True)
     try:
-        with receivers.without_djangos_own(), bounded_waits(runner.limits):
+        with receivers.without_djangos_own(), sessions_with_limits(runner.limits):
             yield
     finally:
         if previous is missing:

@@ -1,4 +1,4 @@
-"""Hand: which migration is in hand in the schema whose turn it is, and what is done there."""
+"""What an attempt at a schema is doing: the running migration, its statement, and what is done."""
 
 from __future__ import annotations
 
@@ -7,62 +7,68 @@ from collections.abc import Callable
 
 from railway_release.migrations.outcome import Key
 
-_TAKES_CONTENTS = re.compile(
+_CHANGES_CONTENT_ROWS = re.compile(
     r"\b(DELETE|UPDATE|TRUNCATE)\b.*\b(django_content_type|auth_permission)\b", re.IGNORECASE | re.DOTALL
 )
 
 
 class Execution:
-    """Told by an engine where it is; whoever reports or interrupts asks here.
+    """The state of the current attempt at a schema, written by the engine.
 
-    `tell` hears of each migration that is not atomic before it begins, and of nothing when it has ended.
+    `report_not_atomic` is called with each migration that is not atomic before it begins, and with None when
+    it has ended.
     """
 
-    def __init__(self, tell: Callable[[Key | None], None] = lambda _: None) -> None:
-        self._tell = tell
+    def __init__(self, report_not_atomic: Callable[[Key | None], None] = lambda _: None) -> None:
+        self._report_not_atomic = report_not_atomic
         self.reconnected = False  # whether this process has lost a connection: another server may answer now
-        self.take_up()
+        self.start_attempt()
 
-    def take_up(self) -> None:
-        """A schema's turn, or another attempt at it, begins."""
+    def start_attempt(self) -> None:
+        """Forget the last attempt: a schema, or another attempt at it, begins."""
         self.done: list[Key] = []
         self.statements = 0
         self.receiving = False  # whether other people's signal receivers may be at work
-        self.receivers = 0.0  # seconds spent in other people's signal receivers
-        self.statement = ""  # the last one sent
-        self.only_rows = True  # whether user code has sent nothing but what reads and writes rows
-        self.contents_changed = False  # whether content types or permissions may have been taken away
+        self.receivers = 0.0  # seconds spent in signal receivers of the project and its packages
+        self.statement = ""  # the last one sent; empty if several were sent together
+        self.only_rows = (
+            True  # whether the project's code has sent nothing but statements that read or write rows
+        )
+        self.content_rows_changed = False  # whether content types or permissions may have been deleted
         self._step: Key | None = None
         self._atomic = True
 
     @property
     def step(self) -> Key | None:
-        """The migration in hand."""
+        """The running migration; None between migrations."""
         return self._step
 
     @property
-    def tearable(self) -> bool:
-        """Whether the work in hand may be cancelled without leaving anything half done."""
+    def cancellable(self) -> bool:
+        """Whether the running statement may be cancelled without leaving a migration half done."""
         return self._step is None or self._atomic
 
     def begin(self, step: Key, *, atomic: bool) -> None:
-        """A migration is about to begin; nothing of it has been sent yet."""
+        """Note that a migration begins. To be called before any of its statements is sent."""
         if not atomic:
-            self._tell(step)
-        # In this order: a migration that is not atomic must never look tearable.
+            self._report_not_atomic(step)
+        # In this order, for other threads: a migration that is not atomic must never look cancellable.
         self._atomic = atomic
         self._step = step
         self.statement = ""
 
     def end(self, *recorded: Key) -> None:
-        """Migrations and their records are committed."""
+        """Note that these migrations are committed, with their records."""
         self.done += recorded
         self._step = None
         if not self._atomic:
-            self._tell(None)
+            self._report_not_atomic(None)
 
     def send(self, *statements: str) -> None:
-        """These are about to go to the server; which one fails can be told if it is alone."""
+        """Note statements that are about to be sent in one message.
+
+        If one of several fails, the server does not say which, so none is kept as the `statement`.
+        """
         self.statements += len(statements)
-        self.contents_changed |= any(map(_TAKES_CONTENTS.search, statements))
+        self.content_rows_changed |= any(map(_CHANGES_CONTENT_ROWS.search, statements))
         self.statement = statements[0] if len(statements) == 1 else ""

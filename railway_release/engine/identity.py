@@ -22,7 +22,7 @@ from railway_release.topology import Schema, tenant_connection
 _IDLE, _IN_TRANSACTION, _FAILED = 0, 2, 3  # libpq's PGTransactionStatusType
 
 
-class LeftBehind(Exception):
+class ConnectionChanged(Exception):
     """The project's code has left the connection as it cannot be put back."""
 
     hint = "Let that code leave the connection as it found it; undo what it has committed, then run again."
@@ -42,14 +42,14 @@ class Identity:
         return f"SET SESSION AUTHORIZATION DEFAULT; {f'SET ROLE {quote(role)}' if role else 'RESET ROLE'}"
 
     @property
-    def presence(self) -> str:
+    def require_schema(self) -> str:
         """The statement that fails (3F000) if nothing has the schema's name any more.
 
         Where somebody has renamed or dropped it, the next one on the path takes its place: the shared schema.
         """
         return f"SELECT {literal(quote(self.schema.name))}::regnamespace"
 
-    def take_on(self) -> None:
+    def activate(self) -> None:
         """Let the connection work in the schema; django-tenants tells the server with the next statement."""
         self._connection.set_schema(self.schema.name, tenant_type=self.schema.type)
 
@@ -62,14 +62,14 @@ class Identity:
         return found
 
     @contextlib.contextmanager
-    def kept(self, whose: str) -> Iterator[None]:
-        """Code of the project runs while entered; `whose` names it. Raises LeftBehind."""
+    def restored_after(self, whose: str) -> Iterator[None]:
+        """Code of the project runs while entered; `whose` names it. Raises ConnectionChanged."""
         before = _Transaction.of(self._connection)
         yield
-        self._put_back(whose, before)
+        self._restore(whose, before)
 
     def send(self, signal: Signal, name: str, sender: Any, **named: Any) -> None:
-        """Send a signal. Raises LeftBehind.
+        """Send a signal. Raises ConnectionChanged.
 
         Where several receivers have run, a change of schema may have misled those that came later.
         """
@@ -77,25 +77,25 @@ class Identity:
         answers = signal.send(sender, **named)
         whose = f"a receiver of {name}"
         if len(answers) > 1 and self._connection.schema_name != self.schema.name:
-            raise LeftBehind(
+            raise ConnectionChanged(
                 f"{whose} left the connection in the schema {self._connection.schema_name}, "
                 "so that others may have worked there"
             )
         if answers:
-            self._put_back(whose, before)
+            self._restore(whose, before)
             self.restore_role()
 
     def restore_role(self) -> None:
-        """Send `role` and `presence`, unseen by Django, in the transaction that is open, if one is."""
-        execute(f"{self.role}; {self.presence}")
+        """Send `role` and `require_schema`, unseen by Django, in the transaction that is open, if one is."""
+        execute(f"{self.role}; {self.require_schema}")
 
-    def _put_back(self, whose: str, before: _Transaction) -> None:
+    def _restore(self, whose: str, before: _Transaction) -> None:
         if tenant_connection() is not self._connection:
-            raise LeftBehind(f"{whose} replaced Django's connection")
+            raise ConnectionChanged(f"{whose} replaced Django's connection")
         if wrong := before.difference(_Transaction.of(self._connection)):
-            raise LeftBehind(f"{whose} {wrong}")
+            raise ConnectionChanged(f"{whose} {wrong}")
         self._connection.ensure_connection()
-        self.take_on()
+        self.activate()
 
 
 def execute(statement: str) -> None:

@@ -35,26 +35,26 @@ class LeakDetector:
         self._state: object = None
 
     @contextlib.contextmanager
-    def used_by(self, program: Program, execution: Execution, *, listening: bool) -> Iterator[None]:
+    def checking(self, program: Program, execution: Execution, *, listening: bool) -> Iterator[None]:
         """A schema's migrations run while entered; the connection is closed if it is not as it was.
 
         `listening` is whether receivers of the project's own are called, too.
         """
-        watched = program.may_leave_traces or listening
-        self._begin(watched=watched)
+        checked = program.may_change_session or listening
+        self._begin(checked=checked)
         yield
-        unclear = program.hides_its_traces or ((program.runs_code or listening) and not execution.only_rows)
-        changed = unclear or (watched and self._read() != self._state)
+        unclear = program.sets_custom_option or ((program.runs_code or listening) and not execution.only_rows)
+        changed = unclear or (checked and self._read() != self._state)
         if changed or self._schemas >= _SCHEMAS:
             tenant_connection().close()
 
-    def _begin(self, *, watched: bool) -> None:
+    def _begin(self, *, checked: bool) -> None:
         connection = tenant_connection()
         connection.ensure_connection()
         if connection.connection is not self._connection:
             self._connection, self._schemas, self._state = connection.connection, 0, None
         self._schemas += 1
-        if watched and self._state is None:
+        if checked and self._state is None:
             self._state = self._read()
 
     def _read(self) -> object:

@@ -47,7 +47,7 @@ def timeouts(limits: ExecutionLimits) -> str:
     )
 
 
-def _begin(raw: Any, limits: ExecutionLimits) -> int:
+def _configure(raw: Any, limits: ExecutionLimits) -> int:
     """Give a new session its terms; returns its process id on the server."""
     remember(raw)
     statements = (
@@ -71,13 +71,13 @@ def _begin(raw: Any, limits: ExecutionLimits) -> int:
 
 
 @contextlib.contextmanager
-def bounded_waits(limits: ExecutionLimits) -> Iterator[None]:
+def sessions_with_limits(limits: ExecutionLimits) -> Iterator[None]:
     """While entered, Django's new connections to the tenants' database have the timeouts of the release."""
 
     def bound(connection: BaseDatabaseWrapper, **_: Any) -> None:
         if connection.alias == limits.alias:
             try:
-                _pids[connection.connection] = _begin(connection.connection, limits)
+                _pids[connection.connection] = _configure(connection.connection, limits)
             except BaseException:
                 connection.close()  # or it would be there for the next statement, without its terms
                 raise

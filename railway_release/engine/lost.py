@@ -1,4 +1,4 @@
-"""Lost: what became of the schema that a worker had in hand when it died or had to be ended."""
+"""What became of the schema that a worker process was running when it died or was killed."""
 
 from __future__ import annotations
 
@@ -22,70 +22,73 @@ _SECONDS = 10.0  # for the server to end a session whose process is gone
 
 
 @dataclass(frozen=True)
-class Loss:
+class WorkerLoss:
     """The end of a worker process, as its parent saw it."""
 
     plan: SchemaPlan
-    how: str
-    asked_for: bool  # the release was to stop, and the worker did not
-    loose: Key | None  # the migration in hand, if that was not atomic
-    sessions: frozenset[int]  # process ids on the server
+    cause: str  # how it ended, in words
+    stop_requested: bool  # the parent killed it, since it did not stop in time
+    not_atomic: Key | None  # the running migration, if that was not atomic
+    sessions: frozenset[int]  # process ids on the server, of the worker's connections
 
 
-Judge = Callable[[Loss, ExecutionLimits, ReadPool], Outcome]  # what became of the schema of a lost worker
+OutcomeOfLoss = Callable[[WorkerLoss, ExecutionLimits, ReadPool], Outcome]
 
 
-def outcome(loss: Loss, limits: ExecutionLimits, read_pool: ReadPool) -> Outcome:
-    """The schema's records say how far it came, once nothing is at work there any more."""
+def outcome(loss: WorkerLoss, limits: ExecutionLimits, read_pool: ReadPool) -> Outcome:
+    """The outcome of a schema whose migrations were running: its records say how far they came.
+
+    They are read when the worker's sessions on the server have ended.
+    """
     name, steps = loss.plan.schema.name, loss.plan.cohort.steps
     try:
         at_work, recorded, finished = read_pool.read(partial(_read, loss, limits), most=_SECONDS)
-    except Exception as error:  # noqa: BLE001 - whatever it is, the others are to have their turn
-        text = f"{loss.how}; how far it came cannot be read: {describe(error)}"
+    except Exception as error:  # noqa: BLE001 - whatever it is, the other schemas go on
+        text = f"{loss.cause}; how far it came cannot be read: {describe(error)}"
         return Outcome(name, "failed", message=text, hint="Run again.", attempts=1)
     done = tuple(step for step in steps if step in recorded)
-    cut = loss.loose or next((step for step in steps if step not in recorded), None)
+    cut = loss.not_atomic or next((step for step in steps if step not in recorded), None)
     if cut is None and finished:
-        text = f"{loss.how}, but everything is done"
+        text = f"{loss.cause}, but everything is done"
         get_logger().warning("worker.lost", message=f"{name}: {text}", schema=name)
         return Outcome(name, "migrated", done, attempts=1, message=text)
     text = _message(loss, limits, len(done), cut) + _still_at_work(at_work)
-    if loss.asked_for:
+    if loss.stop_requested:
         return Outcome(name, "not reached", done, message=text, attempts=1)
     failed_at = dotted(cut) if cut else ""
     return Outcome(name, "failed", done, failed_at=failed_at, message=text, hint=_hint(loss, cut), attempts=1)
 
 
-def creation(loss: Loss, limits: ExecutionLimits, read_pool: ReadPool) -> Outcome:
-    """The same where a schema was being created: its mark is there still, or nothing of it is."""
+def creation_outcome(loss: WorkerLoss, limits: ExecutionLimits, read_pool: ReadPool) -> Outcome:
+    """The outcome of a schema that was being created: it is still marked as such, or does not exist."""
     name = loss.plan.schema.name
     try:
         at_work = read_pool.read(partial(_end, loss, limits), most=_SECONDS)
-    except Exception as error:  # noqa: BLE001 - as above
+    except Exception as error:  # noqa: BLE001 - as in outcome()
         get_logger().warning("worker.session_awaited", message=f"{name}: {describe(error)}", schema=name)
         at_work = []
-    text = f"{loss.how} while the schema was being created{_still_at_work(at_work)}"
-    state: State = "not reached" if loss.asked_for else "failed"
+    text = f"{loss.cause} while the schema was being created{_still_at_work(at_work)}"
+    state: State = "not reached" if loss.stop_requested else "failed"
     return Outcome(name, state, message=text, hint="Run again: that completes it.", attempts=1)
 
 
-def _hint(loss: Loss, cut: Key | None) -> str:
+def _hint(loss: WorkerLoss, cut: Key | None) -> str:
     if cut is None:
         return UNFINISHED
-    return NOT_ATOMIC if loss.loose else "Nothing is half done; run again."
+    return NOT_ATOMIC if loss.not_atomic else "Nothing is half done; run again."
 
 
-def _message(loss: Loss, limits: ExecutionLimits, done: int, cut: Key | None) -> str:
+def _message(loss: WorkerLoss, limits: ExecutionLimits, done: int, cut: Key | None) -> str:
     number = len(loss.plan.cohort.steps)
-    if loss.asked_for:
+    if loss.stop_requested:
         what = dotted(cut) if cut else "what follows the last"
         return (
             f"stopped after {done} of {number} migrations; {what} went on for {limits.grace:g} s (--grace), "
             "so its process was ended; nothing is half done"
         )
     if cut is None:
-        return f"{loss.how}, with every migration recorded and what follows the last one not done"
-    return f"{loss.how}; {done} of {number} migrations are recorded"
+        return f"{loss.cause}, with every migration recorded and what follows the last one not done"
+    return f"{loss.cause}; {done} of {number} migrations are recorded"
 
 
 def _still_at_work(pids: Collection[int]) -> str:
@@ -97,9 +100,9 @@ def _still_at_work(pids: Collection[int]) -> str:
 
 
 def _read(
-    loss: Loss, limits: ExecutionLimits, connection: Connection
+    loss: WorkerLoss, limits: ExecutionLimits, connection: Connection
 ) -> tuple[list[int], frozenset[Key], bool]:
-    """Sessions that do not end, what is recorded, and whether what follows the last record is done."""
+    """The process ids of sessions that have not ended, the records, and whether nothing is unfinished."""
     name = loss.plan.schema.name
     at_work = _end(loss, limits, connection)
     found = records(BatchReader(connection), [name])
@@ -108,5 +111,5 @@ def _read(
     return at_work, frozenset(found.histories.get(name, ())), name not in found.unfinished
 
 
-def _end(loss: Loss, limits: ExecutionLimits, connection: Connection) -> list[int]:
+def _end(loss: WorkerLoss, limits: ExecutionLimits, connection: Connection) -> list[int]:
     return end_sessions(connection, limits.application, loss.sessions, _SECONDS)

@@ -1,10 +1,16 @@
-"""Crew: the worker processes of one wave, seen from their parent.
+"""The pool of worker processes that migrate one batch of schemas, as the parent process runs it.
 
-Whatever a worker does, what the parent says is true, and said in time: a worker may leave, hang, be killed,
-send what is no message, or start processes that outlive it. ProcessPoolExecutor could not carry that: with
-one dead process all its futures break, results are unpickled in the parent, and nothing can be said to a
-task that runs (stop, and cancel the statement in hand). pebble replaces dead processes and ends single tasks,
-but shares the other two, ends what is not atomic like anything else, and forks with threads of its own.
+What the parent reports is true and comes in time, whatever a worker does: it may exit, hang, be killed, write
+something else than messages, or leave child processes behind. The two usual pools cannot promise this:
+
+- Killed workers: concurrent.futures.ProcessPoolExecutor raises BrokenProcessPool for all schemas as soon as
+  one of its processes has died. pebble replaces the process, but does not say how far its schema came.
+- Signals: neither of them can say anything to a running task, such as "stop, and cancel your statement".
+  pebble can end a task after a timeout, but does not know that a migration without a transaction must not be.
+- The release lock: it belongs to a connection of the parent. A worker that finds the lock lost has to stop
+  all others at once, and a process that a migration forks must not keep the lock's socket open.
+- Both unpickle results in the parent, which runs code of the migrations there; and pebble forks while threads
+  of its own are running.
 """
 
 from __future__ import annotations
@@ -24,7 +30,7 @@ from railway_release.engine.attempt import SchemaRunner
 from railway_release.engine.cancel_token import OwnCancelToken
 from railway_release.engine.channel import Message, readable
 from railway_release.engine.handle import WorkerHandle
-from railway_release.engine.lost import Judge, Loss
+from railway_release.engine.lost import OutcomeOfLoss, WorkerLoss
 from railway_release.engine.worker import RunTask
 from railway_release.migrations.outcome import Outcome, dotted
 from railway_release.migrations.plan import SchemaPlan
@@ -33,14 +39,18 @@ from railway_release.runtime.log import get_logger
 
 CAN_FORK = sys.platform == "linux"  # elsewhere, the system's own libraries may not survive it
 
-# One in hand and one at the ready, so that nobody waits for the parent.
+# One running and one queued, so that no worker waits for the parent.
 _TASKS_AHEAD = 2
-_LOOK_EVERY_SECONDS = 0.1
-_SAY_STOP_EVERY_SECONDS = 1.0
+_POLL_SECONDS = 0.1
+_REPEAT_STOP_SECONDS = 1.0
+_ORDERS = ("", "drain", "stop", "abort")  # to all workers, in rising urgency
 
 
 class WorkerPool:
-    """Shares out the plans, takes in the outcomes."""
+    """Runs a task for each plan in worker processes, and yields the outcomes.
+
+    A task is the index of its plan. `outcome_of_loss` says what became of the schema of a worker that died.
+    """
 
     def __init__(  # noqa: PLR0913 - what the work is, and what it is done with
         self,
@@ -51,10 +61,10 @@ class WorkerPool:
         read_pool: ReadPool,
         *,
         jobs: int = 1,
-        judge: Judge = lost.outcome,
+        outcome_of_loss: OutcomeOfLoss = lost.outcome,
     ) -> None:
         self._jobs = min(jobs, len(plans))
-        self._judge = judge
+        self._outcome_of_loss = outcome_of_loss
         self._plans = plans
         self._run_task = run_task
         self._runner = runner
@@ -62,37 +72,41 @@ class WorkerPool:
         self._read_pool = read_pool
         self._waiting = deque(range(len(plans)))
         self._handles: list[WorkerHandle] = []
-        self._told = ""
-        self._say_stop_at = 0.0
+        self._order = ""  # the last one that was sent to all workers
+        self._repeat_order_at = 0.0
 
     def outcomes(self, enough: Callable[[], bool]) -> Iterator[Outcome]:
-        """As the schemas end. Signals wait meanwhile: the workers are told, and finish first."""
+        """One outcome for each schema that was run, as they end.
+
+        A signal does not interrupt the parent meanwhile: the workers are told to stop, and their outcomes are
+        yielded first. No other schema is begun once `enough` returns true.
+        """
         if not CAN_FORK:
-            yield from self.here(enough)
+            yield from self.in_this_process(enough)
             return
         connections.close_all()  # or they would be used on both sides of the fork
         with self._token.interrupts.shield():
             gc.freeze()  # the workers' collectors would touch, and so copy, what is shared
             try:
-                self._hire()
+                self._start_workers()
                 while any(handle.tasks for handle in self._handles) or self._waiting:
-                    self._heed(enough)
-                    self._share_out()
-                    yield from self._take_in(enough)
+                    self._check_for_stop(enough)
+                    self._assign()
+                    yield from self._receive(enough)
             finally:
-                self._dismiss()
+                self._shut_down()
                 gc.unfreeze()
 
-    def here(self, enough: Callable[[], bool]) -> Iterator[Outcome]:
-        """In this process, one after the other."""
+    def in_this_process(self, enough: Callable[[], bool]) -> Iterator[Outcome]:
+        """The same without workers, one schema after the other. Raises Interrupted or LockLost."""
         for number in range(len(self._plans)):
             self._token.check()
             if enough():
                 return
             yield self._run_task(number, self._runner)
 
-    def _hire(self) -> None:
-        """As many as there should be, or can be."""
+    def _start_workers(self) -> None:
+        """Start those that are missing. Where the system forks no more, fewer have to do; one at least."""
         while len(self._handles) < self._jobs:
             lock = self._token.monitor.fileno()
             try:
@@ -102,81 +116,84 @@ class WorkerPool:
                     raise
                 self._jobs = len(self._handles)
 
-    def _heed(self, enough: Callable[[], bool]) -> None:
-        """Tell the workers that there is a reason to stop, and see to it that they do."""
+    def _check_for_stop(self, enough: Callable[[], bool]) -> None:
+        """Send an order to all workers if there is a reason to, and kill those that do not stop in time."""
         order = "stop" if self._token.stopping else "drain" if enough() else ""
         order = "abort" if self._token.monitor.silent else order
-        if order and self._told not in (order, "abort") and (self._told != "stop" or order == "abort"):
-            self._told = order
+        if _ORDERS.index(order) > _ORDERS.index(self._order):
+            self._order = order
             self._waiting.clear()
             for handle in self._handles:
                 handle.channel.send(order)
                 handle.deadline = self._deadline()
-        if self._told in ("stop", "abort"):
-            self._insist()
+        if self._order in ("stop", "abort"):
+            self._enforce_stop()
 
     def _deadline(self) -> float:
-        return time.monotonic() + self._runner.limits.grace if self._told in ("stop", "abort") else math.inf
+        return time.monotonic() + self._runner.limits.grace if self._order in ("stop", "abort") else math.inf
 
-    def _insist(self) -> None:
-        """A statement that was not cancelled, or the next one, is cancelled now; Python is given its time."""
-        if say_it := time.monotonic() >= self._say_stop_at:
-            self._say_stop_at = time.monotonic() + _SAY_STOP_EVERY_SECONDS
+    def _enforce_stop(self) -> None:
+        """Repeat the order, since a worker may have sent another statement; after the deadline, kill it."""
+        if repeat := time.monotonic() >= self._repeat_order_at:
+            self._repeat_order_at = time.monotonic() + _REPEAT_STOP_SECONDS
         for handle in self._handles:
             if handle.tasks and time.monotonic() >= handle.deadline:
-                self._end(handle)
-            elif handle.tasks and say_it:
-                handle.channel.send(self._told)
+                self._stop_overdue(handle)
+            elif handle.tasks and repeat:
+                handle.channel.send(self._order)
 
-    def _end(self, handle: WorkerHandle) -> None:
-        """Only what is atomic: the server rolls it back. All that it has said by then has to be known."""
-        if not handle.freeze() or readable([handle.channel], 0):
+    def _stop_overdue(self, handle: WorkerHandle) -> None:
+        """Kill the worker if its migration is atomic: then the server rolls it back.
+
+        It is suspended first, and everything that it had sent is read, since a migration without a
+        transaction may just have begun.
+        """
+        if not handle.suspend() or readable([handle.channel], 0):
             return
         schema = self._plans[handle.tasks[0]].schema.name
         grace = f"{self._runner.limits.grace:g} s (--grace)"
-        if handle.holding:
-            text = (
-                f"{schema}: {dotted(handle.holding)} is not atomic, so it is waited for, also after {grace}"
-            )
-            handle.thaw(math.inf)
+        if handle.not_atomic:
+            name = dotted(handle.not_atomic)
+            text = f"{schema}: {name} is not atomic, so it is waited for, also after {grace}"
+            handle.resume(math.inf)
         else:
-            text = f"{schema}: what is in hand went on for {grace}; it is ended and rolled back"
-            handle.end()
+            text = f"{schema}: the running migration went on for {grace}; it is ended and rolled back"
+            handle.kill()
         get_logger().warning("schema.insisted", message=text, schema=schema)
 
-    def _share_out(self) -> None:
+    def _assign(self) -> None:
         for ahead in range(1, _TASKS_AHEAD + 1):
             for handle in self._handles:
                 if self._waiting and len(handle.tasks) < ahead:
                     number = self._waiting.popleft()
                     handle.tasks.append(number)
                     budget = self._runner.budget.left
-                    handle.channel.send("take", number=number, budget=budget, spent=handle.spent)
+                    handle.channel.send("run", number=number, budget=budget, spent=handle.spent)
 
-    def _take_in(self, enough: Callable[[], bool]) -> Iterator[Outcome]:
-        ready = readable([handle.channel for handle in self._handles], _LOOK_EVERY_SECONDS)
+    def _receive(self, enough: Callable[[], bool]) -> Iterator[Outcome]:
+        """Wait a moment for messages, and handle those that have come."""
+        ready = readable([handle.channel for handle in self._handles], _POLL_SECONDS)
         for handle in list(self._handles):
             try:
-                messages = handle.channel.receive() if handle.channel in ready else _alive(handle)
+                messages = handle.channel.receive() if handle.channel in ready else _check_alive(handle)
             except (EOFError, OSError, ValueError) as end:
-                yield from self._lost(handle, end)
+                yield from self._worker_lost(handle, end)
                 continue
-            if messages and handle.frozen:
-                # It has ended, or begun something, in time.
-                handle.thaw(self._deadline())
+            if messages and handle.suspended:
+                handle.resume(self._deadline())  # it has ended or begun something in time
             for message in messages:
-                for outcome in self._answered(handle, message):
+                for outcome in self._handle_message(handle, message):
                     yield outcome
                     # By now it is counted. A worker waits for this after a failure, which may be the last.
-                    self._heed(enough)
+                    self._check_for_stop(enough)
                     if outcome.state == "failed":
-                        handle.channel.send("go on")
+                        handle.channel.send("continue")
 
-    def _answered(self, handle: WorkerHandle, message: Message) -> Iterator[Outcome]:
+    def _handle_message(self, handle: WorkerHandle, message: Message) -> Iterator[Outcome]:
         kind, content = message
         if kind == "ended":
             handle.tasks.remove(content["number"])
-            handle.holding = None
+            handle.not_atomic = None
             self._runner.budget.spend(content["spent"])
             handle.spent += content["spent"]
             yield _outcome(content["outcome"])
@@ -184,48 +201,56 @@ class WorkerPool:
             handle.tasks.remove(content["number"])
         elif kind == "connected":
             self._connected(handle, **content)
-        elif kind == "holding":
-            handle.holding = content["step"] and (content["step"][0], content["step"][1])
+        elif kind == "not_atomic":
+            handle.not_atomic = content["step"] and (content["step"][0], content["step"][1])
             handle.deadline = self._deadline()
         elif kind == "blocked":
-            self._token.blocked(content["schema"])
+            self._token.report_blocked(content["schema"])
         elif kind == "lost":
-            self._token.lose()
+            self._token.mark_lost()
         elif kind == "logged":
             event = content["event"]
             getattr(get_logger(), content["method"])(event.pop("event"), **event)
 
     def _connected(self, handle: WorkerHandle, thread: int, pid: int) -> None:
-        """A thread has one session at a time; and a process id that is used again was somebody's before."""
+        """Note the session of a worker's thread, which has one at a time.
+
+        The server uses process ids again: one that another worker had is no longer that worker's.
+        """
         for one in self._handles:
             one.sessions = {key: value for key, value in one.sessions.items() if value != pid}
         handle.sessions[thread] = pid
 
-    def _lost(self, handle: WorkerHandle, end: Exception) -> Iterator[Outcome]:
-        """A worker died: its schema's records say how far it came; another one goes on with the rest."""
+    def _worker_lost(self, handle: WorkerHandle, end: Exception) -> Iterator[Outcome]:
+        """Find out what became of the schema that it was running; others run what it had queued."""
         self._handles.remove(handle)
-        handle.bury()
-        how = "a worker process sent what is no message" if isinstance(end, ValueError) else handle.how()
-        in_hand = [handle.tasks.popleft()] if handle.tasks else []
-        if not self._told:
+        handle.reap()
+        how = (
+            "a worker process sent what is no message" if isinstance(end, ValueError) else handle.exit_text()
+        )
+        running = [handle.tasks.popleft()] if handle.tasks else []
+        if not self._order:
             self._waiting.extendleft(reversed(handle.tasks))
-        for number in in_hand:
+        for number in running:
             sessions = frozenset(handle.sessions.values())
-            loss = Loss(self._plans[number], how, handle.ended_by_us, handle.holding, sessions)
-            yield self._judge(loss, self._runner.limits, self._read_pool)
+            loss = WorkerLoss(self._plans[number], how, handle.killed_by_parent, handle.not_atomic, sessions)
+            yield self._outcome_of_loss(loss, self._runner.limits, self._read_pool)
         if self._waiting:
-            self._hire()
+            self._start_workers()
 
-    def _dismiss(self) -> None:
-        """Let them go, and see that they do. What is still in hand, after an error here, is the last."""
+    def _shut_down(self) -> None:
+        """Let every worker exit by itself, and kill those that have not within the grace period.
+
+        After an error in this process, a worker may still be running a schema, and finishes it.
+        """
         for handle in self._handles:
             if handle.tasks:
                 handle.channel.send("stop")
-            handle.channel.send("leave")
+            handle.channel.send("exit")
         grace = self._runner.limits.grace
         until = time.monotonic() + grace
         for handle in self._handles:
-            if not handle.dismiss(until):
+            if not handle.wait_for_exit(until):
                 text = (
                     f"the worker process {handle.process.pid} was ended {grace:g} s after its last one: "
                     "a thread or a process that a migration had started was at work there still"
@@ -233,8 +258,8 @@ class WorkerPool:
                 get_logger().warning("worker.lingered", message=text)
 
 
-def _alive(handle: WorkerHandle) -> list[Message]:
-    """Others may hold a dead worker's end open: what it had forked."""
+def _check_alive(handle: WorkerHandle) -> list[Message]:
+    """No messages. Raises EOFError if the process is dead, though a child of its may hold its socket open."""
     if not handle.process.is_alive():
         raise EOFError
     return []

@@ -15,11 +15,11 @@ from django_tenants.postgresql_backend.introspection import DatabaseSchemaIntros
 
 from railway_release.engine import receivers, statements
 from railway_release.engine.attempt import SchemaRunner
-from railway_release.engine.buffer import StatementBuffer, holding_editor
-from railway_release.engine.compile import Action, Program, Rename, Step, Whole
+from railway_release.engine.buffer import StatementBuffer, buffering_editor
+from railway_release.engine.compile import Action, CustomApply, Program, Rename, Step
 from railway_release.engine.identity import Identity, execute
 from railway_release.engine.limits import timeouts
-from railway_release.engine.user_code import guarded
+from railway_release.engine.user_code import restoring_connection
 from railway_release.migrations.outcome import Key, dotted
 from railway_release.migrations.rows import Rows
 from railway_release.migrations.shown import showing
@@ -50,7 +50,7 @@ class SchemaRun:
         self._runner = runner
         self._execution = runner.execution
         self._recorded = recorded
-        self._hold = StatementBuffer(connection, runner.execution, identity, timeouts(runner.limits))
+        self._buffer = StatementBuffer(connection, runner.execution, identity, timeouts(runner.limits))
         # Done without a statement, as are all those of apps that do not belong here: their records wait for
         # the next transaction.
         self._carried: list[Step] = []
@@ -72,55 +72,55 @@ class SchemaRun:
             self._mark = self._unfinished + sum(len(step.records) for step in steps) + len(squashes)
         for step in steps:
             if not step.atomic:  # or it would be taken for half applied
-                execute(self._identity.presence)
+                execute(self._identity.require_schema)
             with self._runner.token.beginning():
                 self._execution.begin(step.key, atomic=step.atomic)
             self._step(step, last=step is steps[-1] and not squashes)
-        self._settle(*squashes, last=True)
-        if rows := program.rows if complete or self._execution.contents_changed else program.new_rows:
+        self._record_carried(*squashes, last=True)
+        if rows := program.rows if complete or self._execution.content_rows_changed else program.new_rows:
             self._complete_rows(rows, program, last=not followed)
 
     def wrapped(self) -> contextlib.AbstractContextManager[None]:
         """While entered, whatever is sent through Django is seen."""
-        return self._connection.execute_wrapper(self._hold.before_each)  # type: ignore[no-any-return]
+        return self._connection.execute_wrapper(self._buffer.before_each)  # type: ignore[no-any-return]
 
     def _step(self, step: Step, *, last: bool) -> None:
-        with self._in_turn(step):
-            self._step_in_turn(step, last=last)
+        with self._exclusively(step):
+            self._run_step(step, last=last)
 
-    def _step_in_turn(self, step: Step, *, last: bool) -> None:
+    def _run_step(self, step: Step, *, last: bool) -> None:
         if not step.atomic:
-            self._settle()
+            self._record_carried()
             self._without_transaction(step, last=last)
             return
         try:
-            self._in_transaction(step, closed=step.plain, last=last)
+            self._in_transaction(step, buffers_editor=step.plain, last=last)
         except DatabaseError as error:
             known = self._execution.statement or not step.plain or sqlstate(error) == statements.ENDED
             if known or is_transient(error) or self._runner.token.stopping:
                 raise
             # The server did not say which of the statements it was, so they go once more, one by one.
             self._connection.close()
-            self._in_transaction(step, closed=False, last=last)
+            self._in_transaction(step, buffers_editor=False, last=last)
 
-    def _in_transaction(self, step: Step, *, closed: bool, last: bool) -> None:
-        buffer, foreign = self._hold, step.runs_sql or step.runs_code
+    def _in_transaction(self, step: Step, *, buffers_editor: bool, last: bool) -> None:
+        buffer, has_own_code = self._buffer, step.runs_sql or step.runs_code
         with (
-            buffer.transaction(closed=closed, watched=foreign),
-            self._looking(plainly=step.plain),
+            buffer.transaction(buffers_editor=buffers_editor, marked=has_own_code),
+            self._plain_introspection(plainly=step.plain),
         ):
-            self._act_all(step)
+            self._run_actions(step)
             # By now the deferred statements of the editor have been sent, or wait.
-            nothing_to_do = buffer.untouched
+            nothing_to_do = buffer.is_unused
             if not nothing_to_do:
-                self._record(*self._carried, step, last=last, foreign=foreign)
+                self._record(*self._carried, step, last=last, has_own_code=has_own_code)
         if nothing_to_do:
             self._carried.append(step)
         else:
             self._committed(*self._carried, step)
 
     @contextlib.contextmanager
-    def _looking(self, *, plainly: bool) -> Iterator[None]:
+    def _plain_introspection(self, *, plainly: bool) -> Iterator[None]:
         """django-tenants' introspection asks for the path, sets it and sets it back around every look.
 
         Django's own sees the same, since the schema comes first on the path.
@@ -134,47 +134,47 @@ class SchemaRun:
             self._connection.introspection = own
 
     @contextlib.contextmanager
-    def _in_turn(self, step: Step) -> Iterator[None]:
+    def _exclusively(self, step: Step) -> Iterator[None]:
         """One schema at a time, if it has to be.
 
         Asked again and again, since who waits inside of the server holds a snapshot, and CREATE INDEX
         CONCURRENTLY waits for snapshots.
         """
-        if not step.alone:
+        if not step.exclusive:
             yield
             return
         self._connection.ensure_connection()
         raw = self._connection.connection
-        while not fetch(raw, statements.TRY_ALONE)[0][0]:
+        while not fetch(raw, statements.TRY_EXCLUSIVE)[0][0]:
             with self._runner.token.beginning():
                 time.sleep(_ASK_EVERY_SECONDS)
         yield
-        # After an error the connection is closed, and the lock goes with it.
+        # After an error the connection is buffers_editor, and the lock goes with it.
         if self._connection.connection is raw:
-            fetch(raw, statements.NO_LONGER_ALONE)
+            fetch(raw, statements.END_EXCLUSIVE)
 
     def _without_transaction(self, step: Step, *, last: bool) -> None:
-        with self._hold.no_transaction():
-            self._act_all(step)
-            self._record(step, last=last, foreign=step.runs_sql or step.runs_code)
+        with self._buffer.no_transaction():
+            self._run_actions(step)
+            self._record(step, last=last, has_own_code=step.runs_sql or step.runs_code)
         self._committed(step)
 
-    def _act_all(self, step: Step) -> None:
-        with holding_editor(self._connection, self._hold, atomic=step.atomic) as editor:
+    def _run_actions(self, step: Step) -> None:
+        with buffering_editor(self._connection, self._buffer, atomic=step.atomic) as editor:
             for action in step.actions:
-                self._act(step, action, editor)
+                self._run_action(step, action, editor)
 
     def _record(
-        self, *steps: Step, squashes: tuple[Key, ...] = (), last: bool = False, foreign: bool = False
+        self, *steps: Step, squashes: tuple[Key, ...] = (), last: bool = False, has_own_code: bool = False
     ) -> None:
-        """Write the records with the last message; `foreign` if somebody's own SQL or code was part of it."""
-        if foreign:
-            self._hold.distrust()
+        """Send the records with the last message; `has_own_code` is whether the project's SQL or code ran."""
+        if has_own_code:
+            self._buffer.reset_session_at_end()
         keys = [*(key for step in steps for key in step.records), *squashes]
         if last and self._mark:
             keys.append(mark(self._mark))
             self.marked = True
-        self._hold.add_last(statements.record(self._identity.schema.name, keys))
+        self._buffer.add_last(statements.record(self._identity.schema.name, keys))
 
     def _committed(self, *steps: Step, squashes: tuple[Key, ...] = ()) -> None:
         self._carried = []
@@ -186,26 +186,26 @@ class SchemaRun:
                 "migration.applied", message=f"{schema}: {name}", schema=schema, migration=name
             )
 
-    def _settle(self, *squashes: Key, last: bool = False) -> None:
+    def _record_carried(self, *squashes: Key, last: bool = False) -> None:
         """Write the records that wait."""
         if self._carried or squashes:
-            with self._hold.transaction(closed=False):
+            with self._buffer.transaction(buffers_editor=False):
                 self._record(*self._carried, squashes=squashes, last=last)
             self._committed(*self._carried, squashes=squashes)
 
-    def _act(self, step: Step, action: Action | Rename | Whole, editor: Any) -> None:
+    def _run_action(self, step: Step, action: Action | Rename | CustomApply, editor: Any) -> None:
         if isinstance(action, Rename):
             self._rename(action, editor)
-        elif isinstance(action, Whole):
-            self._apply_whole(step, action, editor)
+        elif isinstance(action, CustomApply):
+            self._run_custom_apply(step, action, editor)
         elif not action.plain:
-            if self._concerns(step, action):
-                self._run_code(step, action, editor)
+            if self._would_run(step, action):
+                self._run_own_code(step, action, editor)
         else:
-            with self._nothing_ended(action), self._atomic_operation(step, action):
+            with self._transaction_kept(action), self._atomic_operation(step, action):
                 self._forwards(step, action, editor)
             if action.is_sql:
-                self._hold.restore(role=False)
+                self._buffer.restore_session(role=False)
 
     def _rename(self, action: Rename, editor: Any) -> None:
         """Django's own is a RunPython of the app, so it is left out where the app does not belong."""
@@ -213,30 +213,30 @@ class SchemaRun:
         if belongs and self._allowed("contenttypes", "ContentType"):
             editor.execute(statements.rename_content_type(action), None)
 
-    def _run_code(self, step: Step, action: Action, editor: Any) -> None:
+    def _run_own_code(self, step: Step, action: Action, editor: Any) -> None:
         # Not all that user code can do passes Django's cursors: a COPY would run in the last schema.
-        self._hold.flush()
+        self._buffer.flush()
         receivers.forget_content_types(action.before.apps, action.after.apps)
         with (
-            self._identity.kept(type(action.operation).__name__),
+            self._identity.restored_after(type(action.operation).__name__),
             receivers.with_djangos_own(),
             showing(action.before, action.after),
             self._atomic_operation(step, action),
         ):
             self._forwards(step, action, editor)
-        self._hold.restore(role=True)
+        self._buffer.restore_session(role=True)
 
-    def _apply_whole(self, step: Step, action: Whole, editor: Any) -> None:
+    def _run_custom_apply(self, step: Step, action: CustomApply, editor: Any) -> None:
         """As Django's executor does it; the migration changes the state that it is given."""
-        self._hold.flush()
+        self._buffer.flush()
         state = action.before.clone()
         receivers.forget_content_types(state.apps)
-        restore_role = partial(self._hold.restore, role=True)
+        restore_role = partial(self._buffer.restore_session, role=True)
         with (
-            self._identity.kept("apply"),
+            self._identity.restored_after("apply"),
             receivers.with_djangos_own(),
             showing(action.before),
-            guarded(step.migration, self._identity, editor, restore_role),
+            restoring_connection(step.migration, self._identity, editor, restore_role),
         ):
             step.migration.apply(state, editor)
         restore_role()
@@ -247,14 +247,14 @@ class SchemaRun:
         action.operation.database_forwards(app, editor, action.before, action.after)
 
     @contextlib.contextmanager
-    def _nothing_ended(self, action: Action) -> Iterator[None]:
+    def _transaction_kept(self, action: Action) -> Iterator[None]:
         """SQL that may end the transaction must not, and what it says is sent by itself."""
-        with self._identity.kept("RunSQL") if action.ends_transaction else contextlib.nullcontext():
+        with self._identity.restored_after("RunSQL") if action.ends_transaction else contextlib.nullcontext():
             if action.ends_transaction:
-                self._hold.flush()
+                self._buffer.flush()
             yield
 
-    def _concerns(self, step: Step, action: Action) -> bool:
+    def _would_run(self, step: Step, action: Action) -> bool:
         """Whether the code would run at all, which the operation itself asks first."""
         if type(action.operation) is not operations.RunPython:
             return True
@@ -272,15 +272,15 @@ class SchemaRun:
 
     def _complete_rows(self, rows: Rows, program: Program, *, last: bool) -> None:
         """What Django's receivers of post_migrate would do; the `last` that is done takes the mark away."""
-        with self._hold.transaction(closed=False):
+        with self._buffer.transaction(buffers_editor=False):
             if rows.content_types and self._allowed("contenttypes", "ContentType"):
-                self._hold.add(statements.complete_content_types(rows))
+                self._buffer.add(statements.complete_content_types(rows))
             if rows.permissions and self._allowed("auth", "Permission"):
                 for statement in statements.rename_permissions(program.renames, program.after):
-                    self._hold.add(statement)
-                self._hold.add(statements.complete_permissions(rows))
+                    self._buffer.add(statement)
+                self._buffer.add(statements.complete_permissions(rows))
             unmark = statements.unmark(self._identity.schema.name)
-            self._hold.add_last(unmark if last and self.marked else self._identity.presence)
+            self._buffer.add_last(unmark if last and self.marked else self._identity.require_schema)
         self.marked &= not last
 
     def _allowed(self, app: str, model: str) -> bool:

@@ -9,7 +9,7 @@ from railway_release.topology import tenant_connection
 _MUCH = 0.1  # of all slots
 
 
-def may_pass(error: BaseException) -> bool:
+def is_retryable(error: BaseException) -> bool:
     """Whether others hold much of what was missing: a pg_dump, or another worker. Ours are given back."""
     now = _now() if slots.ran_out(error) else None
     return now is not None and now.used > now.total * _MUCH

@@ -6,14 +6,14 @@ import re
 
 from django.db.migrations.operations.base import Operation
 
-_HIDDEN_SETTING = re.compile(r"\bset_config\b|\bset\s+(?:session\s+)?[\w\"]+\s*\.", re.IGNORECASE)
+_CUSTOM_OPTION = re.compile(r"\bset_config\b|\bset\s+(?:session\s+)?[\w\"]+\s*\.", re.IGNORECASE)
 _CONSTANT = re.compile(r"'(?:[^']|'')*'|(\$\w*\$).*?\1|--[^\n]*", re.DOTALL)
 _TRANSACTION = re.compile(
     r"\b(?:COMMIT|ROLLBACK|ABORT|PREPARE\s+TRANSACTION)\b|(?:^|;)\s*END\s*(?:;|$|WORK\b|TRANSACTION\b)",
     re.IGNORECASE,
 )
 # Objects that belong to the database or to the whole server, and privileges on what others share.
-_EVERYBODYS = re.compile(
+_SHARED_OBJECTS = re.compile(
     r"\b(?:CREATE|ALTER|DROP|COMMENT\s+ON|SECURITY\s+LABEL)\s+(?:\w+\s+){0,4}?"
     r"(?:EXTENSION|ROLE|USER|GROUP|DATABASE|SCHEMA|EVENT\s+TRIGGER|PUBLICATION|SUBSCRIPTION|LANGUAGE|SERVER"
     r"|FOREIGN\s+DATA\s+WRAPPER|TABLESPACE|CAST|ACCESS\s+METHOD)\b"
@@ -23,7 +23,7 @@ _EVERYBODYS = re.compile(
 _CHANGES = re.compile(r"\b(?:CREATE|ALTER|DROP|COMMENT|TRUNCATE|REINDEX|CLUSTER|REFRESH)\b", re.IGNORECASE)
 
 
-def of(operation: Operation) -> str:
+def text_of(operation: Operation) -> str:
     """The SQL that an operation holds, as one text; nothing if it holds none."""
     return _text(getattr(operation, "sql", ""))
 
@@ -35,9 +35,9 @@ def _text(sql: object) -> str:
     return str(sql)
 
 
-def sets_something_hidden(text: str) -> bool:
+def sets_custom_option(text: str) -> bool:
     """Whether it may give a value to a setting with a dot in its name, which is in no catalog."""
-    return bool(_HIDDEN_SETTING.search(text))
+    return bool(_CUSTOM_OPTION.search(text))
 
 
 def ends_transaction(text: str) -> bool:
@@ -45,15 +45,15 @@ def ends_transaction(text: str) -> bool:
     return bool(_TRANSACTION.search(_CONSTANT.sub("''", text)))
 
 
-def reaches_out(operation: Operation, shared: str) -> bool:
+def changes_shared_objects(operation: Operation, shared: str) -> bool:
     """Whether it changes objects of the `shared` schema, of the database or of the server.
 
     Sessions that do so side by side fail with "tuple concurrently updated".
     """
-    text, name = of(operation), re.escape(shared)
+    text, name = text_of(operation), re.escape(shared)
     names_shared = re.search(rf'(?<![\w"])(?:"{name}"|{name})\s*\.', text, re.IGNORECASE)
     changes_shared = bool(names_shared and _CHANGES.search(text))
-    return changes_shared or bool(_EVERYBODYS.search(text)) or _creates_extension(operation)
+    return changes_shared or bool(_SHARED_OBJECTS.search(text)) or _creates_extension(operation)
 
 
 def _creates_extension(operation: Operation) -> bool:

@@ -17,8 +17,8 @@ from railway_release.postgres.records import MARK
 from railway_release.postgres.session import literal, quote
 
 # Whoever changes what is everybody's waits for its turn as long as that takes; the holder is one of our own.
-TRY_ALONE = f"SELECT pg_try_advisory_lock({CLASS_ID}, {OBJECT_ID + 2})"
-NO_LONGER_ALONE = f"SELECT pg_advisory_unlock({CLASS_ID}, {OBJECT_ID + 2})"
+TRY_EXCLUSIVE = f"SELECT pg_try_advisory_lock({CLASS_ID}, {OBJECT_ID + 2})"
+END_EXCLUSIVE = f"SELECT pg_advisory_unlock({CLASS_ID}, {OBJECT_ID + 2})"
 # A value that ends with the transaction.
 MARK_TRANSACTION = "SET LOCAL railway_release.transaction = 'begun'"
 ENDED = "25000"  # invalid_transaction_state

@@ -40,11 +40,11 @@ class States:
         self.now = state.clone()
         self.rendering = rendering
 
-    def aside(self) -> States:
+    def branch(self) -> States:
         """From here on by itself."""
         return States(self.now, self.rendering)
 
-    def pass_through(self, operation: Operation, app: str) -> tuple[ProjectState, ProjectState]:
+    def advance(self, operation: Operation, app: str) -> tuple[ProjectState, ProjectState]:
         """The state before and after the operation, as much as it looks at."""
         before = self._seen_by(operation, app)
         forward(operation, app, self.now)
@@ -52,7 +52,7 @@ class States:
             self.rendering.forget()
         return before, self._seen_by(operation, app)
 
-    def pass_whole(self, migration: Migration) -> ProjectState:
+    def advance_migration(self, migration: Migration) -> ProjectState:
         """Everything as it is before a migration that applies itself; it is copied before it is used."""
         before = self.rendering.whole(self.now, alone=True)
         self.now = advanced(migration, self.now)
@@ -65,14 +65,14 @@ class States:
             # User code may follow any relation.
             return self.rendering.whole(self.now, alone=not _is_djangos(operation))
         keys = {(app, name.lower()) for name in _names(operation)} & models.keys()
-        far = self._reaches_far(operation, keys)
+        far = self._affects_referrers(operation, keys)
         if far:
             keys = closure(keys, referrers(models).__getitem__)
         keys = closure(keys, lambda key: referred(models, key))
         seen = {key: model for key, model in models.items() if key in keys}  # in Django's order
         return (self.rendering.separate if far else self.rendering.shared)(seen)
 
-    def _reaches_far(self, operation: Operation, keys: Collection[ModelKey]) -> bool:
+    def _affects_referrers(self, operation: Operation, keys: Collection[ModelKey]) -> bool:
         """Whether it changes what other models' columns follow: a table's name, or a column's type."""
         if not isinstance(operation, operations.AlterField):
             return isinstance(operation, operations.RenameModel)

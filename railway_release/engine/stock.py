@@ -21,9 +21,9 @@ from railway_release.engine.cancel_token import OwnCancelToken
 from railway_release.engine.command import Command, install, is_nested
 from railway_release.engine.engine import Engine
 from railway_release.engine.identity import Identity, execute
-from railway_release.engine.limits import bounded_waits, timeouts
+from railway_release.engine.limits import sessions_with_limits, timeouts
 from railway_release.engine.pool import WorkerPool
-from railway_release.engine.user_code import guarded
+from railway_release.engine.user_code import restoring_connection
 from railway_release.migrations.outcome import Key, Outcome
 from railway_release.migrations.plan import SchemaPlan
 from railway_release.postgres.lock import MARK_AS_NOT_ATOMIC, NO_LONGER_NOT_ATOMIC
@@ -54,7 +54,7 @@ class StockEngine:
             yield from self._finishing.migrate(rest, enough)
         self._token.check()
         if pending and not enough():
-            with bounded_waits(self._runner.limits):
+            with sessions_with_limits(self._runner.limits):
                 yield from WorkerPool(pending, run_task, self._runner, self._token, self._read_pool).outcomes(
                     enough
                 )
@@ -66,8 +66,8 @@ def _migrate(plan: SchemaPlan, runner: SchemaRunner) -> None:
         runner.execution.send(str(sql))
         return execute(sql, *rest)
 
-    run = _Run(plan, runner)
-    with tenant_connection().execute_wrapper(count), install(run), run.putting_back():
+    run = _StockRun(plan, runner)
+    with tenant_connection().execute_wrapper(count), install(run), run.restoring_connection():
         run_migrations(
             (),
             _options(runner.limits.alias, plan.cohort.target),
@@ -79,7 +79,7 @@ def _migrate(plan: SchemaPlan, runner: SchemaRunner) -> None:
         execute(f"{run.role}; {statements.unmark(plan.schema.name)}")
 
 
-class _Run:
+class _StockRun:
     """One schema's migrations, each of them in the schema that it is meant for."""
 
     def __init__(self, plan: SchemaPlan, runner: SchemaRunner) -> None:
@@ -92,21 +92,21 @@ class _Run:
         self._settings = f"{statements.OWN_DEFAULTS}; {timeouts(runner.limits)}; {self.role}"
 
     @contextlib.contextmanager
-    def putting_back(self) -> Iterator[None]:
+    def restoring_connection(self) -> Iterator[None]:
         """While entered, receivers of one app do not work where those of the one before were last."""
         signals = (schema_pre_migration, pre_migrate, post_migrate)
         for signal in signals:
-            signal.connect(self._put_back)
+            signal.connect(self._restore)
         try:
             yield
         finally:
             for signal in signals:
-                signal.disconnect(self._put_back)
+                signal.disconnect(self._restore)
 
-    def _put_back(self, signal: Signal, sender: object, **_: Any) -> None:
+    def _restore(self, signal: Signal, sender: object, **_: Any) -> None:
         if is_nested():
             return
-        self._identity.take_on()
+        self._identity.activate()
         self._identity.restore_role()
         self._runner.execution.receiving = signal is not schema_pre_migration
         last = [config for config in apps.get_app_configs() if config.models_module is not None][-1]
@@ -117,12 +117,12 @@ class _Run:
     def begin(self, migration: Migration) -> None:
         """Whatever came before has left behind, it works in its own schema, on the terms of the release."""
         if not migration.atomic:  # or it would be taken for half applied
-            execute(self._identity.presence)
+            execute(self._identity.require_schema)
         with self._runner.token.beginning():
             self._runner.execution.begin(self._key(migration), atomic=bool(migration.atomic))
         self._runner.execution.receiving = False
-        self._identity.take_on()
-        settings = f"{self._settings}; {self._identity.presence}"
+        self._identity.activate()
+        settings = f"{self._settings}; {self._identity.require_schema}"
         execute(settings if migration.atomic else f"{settings}; {MARK_AS_NOT_ATOMIC}")
         migration.__dict__["apply"] = partial(self._apply, migration, migration.apply)
 
@@ -143,7 +143,10 @@ class _Run:
         """In the transaction of the migration, which is also that of its record if nothing is deferred."""
         restore_role = self._identity.restore_role
         execute(statements.MARK_TRANSACTION)  # which begins it, so that its end is noticed
-        with self._identity.kept("apply"), guarded(migration, self._identity, schema_editor, restore_role):
+        with (
+            self._identity.restored_after("apply"),
+            restoring_connection(migration, self._identity, schema_editor, restore_role),
+        ):
             state = apply(project_state, schema_editor)
         restore_role()
         if migration.atomic:

@@ -1,4 +1,4 @@
-"""Guards around the operations of a migration that others apply: django-tenants, or its own class."""
+"""What is done after each operation of a migration that django-tenants, or its own class, applies."""
 
 from __future__ import annotations
 
@@ -15,38 +15,38 @@ from railway_release.migrations.opaque import flat
 
 
 @contextlib.contextmanager
-def guarded(
+def restoring_connection(
     migration: Migration, identity: Identity, editor: Any, restore_role: Callable[[], None]
 ) -> Iterator[None]:
-    """While entered, the connection is put back after each operation in which the project's own code runs.
+    """While entered, the connection's schema and role are restored after each operation of the project's own.
 
-    Of a migration that is not atomic, after all of them: the next one must not run in another schema.
-    Operations are shared by all who load a migration, and its code may migrate another schema itself: what is
-    done with another `editor` is not ours to put anywhere.
+    In a migration that is not atomic, after every operation: the next one must not run in another schema.
+    The code of a migration may migrate another schema with the same operation objects; what it does with
+    another schema editor than `editor` is left as it is. Raises ConnectionChanged.
     """
-    # One that is listed twice is one.
-    foreign = (one for one in flat(migration.operations) if not (migration.atomic and is_plain(one)))
-    guarded = {id(one): one for one in foreign}.values()
-    for one in guarded:
-        one.__dict__["database_forwards"] = _guarding(one, identity, editor, restore_role)
+    chosen = [one for one in flat(migration.operations) if not (migration.atomic and is_plain(one))]
+    # By identity: an operation may be listed twice, and its class may not be hashable.
+    operations = {id(one): one for one in chosen}.values()
+    for one in operations:
+        one.__dict__["database_forwards"] = _restoring(one, identity, editor, restore_role)
     try:
         yield
     finally:
-        for one in guarded:
+        for one in operations:
             del one.__dict__["database_forwards"]
 
 
-def _guarding(
+def _restoring(
     operation: Operation, identity: Identity, own: Any, restore_role: Callable[[], None]
 ) -> Callable[..., None]:
     forwards = operation.database_forwards
 
-    def guarding(app_label: str, schema_editor: Any, from_state: Any, to_state: Any) -> None:
+    def restoring(app_label: str, schema_editor: Any, from_state: Any, to_state: Any) -> None:
         if schema_editor is not own:
             forwards(app_label, schema_editor, from_state, to_state)
             return
-        with identity.kept(type(operation).__name__):
+        with identity.restored_after(type(operation).__name__):
             forwards(app_label, schema_editor, from_state, to_state)
         restore_role()
 
-    return guarding
+    return restoring

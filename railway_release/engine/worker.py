@@ -1,12 +1,26 @@
-"""Worker: a forked process that migrates the schemas it is given, and reports to its parent.
+"""A forked process that migrates the schemas that its parent gives it, and reports to the parent.
 
-Everything that is the same for all schemas was made before the fork and is shared. The user's code runs here
-and not in the parent, so that whatever it does to its process, the parent can still say what became of whom.
+Everything that is the same for all schemas was made before the fork and is shared. The project's code runs
+here and not in the parent: whatever it does to its process, the parent can still report every schema.
 
-What the parent says: `take` a schema; `stop`, and cancel what is in hand if that tears nothing; `drain`, so
-begin no other schema; `go on` after a failure was counted; `leave`. What the worker says: `connected`;
-`holding` a migration that is not atomic; `blocked`; `logged`; and of each schema `ended` or `returned`. The
-end of the channel is the end of the parent.
+Messages of the parent:
+    run         Migrate a schema after those that were given before.
+    drain       Begin no other schema.
+    stop        Begin nothing more, and cancel the running statement if nothing can be left half done by that.
+    abort       Begin nothing more, and shut the connections down: the server does not answer.
+    continue    The failure that was reported has been counted.
+    exit        There are no more schemas.
+
+Messages of the worker:
+    connected   A thread has a new session, with this process id on the server.
+    not_atomic  A migration that is not atomic begins, or (null) has ended.
+    blocked     A lock was not to be had in this schema.
+    lost        The release lock is not held on the server that answers.
+    logged      A log event, to be written by the parent.
+    ended       The outcome of a schema.
+    returned    A schema that was given and not begun.
+
+When the channel ends, the other process is gone.
 """
 
 from __future__ import annotations
@@ -37,12 +51,12 @@ from railway_release.postgres.session import cut_all
 from railway_release.runtime import log
 from railway_release.runtime.redact import redact
 
-# One schema's turn: its number, which both sides know it by, and the terms of this process.
+# Migrates the schema of this number, which parent and worker share, with the runner of this process.
 RunTask = Callable[[int, SchemaRunner], Outcome]
 
 
 class Worker:
-    """Lives in the child process; `inherited` are the descriptors that belong to the parent."""
+    """The loop of a worker process; `inherited` are file descriptors that belong to the parent."""
 
     def __init__(
         self, channel: Channel, run_task: RunTask, runner: SchemaRunner, inherited: tuple[int, ...]
@@ -50,39 +64,39 @@ class Worker:
         self._channel = channel
         self._run_task = run_task
         self._token = _WorkerCancelToken(channel)
-        self._runner = replace(runner, token=self._token, execution=Execution(self._hold))
+        self._runner = replace(runner, token=self._token, execution=Execution(self._report_not_atomic))
         self._inherited = inherited
         self._queue: queue.SimpleQueue[tuple[int, float] | None] = queue.SimpleQueue()
         self._draining = False
-        self._may_go_on = threading.Event()
+        self._may_continue = threading.Event()
         self._in_child = False
-        self._spent = 0.0  # of the budget for retries
+        self._spent = 0.0  # seconds of the budget for retries
 
     def run(self) -> None:
-        """Until the parent has no more tasks, or is no more."""
+        """Run tasks until the parent has no more, or is gone."""
         _leave_signals_to_the_parent()
-        structlog.configure(processors=[self._forward])
-        connection_created.connect(self._connected)
-        os.register_at_fork(after_in_child=self._part)
+        structlog.configure(processors=[self._forward_log])
+        connection_created.connect(self._report_connection)
+        os.register_at_fork(after_in_child=self._detach_child)
         threading.Thread(target=self._listen, name="tasks", daemon=True).start()
         while (given := self._queue.get()) is not None:
             number, budget = given
             if self._draining or self._token.stopping:
                 self._channel.send("returned", number=number)
             else:
-                self._take(number, Budget(max(0.0, budget - self._spent)))
+                self._run_and_report(number, Budget(max(0.0, budget - self._spent)))
 
-    def _take(self, number: int, budget: Budget) -> None:
+    def _run_and_report(self, number: int, budget: Budget) -> None:
         given = budget.left
-        self._may_go_on.clear()
+        self._may_continue.clear()
         outcome = self._run_task(number, replace(self._runner, budget=budget))
         if self._in_child:
-            _leave()
+            _exit_child()
         spent = given - budget.left
         self._spent += spent
         self._channel.send("ended", number=number, outcome=_as_text(outcome), spent=spent)
         if outcome.state == "failed":
-            self._may_go_on.wait()
+            self._may_continue.wait()
 
     def _listen(self) -> None:
         for kind, content in self._channel.messages():
@@ -93,24 +107,27 @@ class Worker:
                 self._token.stop(cancelling=True)
             elif kind == "drain":
                 self._draining = True
-            elif kind == "go on":
-                self._may_go_on.set()
-            elif kind == "take":
-                # The parent has given this ahead, before it knew of what was spent meanwhile.
+            elif kind == "continue":
+                self._may_continue.set()
+            elif kind == "run":
+                # The parent sent this before it knew what was spent meanwhile.
                 self._queue.put((content["number"], content["budget"] + content["spent"]))
-            elif kind == "leave":
+            elif kind == "exit":
                 break
         else:
-            # The parent is gone, and with it whoever would have told the user: no next migration.
+            # The parent is gone, and nobody would report the next migration.
             self._token.stop(cancelling=False)
-        self._may_go_on.set()
+        self._may_continue.set()
         self._queue.put(None)
 
-    def _hold(self, step: Key | None) -> None:
-        self._channel.send("holding", step=step)
+    def _report_not_atomic(self, step: Key | None) -> None:
+        self._channel.send("not_atomic", step=step)
 
-    def _connected(self, connection: BaseDatabaseWrapper, **_: Any) -> None:
-        """Only the tenants' database is our business; and of a migration's own threads only what to end."""
+    def _report_connection(self, connection: BaseDatabaseWrapper, **_: Any) -> None:
+        """Report a new session in the tenants' database, which the parent ends if this process is lost.
+
+        A migration may use threads of its own; only the main thread's statements are ever cancelled.
+        """
         if connection.alias != self._runner.limits.alias or self._in_child:
             return
         thread = threading.current_thread()
@@ -118,52 +135,52 @@ class Worker:
             self._token.connection = connection.connection
         self._channel.send("connected", thread=thread.ident, pid=server_pid(connection))
 
-    def _forward(self, _: WrappedLogger, method: str, event: EventDict) -> EventDict:
+    def _forward_log(self, _: WrappedLogger, method: str, event: EventDict) -> EventDict:
         self._channel.send("logged", method=method, event=redact(log.plain(dict(event))))
         raise structlog.DropEvent
 
-    def _part(self) -> None:
-        """A migration has forked, and this is its child, where what belongs to the worker must not be used.
+    def _detach_child(self) -> None:
+        """Give up everything that belongs to the worker: a migration has forked, and this is its child.
 
-        It may talk to nobody in the worker's name, and if it returns to us, it is to end: see _take. What it
-        opens itself is its own.
+        The worker's sockets lead nowhere here, so that the child neither uses nor keeps them open. If the
+        migration's code returns, _run_and_report ends the process. What the child opens itself is its own.
         """
         if self._in_child:
             return
         self._in_child = True
-        self._channel.unlock()
+        self._channel.replace_lock()
         nothing = os.open(os.devnull, os.O_RDWR)
         for descriptor in (*self._inherited, self._channel.fileno(), *self._token.descriptors()):
             with contextlib.suppress(OSError):  # closed meanwhile
                 os.dup2(nothing, descriptor)
-        self._token.part()
+        self._token.detach()
 
 
 class _WorkerCancelToken:
-    """See guard.Guard."""
+    """The cancel token of a worker; see cancel_token.CancelToken."""
 
     def __init__(self, channel: Channel) -> None:
         self._channel = channel
         self._lock = threading.Lock()
-        self._tearable: Callable[[], bool] = lambda: False
+        self._cancellable: Callable[[], bool] = lambda: False
         self.stopping = False
         self.connection: Any = None
 
     def stop(self, *, cancelling: bool) -> None:
-        """Begin nothing more; cancel the statement in hand, if that tears nothing."""
+        """Begin nothing more; cancel the running statement if nothing can be left half done by that."""
         with self._lock:
             self.stopping = True
-            if cancelling and self.connection is not None and self._tearable():
+            if cancelling and self.connection is not None and self._cancellable():
                 with contextlib.suppress(Exception):  # it may have ended by itself meanwhile
                     self.connection.cancel()
 
-    def part(self) -> None:
-        """In a forked child: nothing is to be begun or tried again."""
+    def detach(self) -> None:
+        """In a forked child: begin and retry nothing. Whoever held the lock does not exist here."""
         self._lock = threading.Lock()
         self.stopping = True
 
     def descriptors(self) -> Iterator[int]:
-        """Of the session, if it is open."""
+        """The file descriptor of the session, if it is open."""
         with contextlib.suppress(Exception):
             yield self.connection.fileno()
 
@@ -175,31 +192,31 @@ class _WorkerCancelToken:
             yield
 
     @contextlib.contextmanager
-    def working(self, tearable: Callable[[], bool]) -> Iterator[None]:
+    def working(self, cancellable: Callable[[], bool]) -> Iterator[None]:
         if self.stopping:
             raise Stopped
-        self._tearable = tearable
+        self._cancellable = cancellable
         try:
             yield
         finally:
             with self._lock:  # no cancel may arrive after this
-                self._tearable = lambda: False
+                self._cancellable = lambda: False
 
-    def blocked(self, schema: str) -> None:
+    def report_blocked(self, schema: str) -> None:
         self._channel.send("blocked", schema=schema)
 
-    def lose(self) -> None:
+    def mark_lost(self) -> None:
         self.stopping = True
         self._channel.send("lost")
 
 
 def _as_text(outcome: Outcome) -> dict[str, Any]:
-    """An error may give values of its own classes as its text or SQLSTATE."""
+    """The outcome's fields as plain JSON values; an error of the project may put its own classes there."""
     return {one.name: log.plain(getattr(outcome, one.name)) for one in fields(outcome)}
 
 
-def _leave() -> None:
-    """A process that a migration has forked, and let return, must not go on as a second worker."""
+def _exit_child() -> None:
+    """End a process that a migration has forked, before it goes on as a second worker."""
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(Exception):
             stream.flush()
@@ -207,9 +224,9 @@ def _leave() -> None:
 
 
 def _leave_signals_to_the_parent() -> None:
-    """Ctrl-C reaches every process of the terminal, and the parent decides what has to stop.
+    """Do nothing on a signal: Ctrl-C reaches every process of the terminal, and the parent decides.
 
-    Not SIG_IGN, which the user's own child processes would inherit.
+    SIG_IGN would be inherited by programs that a migration starts.
     """
 
     def nothing(_: int, __: FrameType | None) -> None:

@@ -95,7 +95,7 @@ class LockMonitor:
         except Exception:  # noqa: BLE001 - each driver has its own
             return -1
 
-    def lose(self) -> None:
+    def mark_lost(self) -> None:
         """Somebody has found out that the lock is not held where it should be."""
         self._lost = True
 

@@ -77,7 +77,7 @@ def make_through_django_tenants(name: str) -> None:
     text = f"{name}: created through django-tenants' own machinery, since {_why(tenant)}"
     get_logger().info("schema.created_otherwise", message=text, schema=name)
     with _all_or_nothing(tenant):
-        with _identity().kept("create_schema"):
+        with _identity().restored_after("create_schema"):
             made = tenant.create_schema(check_if_exists=True, verbosity=0)
         _identity().restore_role()
         if made is False:

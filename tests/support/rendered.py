@@ -35,7 +35,7 @@ def main() -> None:
     fresh = 0
     for key in graph.in_order():
         for operation in graph.graph.nodes[key].operations:
-            states.pass_through(operation, key[0])
+            states.advance(operation, key[0])
             if key[0] not in labels:
                 continue
             fresh += len(states.now.models)

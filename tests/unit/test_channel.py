@@ -8,7 +8,7 @@ from enum import IntEnum
 
 import pytest
 
-from railway_release.engine.channel import Channel, channels, readable
+from railway_release.engine.channel import Channel, channel_pair, readable
 from railway_release.runtime.log import plain
 
 
@@ -67,7 +67,7 @@ def test_what_contains_itself_comes_to_an_end():
 @pytest.fixture
 def pair():
     """The parent's end and the worker's."""
-    both = channels()
+    both = channel_pair()
     yield both
     for one in both:
         one.close()

@@ -4,7 +4,7 @@ import pytest
 from django.contrib.postgres.operations import HStoreExtension
 from django.db.migrations import RunSQL
 
-from railway_release.engine.sql import ends_transaction, of, reaches_out
+from railway_release.engine.sql import changes_shared_objects, ends_transaction, text_of
 
 ENDING = [
     "COMMIT",
@@ -52,21 +52,21 @@ OWN = [
 
 @pytest.mark.parametrize("text", EVERYBODYS)
 def test_sql_that_changes_what_schemas_share_is_recognised(text):
-    assert reaches_out(RunSQL(text), "public")
+    assert changes_shared_objects(RunSQL(text), "public")
 
 
 @pytest.mark.parametrize("text", OWN)
 def test_sql_that_reads_what_schemas_share_or_changes_its_own_is_told_from_that(text):
-    assert not reaches_out(RunSQL(text), "public")
+    assert not changes_shared_objects(RunSQL(text), "public")
 
 
 def test_the_operations_that_create_extensions_change_what_schemas_share():
-    assert reaches_out(HStoreExtension(), "public")
+    assert changes_shared_objects(HStoreExtension(), "public")
 
 
 def test_statements_that_are_listed_are_one_text():
     listed = RunSQL(["UPDATE t SET x = 1", "COMMIT", ("CREATE EXTENSION IF NOT EXISTS hstore", None)])
 
-    assert ends_transaction(of(listed))
-    assert reaches_out(listed, "public")
-    assert of(RunSQL([])) == ""
+    assert ends_transaction(text_of(listed))
+    assert changes_shared_objects(listed, "public")
+    assert text_of(RunSQL([])) == ""
