@@ -1,4 +1,4 @@
-"""Apply: run a cohort's program in one schema after the other, in this process."""
+"""Runs the program of a cohort in one schema after the other, in this process."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ from railway_release.topology import Schema, tenant_connection
 
 
 class FewerRecords(Exception):
-    """The plan was made for more than is there now."""
+    """The server has lost migration records since the plan was made."""
 
 
 class Applier:
-    """Runs one program."""
+    """Runs one program in the schemas of its cohort."""
 
     def __init__(self, program: Program, runner: SchemaRunner, leaks: LeakDetector) -> None:
         self._program = program
@@ -39,14 +39,14 @@ class Applier:
         self._leaks = leaks
 
     def run(self, plan: SchemaPlan) -> Outcome:
-        """One schema's turn."""
+        """Migrate one schema, with retries, and return its outcome."""
         attempts = 0
 
         def work() -> None:
             nonlocal attempts
             attempts += 1
-            # An attempt that was cut off may have committed more than it could tell, and after a lost
-            # connection the server may be another, with less in it.
+            # An attempt that failed may have committed more than it knew of, and after a lost connection
+            # another server may answer, with fewer records.
             again = attempts > 1 or self._runner.execution.reconnected
             recorded = self._recorded(plan) if again else ()
             self._apply(plan, recorded, complete=plan.complete or again)
@@ -102,7 +102,7 @@ class Applier:
                 receivers.after(identity, self._runner.limits.alias, self._program.final, migrations)
 
     def _unfinished(self, plan: SchemaPlan) -> Iterator[Migration]:
-        """The migrations of an earlier run, whose receivers were not all called."""
+        """The migrations of an earlier run that ended before all receivers were called."""
         return (self._program.nodes[key] for key in plan.unfinished if key in self._program.nodes)
 
     def _send(self, signal: Signal, name: str, schema: Schema) -> None:
@@ -115,7 +115,7 @@ class Applier:
     def _receiving(self, identity: Identity) -> Iterator[None]:
         started = time.monotonic()
         with tenant_connection().cursor():
-            pass  # django-tenants sets the path for a cursor, and receivers may do without Django's
+            pass  # django-tenants sets the path for a cursor of Django's, and receivers may use another
         execute(identity.require_schema)
         self._runner.execution.receiving = True
         yield
@@ -124,7 +124,7 @@ class Applier:
 
 
 def has_receivers(program: Program) -> bool:
-    """Whether the project's own receivers are called around its migrations."""
+    """Whether receivers of the project or its packages are called around the program's migrations."""
     first = program.first is not None or schema_pre_migration.has_listeners(run_migrations)
     return first or _is_followed(program)
 

@@ -1,4 +1,4 @@
-"""One schema's turn: attempts, retries, and the outcome. The same for every engine."""
+"""The attempts at one schema, with their retries, and its outcome; the same for every engine."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ class Stopped(BaseException):
 
 @dataclass(frozen=True)
 class SchemaRunner:
-    """What all turns of one process have in common."""
+    """Runs schemas in this process. Holds what all of them have in common."""
 
     limits: ExecutionLimits
     budget: Budget
@@ -71,19 +71,22 @@ class SchemaRunner:
     execution: Execution
 
     def run(self, plan: SchemaPlan, work: Callable[[], None]) -> Outcome:
-        """Try `work`, which tells the hand what it does, until it succeeds or fails for good."""
+        """Call `work` until it succeeds or fails for good, and return the schema's outcome.
+
+        `work` notes in `execution` what it is doing. No error of the project's code is raised here.
+        """
         return _Attempts(self, plan, work).outcome()
 
 
 def discard_connection(alias: str) -> None:
-    """Close Django's connection for good: after an error it may believe itself still in a transaction."""
+    """Close Django's connection and drop the object, which may still believe itself in a transaction."""
     with contextlib.suppress(Exception):  # what is broken need not be closed
         connections[alias].close()
     del connections[alias]
 
 
 def discard_broken_connections(alias: str) -> None:
-    """A migration may have used other databases, and lost a connection or left a transaction open there."""
+    """Drop connections to other databases that a migration has lost, or left in a transaction."""
     for other in connections.all(initialized_only=True):
         if other.alias != alias and other.connection is not None and not _is_usable(other):
             discard_connection(other.alias)
@@ -96,14 +99,14 @@ def _is_usable(connection: BaseDatabaseWrapper) -> bool:
         return False
 
 
-def _hint(error: BaseException) -> str:
+def _hint_for(error: BaseException) -> str:
     if isinstance(error, ConnectionChanged):
         return error.hint
     return shortage.hint(error) or _HINTS.get(sqlstate(error), "")
 
 
 def _shortened(statement: str, show_values: bool) -> str:
-    """A statement for the report, on one line; its string constants may quote customers' data."""
+    """A statement for the report, on one line; without its string constants unless `show_values` is set."""
     text = statement if show_values else _CONSTANT.sub("'…'", statement)
     return textwrap.shorten(text, _MAX_STATEMENT_LENGTH, placeholder=" …")
 
@@ -173,7 +176,7 @@ class _Attempts:
         return bool(sqlstate(error)) and self._is_already_applied()
 
     def _is_already_applied(self) -> bool:
-        """Whether another session, such as a migrate_schemas, has applied the migration in hand meanwhile."""
+        """Whether another session, such as a migrate_schemas, has applied the running migration meanwhile."""
         step = self._execution.step
         try:
             return step is not None and step in Identity(tenant_connection(), self._plan.schema).recorded()
@@ -181,7 +184,7 @@ class _Attempts:
             return False
 
     def _stopped(self) -> Outcome:
-        """The release ends in the middle of this schema."""
+        """The outcome where the release ends in the middle of this schema."""
         text = f"stopped after {len(self._done)} of {len(self._plan.cohort.steps)} migrations; "
         return self._as_outcome("not reached", message=f"{text}nothing is half done")
 
@@ -199,7 +202,7 @@ class _Attempts:
     def _hint(self, error: BaseException) -> str:
         if not self._execution.cancellable:
             return NOT_ATOMIC
-        return _hint(error) or (RECEIVERS if self._execution.receiving else "")
+        return _hint_for(error) or (RECEIVERS if self._execution.receiving else "")
 
     def _failed_at(self) -> str:
         if self._execution.step is not None:

@@ -1,11 +1,11 @@
-"""Hold: statements wait, to be sent together in one message, with BEGIN and COMMIT in it.
+"""A buffer of statements that are sent together in one message, with BEGIN and COMMIT in it.
 
-An atomic migration that asks the database nothing costs one round trip. A question of Django's own takes
-along what waits; before user code asks, that is sent by itself. The transaction's words are ours: Django
-believes itself in an atomic block, while the driver is in autocommit mode and sends what it is given.
+An atomic migration without queries costs one round trip. A query of Django's is sent in one message with the
+statements that wait; before the project's code runs, those are sent by themselves. BEGIN and COMMIT are
+written here: Django believes itself in an atomic block, while the driver is in autocommit mode.
 
-psycopg's pipeline mode would do less: it refuses statements of several parts, as Django's own
-"…; SET CONSTRAINTS … IMMEDIATE" and the user's SQL are.
+psycopg's pipeline mode cannot do this: it refuses several statements in one string, such as Django's own
+"…; SET CONSTRAINTS … IMMEDIATE" and the SQL of RunSQL.
 """
 
 from __future__ import annotations
@@ -36,22 +36,22 @@ _READS_OR_WRITES_ROWS = re.compile(
 
 
 class StatementBuffer:
-    """What is on its way to the server on Django's connection to the tenants' database."""
+    """The statements that wait to be sent on Django's connection to the tenants' database."""
 
     def __init__(self, connection: Any, execution: Execution, identity: Identity, settings: str) -> None:
         self._connection = connection
         self._execution = execution
         self._identity = identity
-        self._settings = settings  # the statements that give the session those of the release
-        self._opening: list[str] = []  # what has to come before the first statement
+        self._settings = settings  # the statements that set the release's timeouts
+        self._opening: list[str] = []  # statements before the first one of the migration
         self._waiting: list[str] = []
-        self._of_migration: list[str] = []  # of these, the migration's
-        self._closing: list[str] = []  # what comes after the last
-        self._after_commit: list[str] = []  # what comes after the COMMIT
+        self._of_migration: list[str] = []  # of those that wait, the migration's own
+        self._closing: list[str] = []  # statements after the last one of the migration
+        self._after_commit: list[str] = []  # statements after the COMMIT
         self._sent = False
         self._autocommit = False  # whether each statement commits by itself
-        self.buffers_editor = False  # whether statements of the schema editor wait, too
-        self.editor_statement = ""  # the schema editor's own text for the statement that it sends
+        self.buffers_editor = False  # whether statements of the schema editor wait as well
+        self.editor_statement = ""  # the statement that the schema editor is sending, with its placeholders
 
     @property
     def is_unused(self) -> bool:
@@ -59,12 +59,12 @@ class StatementBuffer:
         return not self._sent and not self._waiting
 
     def add(self, statement: str) -> None:
-        """Send it with the others of the migration."""
+        """Add a statement of the migration."""
         self._waiting.append(statement)
         self._of_migration.append(statement)
 
     def restore_session(self, *, role: bool) -> None:
-        """Somebody's own SQL, or code, has run: it may have set another path, or another role."""
+        """Set the search path again, and with `role` the role, after the project's SQL or code has run."""
         words = [*([self._identity.role] if role else []), self._search_path()]
         if self._waiting:
             self._waiting += words
@@ -72,14 +72,14 @@ class StatementBuffer:
             self._opening += words
 
     def add_last(self, *statements: str) -> None:
-        """Send them after all others of the migration."""
+        """Add statements that are sent after all others of the migration, in the same transaction."""
         self._closing += statements
 
     def reset_session_at_end(self) -> None:
-        """Somebody's own SQL or code was part of the migration.
+        """Undo at the end of the migration what the project's SQL or code may have set for the session.
 
-        Its record is made with the session's own role, in the transaction that was begun for it, and the next
-        migration finds the settings of the release.
+        The record is written with the session's own role, and only if the transaction is still the one that
+        was begun; the next migration finds the settings of the release.
         """
         self.add_last(self._identity.role)
         if self._connection.in_atomic_block:
@@ -88,13 +88,14 @@ class StatementBuffer:
 
     @contextlib.contextmanager
     def transaction(self, *, buffers_editor: bool, marked: bool = False) -> Iterator[None]:
-        """Everything sent while entered is one transaction, committed with the last message.
+        """Everything that is sent while entered is one transaction, committed with the last message.
 
-        `marked` is noticed to be ended early. If it is left `is_unused`, the server never hears of it.
+        With `marked`, SAME_TRANSACTION finds out whether it was ended early. If it is left `is_unused`,
+        nothing is sent.
         """
         self._connection.ensure_connection()
-        watching = [statements.MARK_TRANSACTION, self._identity.require_schema] if marked else []
-        self._open(self._begin(), *watching, buffers_editor=buffers_editor)
+        marks = [statements.MARK_TRANSACTION, self._identity.require_schema] if marked else []
+        self._open(self._begin(), *marks, buffers_editor=buffers_editor)
         with transaction.atomic(using=self._connection.alias):
             self._connection.connection.autocommit = True
             yield
@@ -107,8 +108,8 @@ class StatementBuffer:
     def no_transaction(self) -> Iterator[None]:
         """Each statement sent while entered commits by itself.
 
-        Nothing takes it back if the schema has been renamed, so that is asked before each of the schema
-        editor's, and before user code.
+        No rollback undoes them, so before each one of the schema editor, and before the project's code, it is
+        checked that the schema has not been renamed.
         """
         self._connection.ensure_connection()
         self._open(MARK_AS_NOT_ATOMIC, buffers_editor=False)
@@ -118,7 +119,7 @@ class StatementBuffer:
         self.flush()
 
     def flush(self) -> None:
-        """Send what waits, in one message."""
+        """Send all statements that wait, in one message."""
         require_schema = [self._identity.require_schema] if self._autocommit else []
         statements = [*self._opening, *require_schema, *self._waiting, *self._closing]
         self._execution.send(*self._of_migration)
@@ -131,7 +132,7 @@ class StatementBuffer:
     def before_each(
         self, execute: Callable[..., Any], sql: Any, params: Any, many: bool, context: dict[str, Any]
     ) -> Any:
-        """Django's execute wrapper: whatever else is sent, it comes after what waits."""
+        """An execute wrapper for Django, which sends the statements that wait before any other one."""
         if self._opening or self._waiting or (self._autocommit and self.editor_statement):
             if self.buffers_editor and not many:
                 return self._execute_after_waiting(execute, sql, params, context)
@@ -139,7 +140,7 @@ class StatementBuffer:
         text = str(sql)
         self._execution.send(self.editor_statement or text)
         self._execution.only_rows &= bool(_READS_OR_WRITES_ROWS.match(text))
-        # django-tenants is to believe that the path stays as it was set.
+        # django-tenants remembers the path that it has set, which may no longer be the session's.
         if "search_path" in text or text.startswith("ROLLBACK TO"):
             self._connection.search_path_set_schemas = None
         return execute(sql, params, many, context)
@@ -147,14 +148,14 @@ class StatementBuffer:
     def _execute_after_waiting(
         self, execute: Callable[..., Any], sql: Any, params: Any, context: dict[str, Any]
     ) -> Any:
-        """A question of Django's own, in one message with what waits before it."""
-        question = str(sql) if params is None else self._connection.ops.compose_sql(str(sql), params)
-        statements = [*self._opening, *self._waiting, question]
+        """Send a query of Django's in one message, after the statements that wait."""
+        query = str(sql) if params is None else self._connection.ops.compose_sql(str(sql), params)
+        statements = [*self._opening, *self._waiting, query]
         self._execution.send(*self._of_migration, str(sql))
         self._opening, self._waiting, self._of_migration = [], [], []
         self._sent = True
         result = execute(_SEPARATOR.join(statements), None, False, context)
-        # psycopg 3 shows the first of the results, and here it is the last that answers.
+        # psycopg 3 starts at the first result, and the query's is the last.
         while is_psycopg3 and context["cursor"].nextset():
             pass
         return result
@@ -166,13 +167,13 @@ class StatementBuffer:
         self._autocommit = self._sent = False
 
     def _begin(self) -> str:
-        """With the isolation level that Django has given to the driver, whose BEGIN this stands for."""
+        """BEGIN with the isolation level of the settings, which Django gives to the driver."""
         if "isolation_level" not in self._connection.settings_dict["OPTIONS"]:
             return "BEGIN"
         return f"BEGIN ISOLATION LEVEL {self._connection.isolation_level.name.replace('_', ' ')}"
 
     def _search_path(self) -> str:
-        """As django-tenants sets it; and it is told that it is set."""
+        """The statement by which django-tenants sets the path, and let it know that the path is set."""
         path = [self._identity.schema.name, get_public_schema_name()]
         path = [*dict.fromkeys(path), *getattr(settings, "PG_EXTRA_SEARCH_PATHS", [])]
         self._connection.search_path_set_schemas = path
@@ -180,9 +181,9 @@ class StatementBuffer:
 
 
 def buffering_editor(connection: Any, buffer: StatementBuffer, *, atomic: bool) -> Any:
-    """The connection's own schema editor, but for where its statements go.
+    """The connection's schema editor, with its statements added to the buffer.
 
-    To whoever asks it is as `atomic` as the migration, whose transaction is ours.
+    Its `atomic_migration` is `atomic`, as the migration is; the transaction is the buffer's.
     """
 
     class BufferingEditor(connection.SchemaEditorClass):  # type: ignore[misc]  # known at run time

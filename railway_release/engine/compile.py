@@ -1,10 +1,10 @@
-"""Compile: for one cohort, each pending operation with what it looks at, rendered once.
+"""Compiles the program of one cohort: each pending operation with the models that it uses, rendered once.
 
-`migrate` renders the models anew for every tenant; here every tenant shares them. What follows from that:
+`migrate` renders the models anew for every tenant; here all tenants of a cohort share them. Hence:
 
-- AddField and AlterField lend their field a one-off default while they work, which an error leaves there.
-  Whoever comes next to that operation lends it anew, so nobody sees it; but threads would.
-- SeparateDatabaseAndState and RenameModel's content types are taken apart here, not for every tenant.
+- AddField and AlterField give their field a one-off default while they run, and an error leaves it there. The
+  next run of the operation sets it again, so no schema sees it; threads would.
+- SeparateDatabaseAndState, and the content types of RenameModel, are resolved here and not for every tenant.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ _RECORDS_SQUASH_AT_ONCE = "app_label" in inspect.signature(MigrationExecutor.rec
 
 @dataclass(frozen=True)
 class Action:
-    """One operation; `before` and `after` hold what it looks at, rendered, and are never changed."""
+    """One operation, with the models that it uses before and after it, rendered; they are never changed."""
 
     operation: Operation
     before: ProjectState
@@ -49,17 +49,17 @@ class Action:
 
     @property
     def plain(self) -> bool:
-        """Whether its statements can wait to be sent together: nobody's own code runs in between."""
+        """Whether its statements can be sent together, since none of the project's code runs in between."""
         return is_plain(self.operation)
 
     @property
     def sets_custom_option(self) -> bool:
-        """Whether it is SQL that may give a value to a setting with a dot in its name."""
+        """Whether it is SQL that may set a customized option, whose name has a dot."""
         return sql.sets_custom_option(sql.text_of(self.operation))
 
     @property
     def is_sql(self) -> bool:
-        """Whether it is the user's own SQL."""
+        """Whether it is a RunSQL."""
         return type(self.operation) is operations.RunSQL
 
     @property
@@ -69,20 +69,20 @@ class Action:
 
     @property
     def changes_shared_objects(self) -> bool:
-        """Whether it changes what does not belong to one schema alone, as far as its SQL tells."""
+        """Whether it changes objects that schemas share, as far as its SQL tells."""
         return sql.changes_shared_objects(self.operation, get_public_schema_name())
 
 
 @dataclass(frozen=True)
 class CustomApply:
-    """A migration whose class overrides what Django calls to apply it; `before` is rendered."""
+    """A migration whose class overrides apply(); `before` is the state that it is given, rendered."""
 
-    before: ProjectState  # to be copied, since the migration changes it
+    before: ProjectState  # to be cloned, since the migration changes it
 
 
 @dataclass(frozen=True)
 class Rename:
-    """A renamed model's content type takes the new name; and its permissions, where Django does that."""
+    """A renamed model, whose content type follows, and from Django 6.1 on its permissions."""
 
     app: str
     old: str  # as written in the migration
@@ -91,7 +91,7 @@ class Rename:
 
 @dataclass(frozen=True)
 class Step:
-    """One migration."""
+    """One migration of a program, with the records that it leaves."""
 
     key: Key
     migration: Migration
@@ -112,7 +112,7 @@ class Step:
 
     @cached_property
     def runs_code(self) -> bool:
-        """Whether it is known only afterwards what was sent."""
+        """Whether the project's code is part of it, so that its statements are not known beforehand."""
         return any(
             isinstance(one, CustomApply) or (isinstance(one, Action) and not one.plain)
             for one in self.actions
@@ -120,17 +120,17 @@ class Step:
 
     @cached_property
     def runs_sql(self) -> bool:
-        """Whether SQL of the user's own is part of it."""
+        """Whether a RunSQL is part of it."""
         return any(one.is_sql for one in self._operations)
 
     @cached_property
     def exclusive(self) -> bool:
-        """Whether it runs in one schema at a time, since it changes what is everybody's."""
+        """Whether it runs in one schema at a time, since it changes objects that schemas share."""
         return any(one.changes_shared_objects for one in self._operations)
 
     @cached_property
     def sets_custom_option(self) -> bool:
-        """Whether the session's state cannot be told: settings of the user's own are in no catalog."""
+        """Whether it may set a customized option, which pg_settings does not show."""
         return any(one.is_sql and one.sets_custom_option for one in self._operations)
 
     @cached_property
@@ -140,14 +140,14 @@ class Step:
 
 @dataclass(frozen=True)
 class Program:
-    """What to do in every schema of a cohort."""
+    """What is to be done in every schema of a cohort."""
 
     recorded: bool  # whether the schemas have records already
     after: ProjectState  # not rendered
     steps: tuple[Step, ...]
-    records: tuple[Key, ...]  # squashed migrations that are complete in the end
-    rows: Rows
-    new_rows: Rows  # of these, what the steps add
+    records: tuple[Key, ...]  # of squashed migrations whose replaced migrations are all applied at the end
+    rows: Rows  # content types and permissions at the end
+    new_rows: Rows  # of these, those that the steps add
     renames: tuple[Rename, ...]
     first: Alone | None  # what pre_migrate shows to receivers, if there are any
     final: Alone | None  # the same for post_migrate
@@ -156,27 +156,27 @@ class Program:
 
     @property
     def migrations(self) -> list[Migration]:
-        """Those of the steps."""
+        """The migrations of the steps, in order."""
         return [step.migration for step in self.steps]
 
     @cached_property
     def may_change_session(self) -> bool:
-        """Whether the user's own SQL or code may leave the session in another state than it was in."""
+        """Whether the project's SQL or code may leave the session with other settings, locks or the like."""
         return any(step.runs_sql or step.runs_code for step in self.steps)
 
     @cached_property
     def runs_code(self) -> bool:
-        """Whether it is known only afterwards what was sent."""
+        """Whether the project's code is part of any step."""
         return any(step.runs_code for step in self.steps)
 
     @cached_property
     def sets_custom_option(self) -> bool:
-        """Whether the session's state cannot be told."""
+        """Whether any step may set a customized option."""
         return any(step.sets_custom_option for step in self.steps)
 
 
 def compiled(graph: Graph, cohort: Cohort, clock: Clock | None = None) -> Program:
-    """The program that brings a schema with the records of this graph to the cohort's target."""
+    """The program of a cohort; `graph` has the state of its records. A `clock` logs how far this has come."""
     states = States(graph.state, Rendering(graph.unmigrated_apps))
     keys = counted(cohort.to_apply, "plans.counted", "migrations prepared", clock)
     steps = [_step(key, graph.graph.nodes[key], states) for key in keys]
@@ -202,14 +202,14 @@ def _step(key: Key, migration: Migration, states: States) -> Step:
 
 
 def _records(migration: Migration) -> tuple[Key, ...]:
-    """A squashed migration is recorded as those that it replaces."""
+    """The records of a migration; a squashed one is recorded as those that it replaces."""
     own = (migration.app_label, migration.name)
     replaced = tuple((app, name) for app, name in migration.replaces)
     return (*replaced, own) if _RECORDS_SQUASH_AT_ONCE or not replaced else replaced
 
 
 def _completed_squashes(graph: Graph, done: set[Key]) -> Iterator[Key]:
-    """As Django's check_replacements, which runs at the end of every migrate."""
+    """The squashed migrations that Django's check_replacements would record at the end of migrate."""
     for key, migration in graph.replacements.items():
         if key not in done and done.issuperset(migration.replaces):
             done.add(key)
@@ -222,7 +222,7 @@ def _actions(migration: Migration, states: States) -> Iterator[Action | Rename |
         yield CustomApply(states.advance_migration(migration))
     for operation in migration.operations:
         if isinstance(operation, RenameContentType):
-            continue  # put there by Django's own receiver, earlier in this process; Rename is ours
+            continue  # added by Django's receiver, earlier in this process; Rename takes its place
         if not applies_itself(migration):
             yield from _flattened(operation, app, states)
         if isinstance(operation, operations.RenameModel) and _CONTENT_TYPE in states.now.models:
@@ -230,7 +230,7 @@ def _actions(migration: Migration, states: States) -> Iterator[Action | Rename |
 
 
 def _flattened(operation: Operation, app: str, states: States) -> Iterator[Action]:
-    """The operation, or what it consists of, each part with states of its own."""
+    """The operation, or the database operations of a SeparateDatabaseAndState, each with its states."""
     if type(operation) is not operations.SeparateDatabaseAndState:
         yield Action(operation, *states.advance(operation, app))
         return

@@ -1,4 +1,4 @@
-"""The compiled engine: what is the same for a cohort is done once, the rest in parallel processes."""
+"""The compiled engine: what all schemas of a cohort have in common is done once, the rest in parallel."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from railway_release.engine.compile import Program, compiled
 from railway_release.engine.leaks import LeakDetector
 from railway_release.engine.limits import sessions_with_limits
 from railway_release.engine.pool import CAN_FORK, WorkerPool
-from railway_release.migrations.outcome import Outcome
+from railway_release.migrations.outcome import Key, Outcome
 from railway_release.migrations.plan import Cohort, Planner, SchemaPlan
 from railway_release.postgres.failures import describe
 from railway_release.postgres.server import narrowest_room
@@ -32,14 +32,14 @@ _MAX_MODELS = 4000  # rendered and kept in memory at once; each takes some 25 kB
 
 @dataclass(frozen=True)
 class Task:
-    """A schema, and the program of its cohort."""
+    """A schema's plan, and the program of its cohort."""
 
     plan: SchemaPlan
     program: Program
 
 
 class CompiledEngine:
-    """See engine.Engine."""
+    """Applies the programs of cohorts; see engine.Engine."""
 
     def __init__(
         self, runner: SchemaRunner, token: OwnCancelToken, planner: Planner, read_pool: ReadPool, jobs: int
@@ -50,11 +50,10 @@ class CompiledEngine:
         self._read_pool = read_pool
         self._requested_jobs = jobs
         self._clock = Clock()
-        # Those of the last batch; with each its cohort, whose place in memory is its key.
-        self._programs: dict[int, tuple[Cohort, Program]] = {}
+        self._programs: dict[frozenset[Key], Program] = {}  # of the last batch, by the applied migrations
 
     def migrate(self, plans: Sequence[SchemaPlan], enough: Callable[[], bool]) -> Iterator[Outcome]:
-        """In forked workers; in this process if one is enough and none of the user's code runs."""
+        """See Engine. Uses worker processes, unless one job is enough and none of the project's code runs."""
         self._token.check()
         with _migrate_environment(self._runner):
             jobs = self._jobs(len(plans))
@@ -77,15 +76,17 @@ class CompiledEngine:
 
         plans = [task.plan for task in tasks]
         pool = WorkerPool(plans, run_task, self._runner, self._token, self._read_pool, jobs=jobs)
-        # The project's own code may do anything to its process, which must not be this one.
+        # The project's code may do anything to its process, which must not be this one.
         if jobs > 1 or any(task.program.runs_code or has_receivers(task.program) for task in tasks):
             yield from pool.outcomes(enough)
         else:
             yield from pool.in_this_process(enough)
 
     def _batches(self, plans: Sequence[SchemaPlan]) -> Iterator[list[Task] | Outcome]:
-        """As many cohorts at a time as fit into memory, in the order of the plans; what cannot be compiled
-        has failed."""
+        """The tasks, for as many cohorts at a time as fit into memory, each batch in the order of the plans.
+
+        Where the program of a cohort cannot be compiled, its schemas have failed.
+        """
         batch: list[Task] = []
         weight = 0
         for cohort, members in self._by_cohort(plans):
@@ -95,7 +96,7 @@ class CompiledEngine:
                 continue
             if batch and weight + program.weight > _MAX_MODELS:
                 yield _in_order(batch, plans)
-                self._programs = {id(cohort): (cohort, program)}
+                self._programs = {cohort.applied: program}
                 batch, weight = [], 0
             batch += [Task(plan, program) for plan in members]
             weight += program.weight
@@ -103,11 +104,11 @@ class CompiledEngine:
             yield _in_order(batch, plans)
 
     def _by_cohort(self, plans: Sequence[SchemaPlan]) -> Iterator[tuple[Cohort, list[SchemaPlan]]]:
-        """The schemas of each cohort; what is going to take its time is told before and meanwhile."""
+        """The plans of each cohort; logs how many migrations are compiled, and how far that has come."""
         self._clock = Clock()
-        groups: dict[int, list[SchemaPlan]] = {}
+        groups: dict[frozenset[Key], list[SchemaPlan]] = {}
         for plan in plans:
-            groups.setdefault(id(plan.cohort), []).append(plan)
+            groups.setdefault(plan.cohort.applied, []).append(plan)
         new = [one[0].cohort for key, one in groups.items() if key not in self._programs]
         if most := max((len(cohort.steps) for cohort in new), default=0):
             text = f"preparing {count(most, 'migration')} for {count(len(plans), 'schema')}"
@@ -117,18 +118,16 @@ class CompiledEngine:
             yield members[0].cohort, members
 
     def _program(self, cohort: Cohort) -> Program | str:
-        """Made once; the shared schema and the tenants may be at the same level, and some come late."""
-        if id(cohort) not in self._programs:
-            program = self._compile(cohort)
-            if isinstance(program, str):
-                return program
-            self._programs[id(cohort)] = (cohort, program)
-        return self._programs[id(cohort)][1]
+        """The program of a cohort, or why there is none. Kept, since other plans of the cohort may follow."""
+        program = self._programs.get(cohort.applied) or self._compile(cohort)
+        if isinstance(program, Program):
+            self._programs[cohort.applied] = program
+        return program
 
     def _compile(self, cohort: Cohort) -> Program | str:
         try:
             return compiled(self._planner.graph_of(cohort), cohort, self._clock)
-        except (Exception, SystemExit) as error:  # noqa: BLE001 - the user's migrations may raise anything
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - the project's migrations may raise anything
             return f"the migrations cannot be prepared: {type(error).__name__}: {describe(error)}"
 
     def _jobs(self, schemas: int) -> int:
@@ -139,13 +138,15 @@ class CompiledEngine:
             return 1
         try:
             room = self._read_pool.read(narrowest_room)
-        except Exception as error:  # noqa: BLE001 - a look that fails must not cost the schemas their turn
+        except Exception as error:  # noqa: BLE001 - schemas are migrated without that number, too
             text = f"one process migrates: the free connections could not be counted ({describe(error)})"
             get_logger().warning("workers.none", message=text)
             return 1
         # By default half of what is left, so that the application can still connect.
         wanted = min(self._requested_jobs or min(cores(), max(1, room.free // 2)), schemas)
-        free = room.free + (tenant_connection().connection is not None)  # which a worker's takes the place of
+        free = room.free + (
+            tenant_connection().connection is not None
+        )  # which a worker's connection replaces
         jobs = max(1, min(wanted, free))
         if jobs > 1 or free < wanted:
             text = f"{jobs} worker processes (start method fork)" if jobs > 1 else "one process migrates"
@@ -167,9 +168,9 @@ def _not_compiled(plan: SchemaPlan, why: str) -> Outcome:
 
 @contextlib.contextmanager
 def _migrate_environment(runner: SchemaRunner) -> Iterator[None]:
-    """Do what the migrate command does around a schema's migrations, for all of them."""
+    """While entered, receivers, connections and settings are as the migrations of all schemas need them."""
     receivers.register()
-    tenant_connection().set_schema_to_public()  # where every schema's turn begins, also in the workers
+    tenant_connection().set_schema_to_public()  # where every attempt begins, also in the workers
     missing = object()
     previous = getattr(settings, SETS_ONCE, missing)
     # The path is set with each migration; django-tenants would send it with every single statement.

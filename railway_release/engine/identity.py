@@ -1,8 +1,8 @@
-"""Which schema, tenant and role Django's connection works as; it comes from the plan.
+"""The schema, tenant and role that Django's connection works with, as the plan says.
 
-The project's own code (RunPython, operations, receivers) may change it, and all that follows would then go
-into another tenant's schema. So it is put back after each piece of it; what cannot be put back fails the
-migration.
+The project's code (RunPython, operations, receivers) may change them, and everything after it would go into
+another tenant's schema. So they are restored after each such piece of code; where that is impossible, the
+migration fails.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ _IDLE, _IN_TRANSACTION, _FAILED = 0, 2, 3  # libpq's PGTransactionStatusType
 
 
 class ConnectionChanged(Exception):
-    """The project's code has left the connection as it cannot be put back."""
+    """The project's code has left the connection in a state that cannot be restored."""
 
     hint = "Let that code leave the connection as it found it; undo what it has committed, then run again."
 
 
 class Identity:
-    """Django's connection to the tenants' database, at work in one schema."""
+    """Django's connection to the tenants' database, and the schema that it has to work in."""
 
     def __init__(self, connection: Any, schema: Schema) -> None:
         self._connection = connection
@@ -37,25 +37,25 @@ class Identity:
 
     @property
     def role(self) -> str:
-        """The statements that give the session its own role back, whatever has taken its place."""
+        """The statements that restore the session's own role, with the `assume_role` of the settings."""
         role = self._connection.settings_dict["OPTIONS"].get("assume_role")
         return f"SET SESSION AUTHORIZATION DEFAULT; {f'SET ROLE {quote(role)}' if role else 'RESET ROLE'}"
 
     @property
     def require_schema(self) -> str:
-        """The statement that fails (3F000) if nothing has the schema's name any more.
+        """The statement that fails (3F000) if no schema has this name any more.
 
-        Where somebody has renamed or dropped it, the next one on the path takes its place: the shared schema.
+        If it was renamed or dropped, the next one on the search path would be used: the shared schema.
         """
         return f"SELECT {literal(quote(self.schema.name))}::regnamespace"
 
     def activate(self) -> None:
-        """Let the connection work in the schema; django-tenants tells the server with the next statement."""
+        """Set the connection to the schema; django-tenants sets the search path before the next statement."""
         self._connection.set_schema(self.schema.name, tenant_type=self.schema.type)
 
     def recorded(self) -> frozenset[Key]:
-        """What is recorded in the schema now; the connection is in the shared one afterwards."""
-        # Alone on the path, or the shared schema's table would be taken for this one's.
+        """The migrations that are recorded in the schema now. Sets the connection to the shared schema."""
+        # Alone on the path, or the shared schema's table would be read where this one has none.
         self._connection.set_schema(self.schema.name, tenant_type=self.schema.type, include_public=False)
         found = frozenset(MigrationRecorder(self._connection).applied_migrations())
         self._connection.set_schema_to_public()
@@ -63,15 +63,18 @@ class Identity:
 
     @contextlib.contextmanager
     def restored_after(self, whose: str) -> Iterator[None]:
-        """Code of the project runs while entered; `whose` names it. Raises ConnectionChanged."""
+        """Restore the schema after the project's code, which runs while entered and which `whose` names.
+
+        Raises ConnectionChanged, also where the transaction is not as it was.
+        """
         before = _Transaction.of(self._connection)
         yield
         self._restore(whose, before)
 
     def send(self, signal: Signal, name: str, sender: Any, **named: Any) -> None:
-        """Send a signal. Raises ConnectionChanged.
+        """Send a signal, then restore the schema and the role. Raises ConnectionChanged.
 
-        Where several receivers have run, a change of schema may have misled those that came later.
+        It does so, too, if one of several receivers has changed the schema, where others may have worked.
         """
         before = _Transaction.of(self._connection)
         answers = signal.send(sender, **named)
@@ -86,7 +89,7 @@ class Identity:
             self.restore_role()
 
     def restore_role(self) -> None:
-        """Send `role` and `require_schema`, unseen by Django, in the transaction that is open, if one is."""
+        """Send `role` and `require_schema`; Django does not notice, and an open transaction goes on."""
         execute(f"{self.role}; {self.require_schema}")
 
     def _restore(self, whose: str, before: _Transaction) -> None:
@@ -99,7 +102,7 @@ class Identity:
 
 
 def execute(statement: str) -> None:
-    """Send a statement of ours on Django's connection to the tenants' database, unseen by Django."""
+    """Send a statement on the driver's connection to the tenants' database, past Django's wrappers."""
     connection = tenant_connection()
     connection.ensure_connection()
     with connection.wrap_database_errors, contextlib.closing(connection.connection.cursor()) as cursor:
@@ -108,7 +111,7 @@ def execute(statement: str) -> None:
 
 @dataclass(frozen=True)
 class _Transaction:
-    """What Django, the driver and the server think of the transaction in hand."""
+    """The state of the current transaction, as Django, the driver and the server see it."""
 
     in_block: bool
     savepoints: int
@@ -126,7 +129,7 @@ class _Transaction:
         )
 
     def difference(self, after: _Transaction) -> str:
-        """What user code has done to it, in words; nothing if it is as it was."""
+        """What the project's code has done to the transaction, in words; empty if it is as it was."""
         # Django begins a transaction with its first statement.
         begun = replace(after, status=_IDLE) if self.in_block and after.status == _IN_TRANSACTION else after
         if self in (after, begun):

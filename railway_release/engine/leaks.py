@@ -1,4 +1,4 @@
-"""Session: one connection for many schemas, as long as nobody leaves anything behind in it."""
+"""Uses one connection for many schemas, as long as no migration leaves anything behind in its session."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from railway_release.engine.compile import Program
 from railway_release.engine.execution import Execution
 from railway_release.topology import tenant_connection
 
-# A server process remembers every table that it has touched.
-_SCHEMAS = 200
+# After so many a new connection is opened: a server process caches each table that it has used.
+_MAX_SCHEMAS = 200
 
-# What a migration can leave behind for the next schema: settings, a role, temporary tables, locks,
-# subscriptions, cursors, prepared statements. The path is set anew for every migration.
+# The state of a session that a migration can change for the next schema: settings, a role, temporary tables,
+# locks, LISTEN, cursors, prepared statements. The search path is set anew for every migration.
 _STATE = """
 SELECT (SELECT md5(string_agg(name || '=' || setting, ',' ORDER BY name)) FROM pg_catalog.pg_settings
         WHERE source = 'session' AND name <> 'search_path'),
@@ -27,7 +27,7 @@ SELECT (SELECT md5(string_agg(name || '=' || setting, ',' ORDER BY name)) FROM p
 
 
 class LeakDetector:
-    """Watches over Django's connection to the tenants' database in this process."""
+    """Compares the session's state before and after the migrations of each schema, in this process."""
 
     def __init__(self) -> None:
         self._connection: object = None
@@ -36,16 +36,16 @@ class LeakDetector:
 
     @contextlib.contextmanager
     def checking(self, program: Program, execution: Execution, *, listening: bool) -> Iterator[None]:
-        """A schema's migrations run while entered; the connection is closed if it is not as it was.
+        """While entered, a schema's migrations run; afterwards the connection is closed if its state changed.
 
-        `listening` is whether receivers of the project's own are called, too.
+        `listening` is whether receivers of the project are called as well.
         """
         checked = program.may_change_session or listening
         self._begin(checked=checked)
         yield
         unclear = program.sets_custom_option or ((program.runs_code or listening) and not execution.only_rows)
         changed = unclear or (checked and self._read() != self._state)
-        if changed or self._schemas >= _SCHEMAS:
+        if changed or self._schemas >= _MAX_SCHEMAS:
             tenant_connection().close()
 
     def _begin(self, *, checked: bool) -> None:

@@ -1,8 +1,8 @@
-"""The terms of every session that migrates.
+"""The settings of every session that migrates.
 
-Its DDL waits for locks for a bounded time only, since it queues before all other users of the table. It
-marks itself as a writer, so that no other release begins while it lives. And the server is asked to notice
-soon when our process is gone: otherwise it would go on with what it was sent.
+Its DDL waits for locks for a bounded time only, since all other sessions that use the table queue behind it.
+It holds the advisory lock of writers, so that no other release begins while it lives. And the server is told
+to check often whether the client is still there: otherwise it would finish what it was sent.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from railway_release.postgres.lock import MARK_AS_WRITER, NOT_HELD, require_held
 from railway_release.postgres.server import LIFT_TIMEOUTS
 from railway_release.postgres.session import SERVER_NOTICES, remember
 
-# Not every platform's server can.
+# Servers on some platforms do not support these settings.
 _NOTICE_OUR_END = f"""
 DO $$ BEGIN PERFORM {SERVER_NOTICES};
 PERFORM set_config('client_connection_check_interval', '500', false);
@@ -35,7 +35,7 @@ _pids: WeakKeyDictionary[Any, int] = WeakKeyDictionary()
 
 
 def server_pid(connection: BaseDatabaseWrapper) -> int:
-    """Of a session with these terms, as the server knows it: a pooler tells libpq another."""
+    """The session's process id as the server has it; with a pooler, libpq has another one."""
     return _pids[connection.connection]
 
 
@@ -48,7 +48,7 @@ def timeouts(limits: ExecutionLimits) -> str:
 
 
 def _configure(raw: Any, limits: ExecutionLimits) -> int:
-    """Give a new session its terms; returns its process id on the server."""
+    """Set everything in a new session; returns its process id. Raises LockLost."""
     remember(raw)
     statements = (
         require_held(limits.lock_pid),
@@ -64,7 +64,7 @@ def _configure(raw: Any, limits: ExecutionLimits) -> int:
             if sqlstate(error) == NOT_HELD:
                 raise LockLost(LOST, RUN_AGAIN) from error
             raise
-        # psycopg 3 shows the first of the results, and here it is the last that answers.
+        # psycopg 3 starts at the first result, and the process id is in the last.
         while is_psycopg3 and cursor.nextset():
             pass
         return int(cursor.fetchone()[1])
@@ -72,14 +72,14 @@ def _configure(raw: Any, limits: ExecutionLimits) -> int:
 
 @contextlib.contextmanager
 def sessions_with_limits(limits: ExecutionLimits) -> Iterator[None]:
-    """While entered, Django's new connections to the tenants' database have the timeouts of the release."""
+    """While entered, each new connection of Django to the tenants' database gets these settings."""
 
     def bound(connection: BaseDatabaseWrapper, **_: Any) -> None:
         if connection.alias == limits.alias:
             try:
                 _pids[connection.connection] = _configure(connection.connection, limits)
             except BaseException:
-                connection.close()  # or it would be there for the next statement, without its terms
+                connection.close()  # or the next statement would use it without its settings
                 raise
 
     connection_created.connect(bound)

@@ -1,6 +1,6 @@
-"""Signals around the migrations of a schema, as django-tenants and Django's migrate send them.
+"""The signals around the migrations of a schema, as django-tenants and Django's migrate send them.
 
-Django's own receivers are replaced by set-based statements; everybody else's are called.
+Django's own receivers are replaced by one statement for all rows; those of others are called.
 """
 
 from __future__ import annotations
@@ -25,7 +25,9 @@ from railway_release.engine.identity import Identity
 from railway_release.migrations.shown import Alone
 
 _PERMISSIONS = "django.contrib.auth.management"
-_removed: list[tuple[Signal, dict[str, Any]]] = []  # those that the project has not disconnected itself
+_removed: list[
+    tuple[Signal, dict[str, Any]]
+] = []  # Django's receivers, without those that the project has disconnected
 
 
 def register() -> None:
@@ -37,7 +39,7 @@ def register() -> None:
 
 @contextlib.contextmanager
 def without_djangos_own() -> Iterator[None]:
-    """While entered, content types and permissions are our business."""
+    """While entered, Django's receivers for content types and permissions are disconnected."""
     _removed[:] = [(signal, arguments) for signal, arguments in _own() if signal.disconnect(**arguments)]
     try:
         yield
@@ -49,7 +51,7 @@ def without_djangos_own() -> Iterator[None]:
 
 @contextlib.contextmanager
 def with_djangos_own() -> Iterator[None]:
-    """While entered, they are called again: the project's code may migrate something itself."""
+    """While entered, they are connected again, since the project's code may run migrations itself."""
     for signal, arguments in _removed:
         signal.connect(**arguments)
     try:
@@ -76,12 +78,12 @@ def _own() -> Iterator[tuple[Signal, dict[str, Any]]]:
 
 
 def are_listening(signal: Signal) -> bool:
-    """Whether anybody wants pre_migrate or post_migrate of any app."""
+    """Whether the signal, pre_migrate or post_migrate, has receivers for any app."""
     return any(signal.has_listeners(config) for config in apps.get_app_configs())
 
 
 def before(identity: Identity, alias: str, state: Alone, plan: list[Migration]) -> None:
-    """Send pre_migrate; raises RuntimeError if a receiver changes the plan, which is everybody's."""
+    """Send pre_migrate. Raises RuntimeError if a receiver changes the plan, which other schemas share."""
     forget_content_types(state.apps)
     steps = [(_copied(migration), False) for migration in plan]
     shown = list(steps)
@@ -107,7 +109,7 @@ def after(identity: Identity, alias: str, state: Alone, plan: list[Migration]) -
 
 
 def _send(signal: Signal, name: str, identity: Identity, **named: Any) -> None:
-    """As Django's emit_pre_migrate_signal and emit_post_migrate_signal do it."""
+    """Send the signal for each app, as Django's emit_pre_migrate_signal and emit_post_migrate_signal do."""
     for config in apps.get_app_configs():
         if config.models_module is not None:
             more = {"app_config": config, "verbosity": 1, "interactive": False, "stdout": sys.stdout}
@@ -115,14 +117,14 @@ def _send(signal: Signal, name: str, identity: Identity, **named: Any) -> None:
 
 
 def forget_content_types(*registries: Apps) -> None:
-    """The manager of historical content types remembers rows by name, and ids differ between schemas."""
+    """Clear the caches of the content types' managers, whose ids differ between schemas."""
     for registry in registries:
         with contextlib.suppress(LookupError):
             registry.get_model("contenttypes", "ContentType").objects.clear_cache()
 
 
 def final(state: ProjectState) -> Alone:
-    """What post_migrate gets: everything rendered, apps without migrations with relations."""
+    """The registry that post_migrate is given: every model rendered, also of apps without migrations."""
     rendered = Alone(state)
     keys = [(one.app_label, one.name_lower) for one in rendered.apps.real_models]
     with rendered.rendering():

@@ -1,4 +1,4 @@
-"""One schema's migrations, on one connection: each with its record in one transaction."""
+"""Runs a program in one schema, on one connection: each migration with its record in one transaction."""
 
 from __future__ import annotations
 
@@ -34,7 +34,11 @@ _ASK_EVERY_SECONDS = 0.2
 
 
 class SchemaRun:
-    """The connection must be set to the schema."""
+    """Runs a program in the schema of `identity`, to which the connection must be set.
+
+    `recorded` are the records that the plan may not know of, and `unfinished` is the number of records that
+    an earlier run left without what follows them.
+    """
 
     def __init__(
         self,
@@ -51,18 +55,20 @@ class SchemaRun:
         self._execution = runner.execution
         self._recorded = recorded
         self._buffer = StatementBuffer(connection, runner.execution, identity, timeouts(runner.limits))
-        # Done without a statement, as are all those of apps that do not belong here: their records wait for
-        # the next transaction.
+        # Steps without statements, such as all those of apps that are not of this schema: their records are
+        # written in the next transaction.
         self._carried: list[Step] = []
-        self._unfinished = unfinished  # the number of records that an earlier run has not seen to the end
-        self._mark = 0  # how many records a mark beside the last one would speak of
-        self.marked = bool(unfinished) or any(map(is_mark, recorded))  # whether the schema is marked so
+        self._unfinished = unfinished
+        self._mark = 0  # the number of unfinished records that a mark beside the last one would name
+        self.marked = bool(unfinished) or any(
+            map(is_mark, recorded)
+        )  # whether the schema is marked as unfinished
 
     def run(self, program: Program, *, complete: bool, followed: bool) -> None:
-        """Everything that is not recorded yet.
+        """Run every step that is not recorded yet, then add the content types and permissions.
 
-        Unless all is done with the last record, and more still if the migrations are `followed` by receivers,
-        the schema is marked as unfinished with it.
+        If they or receivers (`followed`) come after the last record, the schema is marked as unfinished in
+        its transaction. With `complete`, all content types and permissions are added, not only new ones.
         """
         recorded = {*self._recorded}
         steps = [step for step in program.steps if not recorded.issuperset(step.records)]
@@ -71,7 +77,7 @@ class SchemaRun:
         if followed or (program.rows if complete else program.new_rows):
             self._mark = self._unfinished + sum(len(step.records) for step in steps) + len(squashes)
         for step in steps:
-            if not step.atomic:  # or it would be taken for half applied
+            if not step.atomic:  # before it begins, or it would be taken for half applied
                 execute(self._identity.require_schema)
             with self._runner.token.beginning():
                 self._execution.begin(step.key, atomic=step.atomic)
@@ -81,7 +87,7 @@ class SchemaRun:
             self._complete_rows(rows, program, last=not followed)
 
     def wrapped(self) -> contextlib.AbstractContextManager[None]:
-        """While entered, whatever is sent through Django is seen."""
+        """While entered, all that Django sends passes the buffer."""
         return self._connection.execute_wrapper(self._buffer.before_each)  # type: ignore[no-any-return]
 
     def _step(self, step: Step, *, last: bool) -> None:
@@ -99,7 +105,7 @@ class SchemaRun:
             known = self._execution.statement or not step.plain or sqlstate(error) == statements.ENDED
             if known or is_transient(error) or self._runner.token.stopping:
                 raise
-            # The server did not say which of the statements it was, so they go once more, one by one.
+            # The server does not say which of the statements failed, so they are sent again, one by one.
             self._connection.close()
             self._in_transaction(step, buffers_editor=False, last=last)
 
@@ -110,7 +116,7 @@ class SchemaRun:
             self._plain_introspection(plainly=step.plain),
         ):
             self._run_actions(step)
-            # By now the deferred statements of the editor have been sent, or wait.
+            # By now the deferred statements of the editor have been sent or buffered.
             nothing_to_do = buffer.is_unused
             if not nothing_to_do:
                 self._record(*self._carried, step, last=last, has_own_code=has_own_code)
@@ -121,9 +127,10 @@ class SchemaRun:
 
     @contextlib.contextmanager
     def _plain_introspection(self, *, plainly: bool) -> Iterator[None]:
-        """django-tenants' introspection asks for the path, sets it and sets it back around every look.
+        """While entered, use Django's introspection for operations of Django.
 
-        Django's own sees the same, since the schema comes first on the path.
+        django-tenants' own sets and restores the search path around each query, and finds the same, since the
+        schema comes first on the path.
         """
         own = self._connection.introspection
         if plainly and isinstance(own, DatabaseSchemaIntrospection):
@@ -135,10 +142,10 @@ class SchemaRun:
 
     @contextlib.contextmanager
     def _exclusively(self, step: Step) -> Iterator[None]:
-        """One schema at a time, if it has to be.
+        """While entered, no other schema runs a step that is `exclusive`, if this step is.
 
-        Asked again and again, since who waits inside of the server holds a snapshot, and CREATE INDEX
-        CONCURRENTLY waits for snapshots.
+        The lock is polled, since a session that waits for one holds a snapshot, and CREATE INDEX CONCURRENTLY
+        waits for snapshots.
         """
         if not step.exclusive:
             yield
@@ -187,7 +194,7 @@ class SchemaRun:
             )
 
     def _record_carried(self, *squashes: Key, last: bool = False) -> None:
-        """Write the records that wait."""
+        """Write the records of the steps without statements."""
         if self._carried or squashes:
             with self._buffer.transaction(buffers_editor=False):
                 self._record(*self._carried, squashes=squashes, last=last)
@@ -208,13 +215,13 @@ class SchemaRun:
                 self._buffer.restore_session(role=False)
 
     def _rename(self, action: Rename, editor: Any) -> None:
-        """Django's own is a RunPython of the app, so it is left out where the app does not belong."""
+        """Rename the content type, where the router allows it: Django does that in a RunPython of the app."""
         belongs = router.allow_migrate(self._connection.alias, action.app)
         if belongs and self._allowed("contenttypes", "ContentType"):
             editor.execute(statements.rename_content_type(action), None)
 
     def _run_own_code(self, step: Step, action: Action, editor: Any) -> None:
-        # Not all that user code can do passes Django's cursors: a COPY would run in the last schema.
+        # The project's code may use the driver's cursors, and would run before statements that wait.
         self._buffer.flush()
         receivers.forget_content_types(action.before.apps, action.after.apps)
         with (
@@ -227,7 +234,7 @@ class SchemaRun:
         self._buffer.restore_session(role=True)
 
     def _run_custom_apply(self, step: Step, action: CustomApply, editor: Any) -> None:
-        """As Django's executor does it; the migration changes the state that it is given."""
+        """Call the migration's apply() as Django's executor does, with a state that it may change."""
         self._buffer.flush()
         state = action.before.clone()
         receivers.forget_content_types(state.apps)
@@ -248,14 +255,14 @@ class SchemaRun:
 
     @contextlib.contextmanager
     def _transaction_kept(self, action: Action) -> Iterator[None]:
-        """SQL that may end the transaction must not, and what it says is sent by itself."""
+        """Fail if SQL that may end the transaction has done so; it is sent by itself, after what waits."""
         with self._identity.restored_after("RunSQL") if action.ends_transaction else contextlib.nullcontext():
             if action.ends_transaction:
                 self._buffer.flush()
             yield
 
     def _would_run(self, step: Step, action: Action) -> bool:
-        """Whether the code would run at all, which the operation itself asks first."""
+        """Whether the router lets a RunPython run, which the operation itself asks first."""
         if type(action.operation) is not operations.RunPython:
             return True
         app, hints = step.migration.app_label, action.operation.hints
@@ -263,7 +270,7 @@ class SchemaRun:
 
     @contextlib.contextmanager
     def _atomic_operation(self, step: Step, action: Action) -> Iterator[None]:
-        """An atomic operation inside a migration that is not."""
+        """A transaction for an atomic operation in a migration that is not atomic."""
         if step.atomic or not action.operation.atomic:
             yield
         else:
@@ -271,7 +278,7 @@ class SchemaRun:
                 yield
 
     def _complete_rows(self, rows: Rows, program: Program, *, last: bool) -> None:
-        """What Django's receivers of post_migrate would do; the `last` that is done takes the mark away."""
+        """Add what Django's receivers of post_migrate would add; if nothing follows, delete the mark."""
         with self._buffer.transaction(buffers_editor=False):
             if rows.content_types and self._allowed("contenttypes", "ContentType"):
                 self._buffer.add(statements.complete_content_types(rows))

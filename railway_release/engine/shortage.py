@@ -1,4 +1,4 @@
-"""Shortage: what to make of a server that had no slot left for a lock of a migration."""
+"""What to do where the server had no lock slot left for a migration."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ _MUCH = 0.1  # of all slots
 
 
 def is_retryable(error: BaseException) -> bool:
-    """Whether others hold much of what was missing: a pg_dump, or another worker. Ours are given back."""
+    """Whether other sessions hold so many slots that a retry may succeed: a pg_dump, or another worker."""
     now = _now() if slots.ran_out(error) else None
     return now is not None and now.used > now.total * _MUCH
 
 
 def hint(error: BaseException) -> str:
-    """What helps; nothing for another error."""
+    """What helps, in words; empty for another error."""
     if not slots.ran_out(error):
         return ""
     now = _now()

@@ -1,4 +1,4 @@
-"""What the text of a migration's own SQL tells beforehand: whom it concerns, what it does to the session."""
+"""What the text of a RunSQL tells beforehand: whether it changes shared objects, session or transaction."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _TRANSACTION = re.compile(
     r"\b(?:COMMIT|ROLLBACK|ABORT|PREPARE\s+TRANSACTION)\b|(?:^|;)\s*END\s*(?:;|$|WORK\b|TRANSACTION\b)",
     re.IGNORECASE,
 )
-# Objects that belong to the database or to the whole server, and privileges on what others share.
+# Objects that belong to the database or to the whole server, and privileges on shared objects.
 _SHARED_OBJECTS = re.compile(
     r"\b(?:CREATE|ALTER|DROP|COMMENT\s+ON|SECURITY\s+LABEL)\s+(?:\w+\s+){0,4}?"
     r"(?:EXTENSION|ROLE|USER|GROUP|DATABASE|SCHEMA|EVENT\s+TRIGGER|PUBLICATION|SUBSCRIPTION|LANGUAGE|SERVER"
@@ -29,14 +29,14 @@ def text_of(operation: Operation) -> str:
 
 
 def _text(sql: object) -> str:
-    """RunSQL takes a text, or a list of texts and of pairs of a text and its parameters."""
+    """One text; RunSQL takes a text, or a list of texts and of pairs of a text and its parameters."""
     if isinstance(sql, list | tuple):
         return ";\n".join(_text(one[0] if isinstance(one, list | tuple) and one else one) for one in sql)
     return str(sql)
 
 
 def sets_custom_option(text: str) -> bool:
-    """Whether it may give a value to a setting with a dot in its name, which is in no catalog."""
+    """Whether it may set a customized option, whose name has a dot and which pg_settings does not show."""
     return bool(_CUSTOM_OPTION.search(text))
 
 
@@ -57,6 +57,6 @@ def changes_shared_objects(operation: Operation, shared: str) -> bool:
 
 
 def _creates_extension(operation: Operation) -> bool:
-    """Its module may be missing where a project has nothing to do with it."""
+    """Whether it is a CreateExtension; by name, since importing its class could fail in some projects."""
     kinds = ((kind.__module__, kind.__name__) for kind in type(operation).__mro__)
     return ("django.contrib.postgres.operations", "CreateExtension") in kinds

@@ -1,5 +1,7 @@
-"""The SQL that the engine writes itself: transactions, records, content types, permissions. Content types and
-permissions are those of the schema that comes first on the search path."""
+"""The statements that the engine writes itself: transactions, records, content types and permissions.
+
+Content types and permissions are those of the schema that comes first on the search path.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,7 @@ from railway_release.postgres.lock import CLASS_ID, OBJECT_ID
 from railway_release.postgres.records import MARK
 from railway_release.postgres.session import literal, quote
 
-# Whoever changes what is everybody's waits for its turn as long as that takes; the holder is one of our own.
+# Held by the session that changes shared objects; only sessions of this release wait for it.
 TRY_EXCLUSIVE = f"SELECT pg_try_advisory_lock({CLASS_ID}, {OBJECT_ID + 2})"
 END_EXCLUSIVE = f"SELECT pg_advisory_unlock({CLASS_ID}, {OBJECT_ID + 2})"
 # A value that ends with the transaction.
@@ -58,44 +60,47 @@ WHERE c.id = p.content_type_id AND c.app_label = {app} AND c.model = {new} AND p
 
 
 def record(schema: str, keys: Iterable[Key]) -> str:
-    """These migrations are applied."""
+    """The statement that records migrations as applied."""
     rows = ", ".join(f"({literal(app)}, {literal(name)}, clock_timestamp())" for app, name in keys)
     table = f"{quote(schema)}.django_migrations"
     return f"INSERT INTO {table} (app, name, applied) VALUES {rows}"  # noqa: S608 - quoted above
 
 
 def forget(schema: str, keys: Iterable[Key]) -> str:
-    """These migrations are not applied."""
+    """The statement that deletes the records of migrations."""
     rows = ", ".join(f"({literal(app)}, {literal(name)})" for app, name in keys)
     table = f"{quote(schema)}.django_migrations"
     return f"DELETE FROM {table} WHERE (app, name) IN ({rows})"  # noqa: S608 - quoted above
 
 
 def unmark(schema: str) -> str:
-    """All that belongs to the migrations that are recorded is done."""
+    """The statement that deletes the mark of a schema, when all that follows its records is done."""
     table = f"{quote(schema)}.django_migrations"
     return f"DELETE FROM {table} WHERE app = {literal(MARK)}"  # noqa: S608 - quoted above
 
 
 def complete_content_types(rows: Rows) -> str:
-    """Add those that are missing."""
+    """The statement that adds the content types that are missing."""
     return _CONTENT_TYPES.format(values=_values(rows.content_types))
 
 
 def complete_permissions(rows: Rows) -> str:
-    """Add those that are missing; their content types must be there."""
+    """The statement that adds the permissions that are missing; their content types must exist."""
     return _PERMISSIONS.format(values=_values(rows.permissions))
 
 
 def rename_content_type(rename: Rename) -> str:
-    """As Django does it: unless the new name is taken."""
+    """The statement that renames a content type, as Django does it: unless the new name is taken."""
     return _RENAMED_CONTENT_TYPE.format(
         app=literal(rename.app), old=literal(rename.old.lower()), new=literal(rename.new.lower())
     )
 
 
 def rename_permissions(renames: Iterable[Rename], state: ProjectState) -> Iterator[str]:
-    """From Django 6.1 on, a renamed model's permissions follow; a conflict is an error there, too."""
+    """The statements that rename the permissions of renamed models, as Django does from 6.1 on.
+
+    None for older versions. Where the new name is taken, they fail, as Django does.
+    """
     if not hasattr(import_module("django.contrib.auth.management"), "rename_permissions_after_model_rename"):
         return
     first_names: dict[tuple[str, str], str] = {}
@@ -117,7 +122,7 @@ def rename_permissions(renames: Iterable[Rename], state: ProjectState) -> Iterat
 
 
 def _of_permissions(state: ProjectState, app: str, name: str) -> tuple[Iterable[str], str]:
-    """Actions and verbose name of a model; it may have been deleted since."""
+    """The default permissions and verbose name of a model, which may have been deleted later."""
     if (app, name.lower()) not in state.models:
         return DEFAULT_ACTIONS, name
     model = state.models[app, name.lower()]

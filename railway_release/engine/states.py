@@ -1,8 +1,8 @@
-"""States: the models as they are at one point of the migrations, rendered once, and only what is looked at.
+"""The project state at each point of the migrations, with only the models rendered that are used there.
 
-An operation looks at its own model and at those that it points to, and these are rendered when they change,
-or what they point to. Who points to a model is asked when others' columns have to follow, and by user code:
-these get models of their own.
+An operation uses its own model and those that it points to; a model is rendered anew when it changes, or one
+that it points to. Which models point to it matters only where their columns have to follow, and to the
+project's code: these cases get models of their own.
 """
 
 from __future__ import annotations
@@ -22,30 +22,30 @@ _PLAIN_MODULES = {"django.db.migrations.operations.models", "django.db.migration
 
 
 def is_plain(operation: Operation) -> bool:
-    """Whether nobody's own code runs in it, so that it is known what it looks at."""
+    """Whether it is an operation of Django without code of the project, whose models are known."""
     if type(operation) is operations.SeparateDatabaseAndState:
         return all(is_plain(part) for part in operation.database_operations)
     return type(operation).__module__ in _PLAIN_MODULES or type(operation) is operations.RunSQL
 
 
 def _is_djangos(operation: Operation) -> bool:
-    """Whether it changes states as Django says, and asks them for nothing but classes."""
+    """Whether its class is Django's, which changes states as documented and reads only their models."""
     return type(operation).__module__.startswith("django.")
 
 
 class States:
-    """Goes forward from a state, operation by operation. What it hands out must never be changed."""
+    """Advances a state operation by operation. The states that it returns must never be changed."""
 
     def __init__(self, state: ProjectState, rendering: Rendering) -> None:
         self.now = state.clone()
         self.rendering = rendering
 
     def branch(self) -> States:
-        """From here on by itself."""
+        """A copy that advances by itself, with the same cache of rendered models."""
         return States(self.now, self.rendering)
 
     def advance(self, operation: Operation, app: str) -> tuple[ProjectState, ProjectState]:
-        """The state before and after the operation, as much as it looks at."""
+        """The states before and after the operation, with the models that it uses rendered."""
         before = self._seen_by(operation, app)
         forward(operation, app, self.now)
         if not _is_djangos(operation):
@@ -53,7 +53,7 @@ class States:
         return before, self._seen_by(operation, app)
 
     def advance_migration(self, migration: Migration) -> ProjectState:
-        """Everything as it is before a migration that applies itself; it is copied before it is used."""
+        """The whole state before a migration with an apply() of its own; to be cloned before it is used."""
         before = self.rendering.whole(self.now, alone=True)
         self.now = advanced(migration, self.now)
         self.rendering.forget()
@@ -62,7 +62,7 @@ class States:
     def _seen_by(self, operation: Operation, app: str) -> ProjectState:
         models = self.now.models
         if not is_plain(operation):
-            # User code may follow any relation.
+            # The project's code may follow any relation.
             return self.rendering.whole(self.now, alone=not _is_djangos(operation))
         keys = {(app, name.lower()) for name in _names(operation)} & models.keys()
         far = self._affects_referrers(operation, keys)
@@ -73,7 +73,7 @@ class States:
         return (self.rendering.separate if far else self.rendering.shared)(seen)
 
     def _affects_referrers(self, operation: Operation, keys: Collection[ModelKey]) -> bool:
-        """Whether it changes what other models' columns follow: a table's name, or a column's type."""
+        """Whether columns of other models depend on what it changes: a table's name, or a column's type."""
         if not isinstance(operation, operations.AlterField):
             return isinstance(operation, operations.RenameModel)
         fields = (self.now.models[key].fields.get(operation.name) for key in keys)
@@ -81,7 +81,7 @@ class States:
 
 
 def _names(operation: Operation) -> Iterator[str]:
-    """The models that an operation is about."""
+    """The names of the models that an operation is about."""
     if isinstance(operation, operations.RenameModel):
         yield from (operation.old_name, operation.new_name)
     elif hasattr(operation, "model_name"):

@@ -1,4 +1,4 @@
-"""The stock engine: each schema through django-tenants' own machinery, one after the other."""
+"""The stock engine: django-tenants' own migrate command, for one schema after the other."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from railway_release.topology import tenant_connection
 
 
 class StockEngine:
-    """See engine.Engine; `finishing` is given the schemas in which no migration is pending."""
+    """See engine.Engine; `finishing` is the engine for schemas in which no migration is pending."""
 
     def __init__(
         self, runner: SchemaRunner, token: OwnCancelToken, read_pool: ReadPool, finishing: Engine
@@ -44,7 +44,7 @@ class StockEngine:
         self._finishing = finishing
 
     def migrate(self, plans: Sequence[SchemaPlan], enough: Callable[[], bool]) -> Iterator[Outcome]:
-        """One schema after the other, in a process of their own."""
+        """See Engine. All schemas are migrated in one worker process."""
         pending = [plan for plan in plans if plan.pending]
 
         def run_task(number: int, runner: SchemaRunner) -> Outcome:
@@ -80,20 +80,20 @@ def _migrate(plan: SchemaPlan, runner: SchemaRunner) -> None:
 
 
 class _StockRun:
-    """One schema's migrations, each of them in the schema that it is meant for."""
+    """Listens to the migrate command of one schema, and keeps each migration in that schema."""
 
     def __init__(self, plan: SchemaPlan, runner: SchemaRunner) -> None:
         self._plan = plan
         self._runner = runner
         self._identity = Identity(tenant_connection(), plan.schema)
         self.role = self._identity.role
-        self.marked = bool(plan.unfinished)  # as not finished
-        # What SQL of the user's own may have set for the session.
+        self.marked = bool(plan.unfinished)  # whether the schema is marked as unfinished
+        # Restores what SQL of the project may have set for the session.
         self._settings = f"{statements.OWN_DEFAULTS}; {timeouts(runner.limits)}; {self.role}"
 
     @contextlib.contextmanager
     def restoring_connection(self) -> Iterator[None]:
-        """While entered, receivers of one app do not work where those of the one before were last."""
+        """While entered, the connection's schema and role are restored before the receivers of each app."""
         signals = (schema_pre_migration, pre_migrate, post_migrate)
         for signal in signals:
             signal.connect(self._restore)
@@ -115,7 +115,7 @@ class _StockRun:
             self.marked = False
 
     def begin(self, migration: Migration) -> None:
-        """Whatever came before has left behind, it works in its own schema, on the terms of the release."""
+        """Restore the schema, the role and the settings of the release before a migration begins."""
         if not migration.atomic:  # or it would be taken for half applied
             execute(self._identity.require_schema)
         with self._runner.token.beginning():
@@ -127,7 +127,7 @@ class _StockRun:
         migration.__dict__["apply"] = partial(self._apply, migration, migration.apply)
 
     def end(self, migration: Migration) -> None:
-        """Its record is committed."""
+        """Note that the migration and its record are committed."""
         if not migration.atomic:
             execute(NO_LONGER_NOT_ATOMIC)
         self._runner.execution.end(self._key(migration))
@@ -140,7 +140,7 @@ class _StockRun:
         project_state: ProjectState,
         schema_editor: Any,
     ) -> ProjectState:
-        """In the transaction of the migration, which is also that of its record if nothing is deferred."""
+        """Apply the migration; an atomic one in the transaction in which it is recorded, too."""
         restore_role = self._identity.restore_role
         execute(statements.MARK_TRANSACTION)  # which begins it, so that its end is noticed
         with (
@@ -158,14 +158,14 @@ class _StockRun:
         return state
 
     def _key(self, migration: Migration) -> Key:
-        """As it is in the graph: a migration may have given itself the label of another app."""
+        """The migration's key in the graph; its own app label may be another one."""
         named = [key for key in self._plan.cohort.steps if key[1] == migration.name]
         own = (migration.app_label, migration.name)
         return own if own in named or len(named) != 1 else named[0]
 
 
 def _options(alias: str, target: tuple[str, ...]) -> dict[str, Any]:
-    """What `manage.py migrate` would have parsed, with the options of a custom command at their defaults."""
+    """The options that `manage.py migrate` would parse; those of a custom command have their defaults."""
     words = [*target, "--noinput", "--database", alias, "--no-color", "--skip-checks"]
     parsed = Command().create_parser("manage.py", "migrate").parse_args(words)
     return dict(vars(parsed))
