@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 from django.conf import settings
 from django.db import connections, transaction
@@ -23,6 +23,11 @@ from django_tenants.utils import (
 from railway_release.postgres import catalog
 from railway_release.postgres.failures import sqlstate
 from railway_release.postgres.session import Connection, clip
+
+if TYPE_CHECKING:
+    from django.db.backends.postgresql.base import DatabaseWrapper
+else:  # PostgreSQL's would import the driver, which may be missing: the project's backend is to say so
+    from django.db.backends.base.base import BaseDatabaseWrapper as DatabaseWrapper
 
 Role = Literal["shared", "tenant", "template"]
 
@@ -85,9 +90,36 @@ class Topology:
         )
 
 
-def tenant_connection() -> Any:
-    """Django's connection to the tenants' database, with django-tenants' methods, which have no types."""
-    return connections[get_tenant_database_alias()]
+class TenantConnection(DatabaseWrapper):
+    """The type of Django's connection with what django-tenants adds and gives no types; never instantiated.
+
+    A subclass, not a Protocol, since Django's own functions take nothing else:
+    https://github.com/django-tenants/django-tenants/blob/master/django_tenants/postgresql_backend/base.py
+    """
+
+    schema_name: str
+    tenant: Any
+    include_public_schema: bool
+    search_path_set_schemas: list[str] | None
+
+    def set_tenant(self, tenant: Any, include_public: bool = True) -> None:
+        """Work in this tenant's schema from the next statement on."""
+        raise NotImplementedError
+
+    def set_schema(
+        self, schema_name: str, include_public: bool = True, tenant_type: str | None = None
+    ) -> None:
+        """Work in this schema from the next statement on."""
+        raise NotImplementedError
+
+    def set_schema_to_public(self) -> None:
+        """Work in the shared schema from the next statement on."""
+        raise NotImplementedError
+
+
+def tenant_connection() -> TenantConnection:
+    """Django's connection to the tenants' database, in this thread."""
+    return cast("TenantConnection", connections[get_tenant_database_alias()])
 
 
 def search_path() -> tuple[str, ...]:
@@ -140,7 +172,7 @@ def _tenant_rows(lent: Connection | None) -> list[tuple[str, str | None]] | None
 
 
 @contextlib.contextmanager
-def _undone(connection: Any) -> Iterator[None]:
+def _undone(connection: TenantConnection) -> Iterator[None]:
     """On Django's own connection; search_path must not stay behind on a pooled server connection."""
     with transaction.atomic(using=connection.alias):
         yield
@@ -148,7 +180,7 @@ def _undone(connection: Any) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _borrowing(connection: Any, lent: Connection) -> Iterator[None]:
+def _borrowing(connection: TenantConnection, lent: Connection) -> Iterator[None]:
     """Django asks on a connection that is open already, and on which the path is set."""
     missing = object()
     limit = getattr(settings, SETS_ONCE, missing)

@@ -22,7 +22,7 @@ from railway_release.django.layout import Layout, inside, read_layout
 from railway_release.django.locks import Changes, TooFewLocks, unchecked
 from railway_release.django.looking import looking
 from railway_release.django.references import look_for_references
-from railway_release.topology import tenant_connection
+from railway_release.topology import TenantConnection, tenant_connection
 
 # A page that can be read, and that is there within seconds: each object's text may cost a query.
 _OBJECTS = 20
@@ -78,7 +78,7 @@ class TenantCascadeAdminMixin:
 
 @dataclass(frozen=True)
 class _Cascade:
-    connection: Any
+    connection: TenantConnection
     layout: Layout
     request: HttpRequest
     site: Any

@@ -18,7 +18,7 @@ from railway_release.django.looking import looking
 from railway_release.django.references import look_for_references
 from railway_release.django.unchecked import lock_against_new_keys, without_checks
 from railway_release.postgres import foreign_keys, slots
-from railway_release.topology import tenant_connection
+from railway_release.topology import TenantConnection, tenant_connection
 
 T = TypeVar("T")
 
@@ -105,7 +105,7 @@ def delete_everywhere(target: Model | QuerySet[Any]) -> Deletion:
         raise ran_out(connection) from error
 
 
-def _in_one_transaction(connection: Any, target: Model | QuerySet[Any]) -> Deletion:
+def _in_one_transaction(connection: TenantConnection, target: Model | QuerySet[Any]) -> Deletion:
     model = _model(target)
     active = connection.schema_name
     with transaction.atomic(using=connection.alias), inside(connection, get_public_schema_name()):
@@ -123,7 +123,9 @@ def _in_one_transaction(connection: Any, target: Model | QuerySet[Any]) -> Delet
         return _delete(connection, layout, shared, target)
 
 
-def each_schema(connection: Any, schemas: Collection[str], do: Callable[[str], T]) -> dict[str, T]:
+def each_schema(
+    connection: TenantConnection, schemas: Collection[str], do: Callable[[str], T]
+) -> dict[str, T]:
     """What `do` gives for each schema, with that schema active, and its tenant if it has one."""
     tenants = tenant_rows(connection, schemas)
     done = {}
@@ -133,7 +135,7 @@ def each_schema(connection: Any, schemas: Collection[str], do: Callable[[str], T
     return done
 
 
-def _delete(connection: Any, layout: Layout, shared: LockingCollector, target: Any) -> Deletion:
+def _delete(connection: TenantConnection, layout: Layout, shared: LockingCollector, target: Any) -> Deletion:
     """Everything is collected before the first row goes."""
     blocked: dict[str, ProtectedError | RestrictedError] = {}
 

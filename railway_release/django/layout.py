@@ -13,6 +13,7 @@ from django_tenants.utils import get_public_schema_name, get_tenant_model
 
 from railway_release.postgres import catalog
 from railway_release.postgres.session import clip
+from railway_release.topology import TenantConnection
 
 _RECORDS = "django_migrations"
 _NOTHING: frozenset[str] = frozenset()
@@ -40,7 +41,7 @@ def table(model: type[Model]) -> str:
     return clip(model._meta.db_table)
 
 
-def read_layout(connection: Any) -> Layout:
+def read_layout(connection: TenantConnection) -> Layout:
     """The layout now, in two statements. The shared schema must be the active one."""
     names = {table(model) for model in apps.get_models(include_auto_created=True)}
     tables = catalog.tables(connection, {*names, _RECORDS})
@@ -54,7 +55,7 @@ def read_layout(connection: Any) -> Layout:
     return Layout(shared, tuple(tenants), tables)
 
 
-def tenant_rows(connection: Any, schemas: Collection[str]) -> dict[str, Any]:
+def tenant_rows(connection: TenantConnection, schemas: Collection[str]) -> dict[str, Any]:
     """The tenants of these schemas, in one statement; a schema without a row is left out."""
     if not schemas:
         return {}
@@ -63,7 +64,7 @@ def tenant_rows(connection: Any, schemas: Collection[str]) -> dict[str, Any]:
 
 
 @contextmanager
-def inside(connection: Any, schema: str, tenant: Any = None) -> Iterator[None]:
+def inside(connection: TenantConnection, schema: str, tenant: Any = None) -> Iterator[None]:
     """Work in this schema as this tenant; afterwards the connection is where it was.
 
     django-tenants' own schema_context restores the default connection's tenant, whichever is used.

@@ -17,6 +17,7 @@ from railway_release.postgres import foreign_keys, slots
 from railway_release.postgres.foreign_keys import Place
 from railway_release.postgres.session import fetch
 from railway_release.postgres.slots import Slots
+from railway_release.topology import TenantConnection
 
 
 class TooFewLocks(OperationalError):
@@ -49,13 +50,13 @@ class Changes:
             updated |= {(schema, table(field.model)) for field, _ in found.field_updates}
         return cls(frozenset(deleted), frozenset(updated))
 
-    def locks(self, connection: Any, but: Collection[Place] = ()) -> int:
+    def locks(self, connection: TenantConnection, but: Collection[Place] = ()) -> int:
         """How many it takes if keys that point at some of these tables are not checked."""
         checked = self.deleted - set(but)
         return foreign_keys.locks(connection, self.deleted | self.updated, checked)
 
 
-def unchecked(connection: Any, shared: str, changes: Changes) -> frozenset[str]:
+def unchecked(connection: TenantConnection, shared: str, changes: Changes) -> frozenset[str]:
     """The shared tables to delete from without PostgreSQL's checks: none, if there are slots for those.
 
     Raises TooFewLocks where the role may not do that, or more would be skipped than checks.
@@ -75,7 +76,7 @@ def unchecked(connection: Any, shared: str, changes: Changes) -> frozenset[str]:
     return frozenset() if reason else skipped
 
 
-def ran_out(connection: Any) -> TooFewLocks:
+def ran_out(connection: TenantConnection) -> TooFewLocks:
     """The error in place of the server's own, which does not say what it is about."""
     found = slots.read(connection)
     setting = found.per_session * 2
@@ -86,7 +87,7 @@ def ran_out(connection: Any) -> TooFewLocks:
     return TooFewLocks(text, 0, setting)
 
 
-def _why_not(connection: Any) -> str:
+def _why_not(connection: TenantConnection) -> str:
     asked = "SELECT quote_ident(current_user), current_setting('transaction_isolation')"
     ((role, isolation),) = fetch(connection, asked)
     if not foreign_keys.may_skip_checks(connection):

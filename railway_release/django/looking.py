@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 from django.db import OperationalError, transaction
 
 from railway_release.postgres import slots
+from railway_release.topology import TenantConnection
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -25,14 +26,16 @@ _ONLY_LOOKS = re.compile(
 
 
 def in_batches(
-    connection: Any, size: int, items: Sequence[T], ask: Callable[[Sequence[T]], Sequence[R]]
+    connection: TenantConnection, size: int, items: Sequence[T], ask: Callable[[Sequence[T]], Sequence[R]]
 ) -> Iterator[R]:
     """What `ask` finds in batches of the items, each with locks of its own."""
     for start in range(0, len(items), size):
         yield from _halving(connection, items[start : start + size], ask)
 
 
-def _halving(connection: Any, items: Sequence[T], ask: Callable[[Sequence[T]], Sequence[R]]) -> list[R]:
+def _halving(
+    connection: TenantConnection, items: Sequence[T], ask: Callable[[Sequence[T]], Sequence[R]]
+) -> list[R]:
     """Others may have taken the locks that were free."""
     try:
         with transaction.atomic(using=connection.alias):
@@ -47,7 +50,7 @@ def _halving(connection: Any, items: Sequence[T], ask: Callable[[Sequence[T]], S
 
 
 @contextmanager
-def looking(connection: Any) -> Iterator[None]:
+def looking(connection: TenantConnection) -> Iterator[None]:
     """Give the locks back afterwards, unless something was written: SET(callable) may make a row."""
     wrote = False
 

@@ -16,6 +16,7 @@ from railway_release.django.layout import Layout, table
 from railway_release.django.looking import in_batches
 from railway_release.postgres import catalog, slots
 from railway_release.postgres.session import clip, fetch, literal, quote
+from railway_release.topology import TenantConnection
 
 _ONE = (
     "SELECT {literal} WHERE EXISTS ("
@@ -54,7 +55,7 @@ class Seen:
     clear: frozenset[Column]
 
 
-def look_for_references(connection: Any, layout: Layout, shared: Collected) -> Seen:
+def look_for_references(connection: TenantConnection, layout: Layout, shared: Collected) -> Seen:
     """The tenants' schemas with a row that points at one of these objects."""
     found: set[str] = set()
     clear: set[Column] = set()
@@ -73,14 +74,16 @@ def look_for_references(connection: Any, layout: Layout, shared: Collected) -> S
     return Seen(sorted(found), frozenset(clear))
 
 
-def _references(connection: Any, shared: Collected) -> Iterator[Reference]:
+def _references(connection: TenantConnection, shared: Collected) -> Iterator[Reference]:
     for model, objs in shared.items():
         if objs:
             yield from _foreign_keys(connection, model, list(objs))
             yield from _generic(connection, model, list(objs))
 
 
-def _foreign_keys(connection: Any, model: type[Model], objs: Sequence[Model]) -> Iterator[Reference]:
+def _foreign_keys(
+    connection: TenantConnection, model: type[Model], objs: Sequence[Model]
+) -> Iterator[Reference]:
     related: Any
     for related in get_candidate_relations_to_delete(model._meta):
         field = related.field
@@ -92,7 +95,7 @@ def _foreign_keys(connection: Any, model: type[Model], objs: Sequence[Model]) ->
         yield _reference(connection, model, local, str(remote.column), values)
 
 
-def _generic(connection: Any, model: type[Model], objs: Sequence[Model]) -> Iterator[Reference]:
+def _generic(connection: TenantConnection, model: type[Model], objs: Sequence[Model]) -> Iterator[Reference]:
     """Generic relations; their content types differ between schemas and are left to the collector."""
     for field in model._meta.private_fields:
         if hasattr(field, "bulk_related_objects"):
@@ -102,7 +105,7 @@ def _generic(connection: Any, model: type[Model], objs: Sequence[Model]) -> Iter
 
 
 def _reference(
-    connection: Any, target: type[Model], local: Any, key: str, values: Sequence[Any]
+    connection: TenantConnection, target: type[Model], local: Any, key: str, values: Sequence[Any]
 ) -> Reference:
     return Reference(
         target=table(target),
@@ -118,7 +121,9 @@ def _reference(
     )
 
 
-def _among(connection: Any, size: int, schemas: Sequence[str], reference: Reference) -> list[str]:
+def _among(
+    connection: TenantConnection, size: int, schemas: Sequence[str], reference: Reference
+) -> list[str]:
     """Which of these schemas hold such a row."""
     if not reference.values:
         return []
@@ -132,7 +137,7 @@ def _among(connection: Any, size: int, schemas: Sequence[str], reference: Refere
         return _among(connection, size, left, reference)  # the others were dropped meanwhile
 
 
-def _holding(connection: Any, reference: Reference, schemas: Sequence[str]) -> list[str]:
+def _holding(connection: TenantConnection, reference: Reference, schemas: Sequence[str]) -> list[str]:
     rows = fetch(connection, _statement(schemas, reference), [list(reference.values)])
     return [schema for (schema,) in rows]
 

@@ -24,6 +24,7 @@ from railway_release.django.references import Column, Seen
 from railway_release.postgres import foreign_keys, slots
 from railway_release.postgres.foreign_keys import ForeignKey
 from railway_release.postgres.session import clip, fetch, quote
+from railway_release.topology import TenantConnection
 
 _ROLE = "session_replication_role"
 _RESTRICTING = ("a", "r")  # NO ACTION, RESTRICT
@@ -61,7 +62,7 @@ class _Gone:
         return sql.startswith(start) and bool(params) and set(params) <= set(self.keys)
 
 
-def lock_against_new_keys(connection: Any, shared: str, models: Collection[type[Model]]) -> None:
+def lock_against_new_keys(connection: TenantConnection, shared: str, models: Collection[type[Model]]) -> None:
     """Nobody can add a key to these tables, nor a trigger; rows may be read and written."""
     places = sorted({f"{quote(shared)}.{quote(table(model))}" for model in models})
     if places:
@@ -71,7 +72,7 @@ def lock_against_new_keys(connection: Any, shared: str, models: Collection[type[
 
 @contextmanager
 def without_checks(
-    connection: Any, shared: str, data: Collected, tables: Collection[str], seen: Seen
+    connection: TenantConnection, shared: str, data: Collected, tables: Collection[str], seen: Seen
 ) -> Iterator[None]:
     """While entered, the collected rows of these tables are deleted so; other statements are as ever."""
     gone = {
@@ -96,14 +97,14 @@ def without_checks(
         yield
 
 
-def _gone(connection: Any, shared: str, model: type[Model], objs: Collection[Model]) -> _Gone:
+def _gone(connection: TenantConnection, shared: str, model: type[Model], objs: Collection[Model]) -> _Gone:
     key: Any = model._meta.pk
     values = tuple(key.get_db_prep_value(obj.pk, connection, prepared=False) for obj in objs)
     return _Gone(shared, table(model), clip(key.column), key.db_type(connection), values)
 
 
 def _let_nothing_point_there(
-    connection: Any, gone: Mapping[str, _Gone], tables: Collection[str], seen: Seen
+    connection: TenantConnection, gone: Mapping[str, _Gone], tables: Collection[str], seen: Seen
 ) -> None:
     """Raises IntegrityError as PostgreSQL would, and does what it would do for ON DELETE."""
     size = slots.read(connection).batch
@@ -126,7 +127,9 @@ def _is_clear(key: ForeignKey, seen: Seen) -> bool:
     return any(Column(key.schema, key.table, one, key.target, other) in seen.clear for one, other in pairs)
 
 
-def _pointing(connection: Any, gone: Mapping[str, _Gone], keys: Sequence[ForeignKey]) -> list[ForeignKey]:
+def _pointing(
+    connection: TenantConnection, gone: Mapping[str, _Gone], keys: Sequence[ForeignKey]
+) -> list[ForeignKey]:
     """Which of these keys, of one table, a row is found by that stays."""
     target = gone[keys[0].target]
     params, parts = [list(target.keys)], []
@@ -155,7 +158,7 @@ def _action(key: ForeignKey, gone: _Gone) -> str:
     )
 
 
-def _as_replica(connection: Any, send: Callable[[], Any]) -> Any:
+def _as_replica(connection: TenantConnection, send: Callable[[], Any]) -> Any:
     """After an error, the end of the transaction or savepoint puts the setting back."""
     ((before,),) = fetch(connection, f"SELECT current_setting('{_ROLE}')")
     fetch(connection, f"SELECT set_config('{_ROLE}', 'replica', true)")

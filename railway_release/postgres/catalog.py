@@ -8,27 +8,27 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from railway_release.postgres.session import Connection, fetch
+from railway_release.postgres.session import Queryable, fetch
 
 
-def schemas(connection: Connection) -> tuple[dict[str, int], frozenset[str]]:
+def schemas(connection: Queryable) -> tuple[dict[str, int], frozenset[str]]:
     """Every schema that is not the system's, with its OID, and those that hold a django_migrations table."""
     rows = fetch(connection, _SCHEMAS)
     return {name: oid for name, oid, _ in rows}, frozenset(name for name, _, recorded in rows if recorded)
 
 
-def schema_oids(connection: Connection) -> dict[str, int]:
+def schema_oids(connection: Queryable) -> dict[str, int]:
     """Every schema of the database that is not the system's; one that is renamed keeps its OID."""
     return schemas(connection)[0]
 
 
-def schemas_with_records(connection: Connection) -> frozenset[str]:
+def schemas_with_records(connection: Queryable) -> frozenset[str]:
     """The schemas that hold a django_migrations table."""
     rows = fetch(connection, _WITH_RECORDS)
     return frozenset(name for (name,) in rows)
 
 
-def tables(connection: Connection, names: Collection[str]) -> dict[str, frozenset[str]]:
+def tables(connection: Queryable, names: Collection[str]) -> dict[str, frozenset[str]]:
     """Which of these tables each schema has; schemas with none of them are left out.
 
     `names` must be clipped. Equal sets are one shared object.
@@ -40,12 +40,12 @@ def tables(connection: Connection, names: Collection[str]) -> dict[str, frozense
     return {schema: present for schemas, present in groups for schema in schemas}
 
 
-def columns(connection: Connection, names: Collection[str]) -> frozenset[tuple[str, str, str]]:
+def columns(connection: Queryable, names: Collection[str]) -> frozenset[tuple[str, str, str]]:
     """Schema, table and column of every column of these names, in whatever table."""
     return frozenset(fetch(connection, _COLUMNS, (sorted(names),))) if names else frozenset()
 
 
-def busy_schemas(connection: Connection, schemas: Collection[str], application: str) -> dict[str, str]:
+def busy_schemas(connection: Queryable, schemas: Collection[str], application: str) -> dict[str, str]:
     """The schemas in which sessions other than ours may be migrating, and which sessions.
 
     It changes tables or writes rows, as a data migration does. The tables that a transaction is creating
@@ -55,7 +55,7 @@ def busy_schemas(connection: Connection, schemas: Collection[str], application: 
 
 
 def states(
-    connection: Connection, schemas: Collection[str], application: str
+    connection: Queryable, schemas: Collection[str], application: str
 ) -> tuple[dict[str, str], frozenset[str]]:
     """What busy_schemas and schemas_with_records say of these schemas, at once."""
     statement = f"{_STATES} ({_BUSY}) AS busy (name, who) USING (name)"

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from railway_release.postgres.session import Connection, fetch
+from railway_release.postgres.session import Queryable, fetch
 
 Place = tuple[str, str]  # schema and table
 
@@ -29,7 +29,7 @@ class ForeignKey:
     set: tuple[str, ...]  # the columns that SET NULL and SET DEFAULT are about
 
 
-def pointing_at(connection: Connection, schema: str, tables: Collection[str]) -> list[ForeignKey]:
+def pointing_at(connection: Queryable, schema: str, tables: Collection[str]) -> list[ForeignKey]:
     """All keys on whatever tables, of whatever schemas; not those that are declared as NOT ENFORCED."""
     return [
         ForeignKey(*row[:6], *(tuple(names) for names in row[6:]))
@@ -37,35 +37,35 @@ def pointing_at(connection: Connection, schema: str, tables: Collection[str]) ->
     ]
 
 
-def referenced(connection: Connection, schema: str) -> frozenset[str]:
+def referenced(connection: Queryable, schema: str) -> frozenset[str]:
     """The tables of this schema that any key points at."""
     return frozenset(name for (name,) in fetch(connection, _REFERENCED, (schema,)))
 
 
-def locks(connection: Connection, changed: Collection[Place], checked: Collection[Place]) -> int:
+def locks(connection: Queryable, changed: Collection[Place], checked: Collection[Place]) -> int:
     """How many relations are locked by changing rows of some tables, and checking keys to some of these."""
     ((number,),) = fetch(connection, _LOCKS, (*_columns(changed), *_columns(checked)))
     return int(number)
 
 
-def counts(connection: Connection, schema: str, tables: Collection[str]) -> dict[str, int]:
+def counts(connection: Queryable, schema: str, tables: Collection[str]) -> dict[str, int]:
     """How many keys point at each of these tables, where any do."""
     return dict(fetch(connection, _COUNTS, (schema, sorted(tables)))) if tables else {}
 
 
-def most_checked(connection: Connection, schema: str) -> tuple[str, int] | None:
+def most_checked(connection: Queryable, schema: str) -> tuple[str, int] | None:
     """The table of this schema whose deletions lock most, and how many relations that is."""
     rows = fetch(connection, _MOST_CHECKED, (schema,))
     return (str(rows[0][0]), int(rows[0][1])) if rows else None
 
 
-def obstacles(connection: Connection, schema: str, tables: Sequence[str]) -> dict[str, str]:
+def obstacles(connection: Queryable, schema: str, tables: Sequence[str]) -> dict[str, str]:
     """What deleting from these tables with session_replication_role = replica would skip, besides keys;
     or why nobody can say that nothing points there. In words, for each table with anything."""
     return dict(fetch(connection, _OBSTACLES, (schema, list(tables))))
 
 
-def may_skip_checks(connection: Connection) -> bool:
+def may_skip_checks(connection: Queryable) -> bool:
     """Whether the current role may set session_replication_role."""
     ((version, superuser),) = fetch(
         connection,

@@ -22,14 +22,19 @@ class Cursor(Protocol):
     def close(self) -> None: ...
 
 
-class Connection(Protocol):
+class Queryable(Protocol):
+    """What statements can be sent through: the driver's connection, or Django's."""
+
+    def cursor(self) -> Any: ...
+
+
+class Connection(Queryable, Protocol):
     """The part of psycopg's and psycopg2's connections that is used here."""
 
     autocommit: bool
 
     @property
     def info(self) -> Any: ...
-    def cursor(self) -> Any: ...
     def fileno(self) -> int: ...
     def cancel(self) -> None: ...
     def close(self) -> None: ...
@@ -66,7 +71,7 @@ def cut_all() -> None:
 _IDLE = 0  # libpq's PQTRANS_IDLE
 
 
-def fetch(connection: Connection, sql: str, params: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+def fetch(connection: Queryable, sql: str, params: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
     """Run one statement and return its rows."""
     cursor = connection.cursor()
     try:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from railway_release.errors import DatabaseLost, ReleaseError, TooFewLockSlots
 from railway_release.postgres.failures import OUT_OF_MEMORY, causes, describe, sqlstate
-from railway_release.postgres.session import Connection, fetch
+from railway_release.postgres.session import Queryable, fetch
 
 SETTING = "max_locks_per_transaction"
 
@@ -55,7 +55,7 @@ class Slots:
         )
 
 
-def read(connection: Connection) -> Slots:
+def read(connection: Queryable) -> Slots:
     """One statement. Locks taken on the fast path are in no slot."""
     (row,) = fetch(connection, _SLOTS)
     return Slots(*row)
@@ -75,7 +75,7 @@ def no_room(error: BaseException, wrote: bool) -> ReleaseError:
     return DatabaseLost(text, hint) if wrote else TooFewLockSlots(text, hint)
 
 
-def largest_drop(connection: Connection, schemas: Collection[str]) -> tuple[str, int] | None:
+def largest_drop(connection: Queryable, schemas: Collection[str]) -> tuple[str, int] | None:
     """The schema whose DROP SCHEMA … CASCADE locks most, and how many objects that is."""
     rows = fetch(connection, _LARGEST_DROP, (sorted(schemas),))
     return (str(rows[0][0]), int(rows[0][1])) if rows else None
