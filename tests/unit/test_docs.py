@@ -28,6 +28,8 @@ TRANSLATED = {
     "getting-started.md": "getting-started.md",
 }
 GUIDES = sorted((ROOT / "docs" / "guides").glob("*.md"))
+# What looks like the id of a finding, cause, error or event, and is none, or is put together in the code.
+NO_IDS = {"app.name", "os.environ", "sys.path", "release.finished"}
 _FENCED = re.compile(r"^( *)```(\w*)\n(.*?)^\1```$", re.DOTALL | re.MULTILINE)
 
 
@@ -256,3 +258,12 @@ def test_the_map_has_the_order_of_the_imports():
     assert {(int(number), name) for number, name in table} == {
         (number, name) for number, names in enumerate(FLOORS, 1) for name in names
     }
+
+
+def test_every_id_that_is_named_is_one_of_the_code():
+    source = "\n".join(path.read_text(encoding="utf-8") for path in PACKAGE.rglob("*.py"))
+    files = {"py", "ts", "json", "toml", "md", "txt", "sh"}
+    for page in [ROOT / "README.md", *(ROOT / "docs").rglob("*.md")]:
+        ids = re.findall(r"`([a-z_]+\.[a-z_]+)`", prose(page))
+        unknown = [one for one in ids if one.rpartition(".")[2] not in files and f'"{one}"' not in source]
+        assert set(unknown) <= NO_IDS, page
