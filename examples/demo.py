@@ -48,7 +48,7 @@ def demo() -> int:
     say(f"Exit {status}: {OUTCOMES[status]}.")
     script(url, "Looking closer", "verify")
     script(url, "Asking why", "doctor")
-    mend(url)
+    repair(url)
     delete_a_user(url)
     look_around(url)
     return 0
@@ -60,7 +60,7 @@ def script(url: str, title: str, *words: str) -> int:
     return subprocess.run(command, cwd=PROJECT, env=environment(url), check=False).returncode
 
 
-def mend(url: str) -> None:
+def repair(url: str) -> None:
     script(url, "Asking what would repair it", "repair")
     script(url, "Mending it", "repair", "--apply")
     give_back(url)

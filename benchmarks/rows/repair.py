@@ -1,4 +1,4 @@
-"""Repair: what it costs to mend a schema, and to create one; and what a start command waits for."""
+"""Repair: what it costs to repair a schema, and to create one; and what a start command waits for."""
 
 import json
 import tempfile
@@ -28,7 +28,7 @@ DROP TABLE {0}.app03_beta CASCADE; DROP TABLE {0}.app07_gamma CASCADE;
 ALTER TABLE {0}.app05_alpha DROP COLUMN status;
 """
 _HOW = (
-    "Mending: the median turn of ten tenants in which two tables and a column are missing. Its own statements"
+    "Repairing: the median time of ten tenants in which two tables and a column are missing. Its own statements"
     " are what psql takes for the same, on one connection. Creating: what many rows without schema took less"
     " what a few took, divided by the difference; a release migrates empty schemas of the same tenants."
 )
@@ -58,7 +58,7 @@ def start(lab: Lab) -> Section:
 def repairs(lab: Lab) -> Section:
     """Schemas that lack something, and schemas that are missing."""
     populations = (lab.scale.small, lab.scale.wider)
-    turns = [_mended(lab, population) for population in populations]
+    turns = [_repaired(lab, population) for population in populations]
     verdicts = [_of_statements(*pair) for pair in zip(populations, turns, strict=True)]
     (few, _), (many, _) = turns
     grown = f"{times(many / few)} ({milliseconds(many)} / {milliseconds(few)})"
@@ -70,7 +70,7 @@ def repairs(lab: Lab) -> Section:
         judged(work, f"{_CREATED:g} x a release from zero", (created, released), _CREATED, milliseconds)
     )
     lines = [
-        [f"mended, {one.size} tenants", milliseconds(turn), milliseconds(own)]
+        [f"repaired, {one.size} tenants", milliseconds(turn), milliseconds(own)]
         for one, (turn, own) in zip(populations, turns, strict=True)
     ]
     lines.append(["created", milliseconds(created), milliseconds(released)])
@@ -86,7 +86,7 @@ def _of_statements(population: Population, pair: tuple[float, float]) -> Verdict
     return Verdict(work, bar, shown, turn <= _TIMES_THE_STATEMENTS * own + _BEYOND_THEM)
 
 
-def _mended(lab: Lab, population: Population) -> tuple[float, float]:
+def _repaired(lab: Lab, population: Population) -> tuple[float, float]:
     """A schema's turn, and what its statements take by themselves."""
     with lab.site(population, "nothing") as site, tempfile.TemporaryDirectory() as folder:
         site.show(site.many)

@@ -94,7 +94,7 @@ def planned(target: Target, *, in_depth: bool = False) -> Planned:
     pending = pending_of(snapshot.plan, target.config)
     _say_what_is_pending(snapshot.plan, pending)
     _say_what_is_too_heavy(snapshot, target.config)
-    # A start command must be quick, and cannot mend models.
+    # A start command must be quick, and cannot change models.
     if not start and (changed := planner.changed_models()):
         text = f"models changed without a migration in {', '.join(changed)}; run makemigrations"
         get_logger().warning("models.changed", message=text, apps=changed)

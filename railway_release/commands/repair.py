@@ -58,21 +58,21 @@ def _inspected(target: Target, planner: Planner, report: Report) -> RepairInspec
 def _seen(found: RepairInspection, target: Target) -> RepairResult:
     """The result before anything is done; schemas with equal plans are told together."""
     groups: dict[RepairPlan, list[str]] = {}
-    for name, remedy in found.remedies.items():
-        groups.setdefault(remedy, []).append(name)
+    for name, repair_plan in found.repair_plans.items():
+        groups.setdefault(repair_plan, []).append(name)
     plan = found.snapshot.plan
     return RepairResult(
         plan.shared.schema.name,
         pending_of(plan, target.config),
         findings=found.snapshot.findings,
-        remedies=tuple(PlannedRepair(one, tuple(names)) for one, names in groups.items()),
+        repair_plans=tuple(PlannedRepair(one, tuple(names)) for one, names in groups.items()),
     )
 
 
 def _judged(result: RepairResult) -> RepairResult:
     """The verdict without --apply: 8 for what is refused, 9 for what can be done."""
-    to_do = {name for one in result.remedies if one.remedy.does_something for name in one.schemas}
-    refusing = {name for one in result.remedies if one.remedy.refusals for name in one.schemas}
+    to_do = {name for one in result.repair_plans if one.repair_plan.does_something for name in one.schemas}
+    refusing = {name for one in result.repair_plans if one.repair_plan.refusals for name in one.schemas}
     if refusing:
         text = f"{count(len(refusing), 'schema')} cannot be repaired completely."
         result = result.failing(Exit.VERIFICATION, text)
@@ -127,7 +127,7 @@ class _Repair:
     def _repair(self, found: RepairInspection) -> RepairInspection:
         """Carry plans out and inspect again until nothing is left to do; returns the last inspection."""
         for _ in range(_ROUNDS):
-            to_do = {name: one for name, one in found.to_do.items() if one.mends_schema}
+            to_do = {name: one for name, one in found.to_do.items() if one.repairs_schema}
             waiting = {name: one for name, one in to_do.items() if not self._failed(name)}
             if not waiting:
                 break
@@ -144,16 +144,16 @@ class _Repair:
     def _round(self, found: RepairInspection, waiting: Mapping[str, RepairPlan]) -> None:
         """Carry out each plan, the shared schema's first; if that fails, the others are left alone."""
         self._progress.expect(len(waiting))
-        for name, remedy in waiting.items():
+        for name, repair_plan in waiting.items():
             self._token.check()
-            self._progress.advance(self._noted(self._repair_one(name, remedy, found), remedy))
+            self._progress.advance(self._noted(self._repair_one(name, repair_plan, found), repair_plan))
             if self._shared_failed(found):
                 break
 
-    def _repair_one(self, name: str, remedy: RepairPlan, found: RepairInspection) -> Outcome:
+    def _repair_one(self, name: str, repair_plan: RepairPlan, found: RepairInspection) -> Outcome:
         transaction = RepairTransaction(found.expectations, self._runner.execution)
         one = found.plans[name]
-        work = partial(transaction.mend, one, remedy, found.deviations.get(name, ()))
+        work = partial(transaction.apply, one, repair_plan, found.deviations.get(name, ()))
         return self._runner.run(one, work)
 
     def _create_empty(self, found: RepairInspection) -> frozenset[str]:
@@ -161,7 +161,9 @@ class _Repair:
         own = [name for name, one in found.to_do.items() if one.is_own]
         if not own or self._shared_failed(found):
             return frozenset()
-        self._run_for_each(found, [name for name in own if found.remedies[name].creates_schema], create.make)
+        self._run_for_each(
+            found, [name for name in own if found.repair_plans[name].creates_schema], create.make
+        )
         return self._target.read_pool.read(partial(locations.commented, text=CREATING)) & frozenset(own)
 
     def _complete(self, found: RepairInspection, made: frozenset[str]) -> RepairInspection:
@@ -198,16 +200,16 @@ class _Repair:
         )
         with sessions_with_limits(self._runner.limits):
             for outcome in pool.outcomes(lambda: False) if plans else ():
-                self._noted(outcome, found.remedies[outcome.schema])
+                self._noted(outcome, found.repair_plans[outcome.schema])
         self._token.check()
 
-    def _noted(self, outcome: Outcome, remedy: RepairPlan) -> Outcome:
+    def _noted(self, outcome: Outcome, repair_plan: RepairPlan) -> Outcome:
         """Keep an outcome, with what earlier rounds have repaired; returns it."""
         before = self._outcomes.get(outcome.schema)
         repairs = before.repairs if before else ()
         state = "repaired" if outcome.state == "migrated" else outcome.state
         if state == "repaired":
-            repairs = tuple(dict.fromkeys((*repairs, *_in_words(remedy))))
+            repairs = tuple(dict.fromkeys((*repairs, *_in_words(repair_plan))))
         message = "stopped before it was repaired; nothing is half done"
         ended = self._outcomes[outcome.schema] = replace(
             outcome,
@@ -253,7 +255,7 @@ class _Repair:
                 yield Outcome(name, "not reached", message="the repair ended before its turn")
             else:
                 joined = _joined(repaired, then) if repaired else then
-                yield _refused(joined, found.remedies[name]) if name in found.remedies else joined
+                yield _refused(joined, found.repair_plans[name]) if name in found.repair_plans else joined
 
     def _verified(self, result: RepairResult) -> RepairResult:
         shared = result.shared_schema
@@ -270,9 +272,9 @@ class _Repair:
         return result
 
 
-def _in_words(remedy: RepairPlan) -> tuple[str, ...]:
-    mended = (f"mended {id} {object}" for id, object in remedy.mends)
-    return (*mended, *(f"recorded {dotted(key)}" for key in remedy.records))
+def _in_words(repair_plan: RepairPlan) -> tuple[str, ...]:
+    repaired = (f"repaired {id} {object}" for id, object in repair_plan.mends)
+    return (*repaired, *(f"recorded {dotted(key)}" for key in repair_plan.records))
 
 
 def _joined(repaired: Outcome, released: Outcome) -> Outcome:
@@ -287,10 +289,10 @@ def _joined(repaired: Outcome, released: Outcome) -> Outcome:
     )
 
 
-def _refused(outcome: Outcome, remedy: RepairPlan) -> Outcome:
+def _refused(outcome: Outcome, repair_plan: RepairPlan) -> Outcome:
     """An outcome that says what was left as it is; the reason stands with the plan."""
     gone = outcome.state == "skipped" and outcome.message
-    if not remedy.refusals or outcome.state == "not reached" or gone:
+    if not repair_plan.refusals or outcome.state == "not reached" or gone:
         return outcome
-    objects = some([f"{one.id} {one.object}" for one in remedy.refusals], 3)
+    objects = some([f"{one.id} {one.object}" for one in repair_plan.refusals], 3)
     return replace(outcome, state="refused", message=f"left as it is: {objects}", hint="")

@@ -1,1 +1,1 @@
-"""Why something is wrong: causes with what was seen, what it means and what mends it. Writes nothing."""
+"""Why something is wrong: causes with what was seen, what that means and what fixes it. It writes nothing."""

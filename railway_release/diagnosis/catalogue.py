@@ -1,6 +1,6 @@
 """Catalogue: every cause that can be found, the likeliest first, with what it means.
 
-docs/reference/causes.md has a section for each: how it comes about, and how to mend it by hand.
+docs/reference/causes.md has a section for each: how it comes about, and how to fix it by hand.
 """
 
 from __future__ import annotations
@@ -198,7 +198,7 @@ KINDS = {
     ),
     "nothing.missing": Kind(
         "info",
-        "It is there in every schema that should have it: it was mended since, or the error came from "
+        "It is there in every schema that should have it: it was repaired since, or the error came from "
         "another database or environment than this one.",
     ),
 }

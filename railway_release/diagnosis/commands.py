@@ -27,7 +27,7 @@ COMPARE_DATABASES = f"{SCRIPT} plan  (its first line names the database; compare
 
 
 def repair(schemas: Sequence[str]) -> str:
-    """Shows the SQL that mends these, or why it does not; does it, and what is pending, with --apply."""
+    """The command that shows the SQL which repairs these, or why not; with --apply it is run."""
     named = " ".join(schema_flag(name) for name in schemas) if len(schemas) <= _NAMES else ""
     return f"{SCRIPT} repair {named}".rstrip() + "  # shows the SQL; --apply does it"
 

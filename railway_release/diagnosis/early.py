@@ -19,7 +19,7 @@ def failed(error: Exception) -> Cause:
     """What the database answered instead of what was asked."""
     seen = f"{type(error).__name__}: {describe(error)}"
     return cause(
-        "inspection.ended", seen, "mend the other causes first; --log-level debug shows where it ended"
+        "inspection.ended", seen, "fix the other causes first; --log-level debug shows where it ended"
     )
 
 

@@ -15,7 +15,7 @@ from railway_release.verification import findings
 from railway_release.verification.blocking import blocking
 from railway_release.verification.findings import Finding
 
-# The findings that say all there is to say, each with what mends it. Others have a module of their own.
+# The findings that are causes themselves, each with what fixes it. Others have a module of their own.
 _COMMANDS = {
     findings.MISSING: "create the table, or correct EXPECTED_TABLES",
     findings.NO_ROW: "give it its tenant row back, or back it up and drop it by hand",

@@ -19,7 +19,7 @@ class Outcome:
     schema: str
     state: State
     applied: tuple[Key, ...] = ()
-    repairs: tuple[str, ...] = ()  # what was mended, in words
+    repairs: tuple[str, ...] = ()  # what was repaired, in words
     failed_at: str = ""  # app.migration
     sqlstate: str = ""
     message: str = ""

@@ -247,5 +247,5 @@ class Planner:
         if cohort.inconsistency:
             raise MigrationsInvalid(
                 f"The shared schema's records are inconsistent: {cohort.inconsistency}.",
-                "`python manage.py showmigrations` shows the records; mend them before releasing.",
+                "`python manage.py showmigrations` shows the records; correct them before releasing.",
             )

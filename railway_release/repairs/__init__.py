@@ -1,1 +1,1 @@
-"""Repairs: what would mend a schema, doing it, and the proof that a migration's work is there."""
+"""Planning what repairs a schema, doing it, and proving that a migration's work is there."""

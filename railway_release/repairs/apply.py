@@ -30,22 +30,22 @@ class RepairTransaction:
         self._expectations = expectations
         self._execution = execution
 
-    def mend(self, one: SchemaPlan, remedy: RepairPlan, before: Sequence[Deviation]) -> None:
+    def apply(self, one: SchemaPlan, repair_plan: RepairPlan, before: Sequence[Deviation]) -> None:
         """Raises NotMended, or what the server says; then the schema is as it was before.
 
         Indexes come last, by themselves: REINDEX CONCURRENTLY knows no transaction.
         """
         tenant_connection().ensure_connection()
         connection: Connection = tenant_connection().connection
-        if remedy.statements:
+        if repair_plan.statements:
             with _transaction(connection, one.schema.name):
-                _check(connection, one.schema.name, remedy, self._shared)
-                for statement in remedy.statements:
+                _check(connection, one.schema.name, repair_plan, self._shared)
+                for statement in repair_plan.statements:
                     self._send(connection, statement)
-                self._verify(connection, one, remedy, before)
-        self._mend_indexes(connection, one.schema.name, remedy)
-        if remedy.records:
-            self._send(connection, record(one.schema.name, remedy.records))
+                self._verify(connection, one, repair_plan, before)
+        self._mend_indexes(connection, one.schema.name, repair_plan)
+        if repair_plan.records:
+            self._send(connection, record(one.schema.name, repair_plan.records))
 
     @property
     def _shared(self) -> str:
@@ -56,21 +56,21 @@ class RepairTransaction:
         connection.cursor().execute(statement)
 
     def _verify(
-        self, connection: Connection, one: SchemaPlan, remedy: RepairPlan, before: Sequence[Deviation]
+        self, connection: Connection, one: SchemaPlan, repair_plan: RepairPlan, before: Sequence[Deviation]
     ) -> None:
-        touched = {each.difference.table for each in before if _key(each) in remedy.mends}
-        compared = {*remedy.alters, *touched}
+        touched = {each.difference.table for each in before if _key(each) in repair_plan.mends}
+        compared = {*repair_plan.alters, *touched}
         left = {_key(each) for each in _deviations(connection, self._expectations, one, compared)}
-        done = {key for key in remedy.mends if key[0] != INDEX_INVALID}  # those come after the COMMIT
+        done = {key for key in repair_plan.mends if key[0] != INDEX_INVALID}  # those come after the COMMIT
         allowed = {_key(each) for each in before} - done
         if wrong := sorted(left - allowed):
             text = some([f"{id} {object}" for id, object in wrong], 3)
             raise NotRepaired(f"undone, since this would still be wrong: {text}")
 
-    def _mend_indexes(self, connection: Connection, schema: str, remedy: RepairPlan) -> None:
+    def _mend_indexes(self, connection: Connection, schema: str, repair_plan: RepairPlan) -> None:
         for words, names in (
-            ("DROP INDEX CONCURRENTLY", remedy.discards),
-            ("REINDEX INDEX CONCURRENTLY", remedy.reindexes),
+            ("DROP INDEX CONCURRENTLY", repair_plan.discards),
+            ("REINDEX INDEX CONCURRENTLY", repair_plan.reindexes),
         ):
             for name in names:
                 # Cancelled, it would leave another invalid index.
@@ -106,16 +106,16 @@ def _transaction(connection: Connection, schema: str) -> Iterator[None]:
     connection.cursor().execute("COMMIT")
 
 
-def _check(connection: Any, schema: str, remedy: RepairPlan, shared: str) -> None:
+def _check(connection: Any, schema: str, repair_plan: RepairPlan, shared: str) -> None:
     """Lock what is to be altered, so that nothing is found in its place, and see that nothing is lost."""
-    if remedy.alters:
-        tables = ", ".join(f"{quote(schema)}.{quote(table)}" for table in remedy.alters)
+    if repair_plan.alters:
+        tables = ", ".join(f"{quote(schema)}.{quote(table)}" for table in repair_plan.alters)
         connection.cursor().execute(f"LOCK TABLE {tables} IN ACCESS EXCLUSIVE MODE")
-    _check_empty(connection, schema, remedy.must_be_empty)
-    if remedy.shared_must_be_empty:
-        tables = ", ".join(f"{quote(shared)}.{quote(table)}" for table in remedy.shared_must_be_empty)
+    _check_empty(connection, schema, repair_plan.must_be_empty)
+    if repair_plan.shared_must_be_empty:
+        tables = ", ".join(f"{quote(shared)}.{quote(table)}" for table in repair_plan.shared_must_be_empty)
         connection.cursor().execute(f"LOCK TABLE {tables} IN SHARE MODE")
-        _check_empty(connection, shared, remedy.shared_must_be_empty)
+        _check_empty(connection, shared, repair_plan.shared_must_be_empty)
 
 
 def _check_empty(connection: Connection, schema: str, tables: Collection[str]) -> None:

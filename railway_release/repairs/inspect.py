@@ -34,7 +34,7 @@ class RepairInspection:
     snapshot: Snapshot
     expectations: Expectations
     deviations: Mapping[str, Sequence[Deviation]]
-    remedies: Mapping[str, RepairPlan]
+    repair_plans: Mapping[str, RepairPlan]
 
     @cached_property
     def plans(self) -> dict[str, SchemaPlan]:
@@ -44,7 +44,9 @@ class RepairInspection:
     @property
     def to_do(self) -> dict[str, RepairPlan]:
         """The remedies that do something."""
-        return {name: remedy for name, remedy in self.remedies.items() if remedy.does_something}
+        return {
+            name: repair_plan for name, repair_plan in self.repair_plans.items() if repair_plan.does_something
+        }
 
     @property
     def obstructed(self) -> list[str]:
@@ -52,8 +54,8 @@ class RepairInspection:
         shared = self.snapshot.plan.shared.schema.name
         return [
             name
-            for name, remedy in self.remedies.items()
-            if name != shared and any(one.id == unrecorded.ID for one in remedy.refusals)
+            for name, repair_plan in self.repair_plans.items()
+            if name != shared and any(one.id == unrecorded.ID for one in repair_plan.refusals)
         ]
 
 
@@ -69,15 +71,15 @@ def _examine(target: Target, planner: Planner, snapshot: Snapshot, reader: Batch
     begun = list(unrecorded.find(target.config, planner, snapshot, expectations.levels, reader))
     apps = {(name, app) for name, keys, refused in begun for app in unrecorded.apps(keys, refused)}
     known = {name: [*_of_known_level(ones, apps, expectations)] for name, ones in found.items()}
-    remedies = defaultdict(RepairPlan, _remedies(snapshot, expectations, known, reader))
+    repair_plans = defaultdict(RepairPlan, _remedies(snapshot, expectations, known, reader))
     for name in (one.schema.name for one in snapshot.plan.tenants):
         if _is_found(HALF_CREATED, name, snapshot):
-            mends = (*remedies[name].mends, (HALF_CREATED, name))
-            remedies[name] = replace(remedies[name], mends=mends, finishes_schema=True)
+            mends = (*repair_plans[name].mends, (HALF_CREATED, name))
+            repair_plans[name] = replace(repair_plans[name], mends=mends, finishes_schema=True)
     for name, keys, refusals in (*begun, *_beyond(snapshot)):
-        one = remedies[name]
-        remedies[name] = replace(one, records=(*one.records, *keys), refusals=(*one.refusals, *refusals))
-    return RepairInspection(snapshot, expectations, found, _in_order(remedies, snapshot))
+        one = repair_plans[name]
+        repair_plans[name] = replace(one, records=(*one.records, *keys), refusals=(*one.refusals, *refusals))
+    return RepairInspection(snapshot, expectations, found, _in_order(repair_plans, snapshot))
 
 
 def _of_known_level(
@@ -90,11 +92,11 @@ def _of_known_level(
             yield one
 
 
-def _in_order(remedies: Mapping[str, RepairPlan], snapshot: Snapshot) -> dict[str, RepairPlan]:
+def _in_order(repair_plans: Mapping[str, RepairPlan], snapshot: Snapshot) -> dict[str, RepairPlan]:
     """The shared schema first, as others build on it, and the same at every look."""
     names = [one.schema.name for one in snapshot.plan.schemas]
-    names += [*snapshot.plan.topology.without_schema, *remedies]
-    return {name: remedies[name] for name in dict.fromkeys(names) if remedies.get(name)}
+    names += [*snapshot.plan.topology.without_schema, *repair_plans]
+    return {name: repair_plans[name] for name in dict.fromkeys(names) if repair_plans.get(name)}
 
 
 def _remedies(
@@ -108,8 +110,11 @@ def _remedies(
         expected, later = expectations.of(plan), expectations.in_the_end(plan)
         # The driver composes statements on a cursor, which is to be of a schema that django-tenants takes.
         tenant_connection().set_schema_to_public()
-        remedy = plan_repair(to_mend, expected, later, filled, tenant_connection())
-        yield name, replace(remedy, not_restored=_not_restored(ones, remedy, expectations.levels.planner))
+        repair_plan = plan_repair(to_mend, expected, later, filled, tenant_connection())
+        yield (
+            name,
+            replace(repair_plan, not_restored=_not_restored(ones, repair_plan, expectations.levels.planner)),
+        )
     to_create = [
         name for name in snapshot.plan.topology.without_schema if _is_found(NO_SCHEMA, name, snapshot)
     ]
@@ -125,10 +130,10 @@ def _is_found(id: str, schema: str, snapshot: Snapshot) -> bool:
     return any(one.id == id and one.severity != "accepted" for one in findings)
 
 
-def _not_restored(found: Sequence[Deviation], remedy: RepairPlan, planner: Planner) -> tuple[str, ...]:
+def _not_restored(found: Sequence[Deviation], repair_plan: RepairPlan, planner: Planner) -> tuple[str, ...]:
     """The recorded migrations whose code may have filled what is made anew: those of the same apps."""
-    mended = (one for one in found if (one.difference.id, one.difference.object) in remedy.mends)
-    apps = {one.app for one in mended if one.difference.id in _MADE_EMPTY}
+    repaired = (one for one in found if (one.difference.id, one.difference.object) in repair_plan.mends)
+    apps = {one.app for one in repaired if one.difference.id in _MADE_EMPTY}
     cohort = found[0].plan.cohort
     graph = planner.graph_of(cohort)
     keys = (key for key in graph.in_order() if key[0] in apps and key in cohort.applied)
@@ -159,7 +164,7 @@ def _is_to_be_mended(one: Deviation, snapshot: Snapshot) -> bool:
 
 
 def _beyond(snapshot: Snapshot) -> Iterator[unrecorded.Found]:
-    """What is wrong and no statement of Django's mends."""
+    """What is wrong and cannot be repaired by a statement of Django's."""
     for one in snapshot.findings:
         if one.severity == "error" and one.id in NOT_OURS:
             yield one.schema, (), (Refusal(one.id, one.object, one.hint),)

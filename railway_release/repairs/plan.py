@@ -1,4 +1,4 @@
-"""Prescribe: from what a schema lacks to what mends it, or why nothing is to be done."""
+"""Planning a repair: from what a schema lacks to the statements, or to the reason why there are none."""
 
 from __future__ import annotations
 
@@ -24,19 +24,19 @@ _LEFT_BY_REINDEX = ("_ccnew", "_ccold")
 
 @dataclass(frozen=True)
 class _Case:
-    """One schema: what is expected there, what is wrong and can be mended, and what cannot."""
+    """One schema: what is expected there, what is wrong and can be repaired, and what cannot."""
 
     expected: Tables
-    mended: tuple[Deviation, ...]
+    repaired: tuple[Deviation, ...]
     refused: tuple[Deviation, ...]
 
     def tables(self) -> set[str]:
         """Those that will be made."""
-        return {one.difference.table for one in self.mended if one.difference.id in _TABLE}
+        return {one.difference.table for one in self.repaired if one.difference.id in _TABLE}
 
     def columns(self, table: str) -> set[str]:
         """Those that will be added to a table that is there."""
-        return _missing_columns(table, self.mended)
+        return _missing_columns(table, self.repaired)
 
     def refused_columns(self, table: str) -> set[str]:
         """Those that will still be missing."""
@@ -51,15 +51,15 @@ def plan_repair(
     refusals |= _pointing_to_refused(found, expected, refusals)
     case = _Case(expected, tuple(one for one in found if one not in refusals), tuple(refusals))
     ranked = [*_of_differences(case, connection), *_of_consequences(case, connection)]
-    indexes = [name for one in case.mended if _is_invalid(one) for name in one.difference.instead]
+    indexes = [name for one in case.repaired if _is_invalid(one) for name in one.difference.instead]
     left = [name for name in indexes if name.rstrip("0123456789").endswith(_LEFT_BY_REINDEX)]
     return RepairPlan(
-        mends=tuple((one.difference.id, one.difference.object) for one in case.mended),
+        mends=tuple((one.difference.id, one.difference.object) for one in case.repaired),
         statements=tuple(dict.fromkeys(sql for _, sql in sorted(ranked, key=lambda one: one[0]))),
         alters=tuple(sorted(_altered(case))),
-        must_be_empty=tuple(sorted({one.difference.table for one in case.mended if invents(one)})),
+        must_be_empty=tuple(sorted({one.difference.table for one in case.repaired if invents(one)})),
         shared_must_be_empty=tuple(
-            sorted(one.difference.table for one in case.mended if one.difference.id == findings.MASKED)
+            sorted(one.difference.table for one in case.repaired if one.difference.id == findings.MASKED)
         ),
         reindexes=tuple(name for name in indexes if name not in left),
         discards=tuple(left),
@@ -107,8 +107,8 @@ def _targets(one: Deviation, expected: Tables) -> set[str]:
 
 
 def _of_differences(case: _Case, connection: Any) -> Iterator[Ranked]:
-    dropped = {place for one in case.mended for place in statements.dropped(one.difference)}
-    for one in case.mended:
+    dropped = {place for one in case.repaired for place in statements.dropped(one.difference)}
+    for one in case.repaired:
         yield from statements.of(one.difference, connection, dropped)
 
 
@@ -137,7 +137,7 @@ def _pointing_to(shape: Shape, made: set[str]) -> list[Piece]:
 def _altered(case: _Case) -> set[str]:
     made = case.tables()
     pointing = {table for table, shape in case.expected.items() if _pointing_to(shape, made)}
-    named = {one.difference.table for one in case.mended if not _is_invalid(one)}
+    named = {one.difference.table for one in case.repaired if not _is_invalid(one)}
     return (named | pointing) - made
 
 

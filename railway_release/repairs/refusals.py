@@ -1,4 +1,4 @@
-"""Refuse: what is not mended, and what a person can do who knows more."""
+"""Refusals: what is not repaired, and what a person can do who knows more."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ NOT_OURS = frozenset({findings.MISSING, findings.INCONSISTENT, findings.UNREADAB
 
 
 def why_not(one: Deviation, rows: Rows, later: Tables) -> str:
-    """Why this one is left as it is; nothing if it is mended."""
+    """Why this is left as it is; empty if it can be repaired."""
     difference, schema, piece = one.difference, one.plan.schema.name, one.difference.piece
     if one.is_ahead:
         return _AHEAD

@@ -1,4 +1,4 @@
-"""Remedy: what would mend a schema, and what nobody can mend without knowing more. Values only."""
+"""The plan of a repair as values: what repairs a schema, and what a person has to decide."""
 
 from __future__ import annotations
 
@@ -18,7 +18,10 @@ class Refusal:
 
 @dataclass(frozen=True)
 class RepairPlan:
-    """Equal ones mend equal schemas. Tables are those of the schema itself unless `shared` is said."""
+    """What repairs a schema; schemas with equal plans are told together.
+
+    Tables are those of the schema itself, but for those of a field that begins with `shared`.
+    """
 
     mends: tuple[tuple[str, str], ...] = ()  # ids and objects of the findings that will be gone
     statements: tuple[str, ...] = ()  # in one transaction, in this order
@@ -40,7 +43,7 @@ class RepairPlan:
     @property
     def does_something(self) -> bool:
         """Whether there is anything to do in the schema."""
-        return self.mends_schema or self.creates_schema or self.finishes_schema
+        return self.repairs_schema or self.creates_schema or self.finishes_schema
 
     @property
     def is_own(self) -> bool:
@@ -48,14 +51,14 @@ class RepairPlan:
         return self.finishes_schema or (self.creates_schema and not self.through_django_tenants)
 
     @property
-    def mends_schema(self) -> bool:
-        """Whether there is anything to mend in a schema that is there."""
+    def repairs_schema(self) -> bool:
+        """Whether there is anything to repair in a schema that exists."""
         return bool(self.statements or self.reindexes or self.discards or self.records)
 
 
 @dataclass(frozen=True)
 class PlannedRepair:
-    """A remedy, and the schemas that it is for."""
+    """A plan, and the schemas that it is for."""
 
-    remedy: RepairPlan
+    repair_plan: RepairPlan
     schemas: tuple[str, ...]

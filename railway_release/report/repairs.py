@@ -1,4 +1,4 @@
-"""Remedies as log lines: what would be mended where, the SQL, and what is left to a person, and why."""
+"""Plans of repairs as lines: what would be repaired where, the SQL, and what is left to a person, and why."""
 
 from __future__ import annotations
 
@@ -12,34 +12,38 @@ from railway_release.runtime.text import schemas_in_words, some
 _MENDS = 5
 
 
-def remedy_lines(remedies: Sequence[PlannedRepair], *, done: bool) -> Iterator[Line]:
+def repair_plan_lines(repair_plans: Sequence[PlannedRepair], *, done: bool) -> Iterator[Line]:
     """With the SQL unless it is `done`."""
-    for one in remedies:
+    for one in repair_plans:
         where = schemas_in_words(one.schemas)
-        if one.remedy.does_something and not done:
+        if one.repair_plan.does_something and not done:
             yield Line(
-                "info", "remedy.proposed", "\n".join((f"{where}: {_mends(one.remedy)}", *_steps(one.remedy)))
+                "info",
+                "remedy.proposed",
+                "\n".join((f"{where}: {_repairs(one.repair_plan)}", *_steps(one.repair_plan))),
             )
-        for refusal in one.remedy.refusals:
+        for refusal in one.repair_plan.refusals:
             text = f"{where}: {refusal.id} {refusal.object} is left as it is.\n   {refusal.why}"
             yield Line("warning", "remedy.refused", text)
-        if one.remedy.not_restored and one.remedy.does_something:
+        if one.repair_plan.not_restored and one.repair_plan.does_something:
             text = f"{where}: what is made anew is empty; not restored is what these may have put there: "
-            yield Line("warning", "data.not_restored", text + some(one.remedy.not_restored))
+            yield Line("warning", "data.not_restored", text + some(one.repair_plan.not_restored))
 
 
-def _mends(remedy: RepairPlan) -> str:
-    if remedy.creates_schema:
-        why = remedy.through_django_tenants
+def _repairs(repair_plan: RepairPlan) -> str:
+    if repair_plan.creates_schema:
+        why = repair_plan.through_django_tenants
         how = f"through django-tenants' own machinery, since {why}" if why else "with the others"
         return f"would create the schema and migrate it, {how}"
-    mends = [f"{id} {object}" for id, object in remedy.mends]
-    words = [f"would mend {some(mends, _MENDS)}"] if mends else []
-    words += [f"would record {in_words(remedy.records)}, whose work is there"] if remedy.records else []
+    mends = [f"{id} {object}" for id, object in repair_plan.mends]
+    words = [f"would repair {some(mends, _MENDS)}"] if mends else []
+    words += (
+        [f"would record {in_words(repair_plan.records)}, whose work is there"] if repair_plan.records else []
+    )
     return "; ".join(words)
 
 
-def _steps(remedy: RepairPlan) -> Iterator[str]:
-    yield from (f"   {line}" for sql in remedy.statements for line in sql.splitlines())
-    yield from (f"   DROP INDEX CONCURRENTLY {name};" for name in remedy.discards)
-    yield from (f"   REINDEX INDEX CONCURRENTLY {name};" for name in remedy.reindexes)
+def _steps(repair_plan: RepairPlan) -> Iterator[str]:
+    yield from (f"   {line}" for sql in repair_plan.statements for line in sql.splitlines())
+    yield from (f"   DROP INDEX CONCURRENTLY {name};" for name in repair_plan.discards)
+    yield from (f"   REINDEX INDEX CONCURRENTLY {name};" for name in repair_plan.reindexes)

@@ -18,7 +18,7 @@ from railway_release.report.diagnosis import area_lines, cause_lines, explanatio
 from railway_release.report.findings import finding_lines
 from railway_release.report.line import Level, Line
 from railway_release.report.outcomes import outcome_lines, repaired_lines
-from railway_release.report.repairs import remedy_lines
+from railway_release.report.repairs import repair_plan_lines
 from railway_release.report.result import Result
 from railway_release.runtime.text import count
 
@@ -131,18 +131,18 @@ class RepairResult(Result):
     pending_level: ClassVar[Level | None] = "info"
     pending_is_an_answer: ClassVar[bool] = True
 
-    remedies: tuple[PlannedRepair, ...] = ()
+    repair_plans: tuple[PlannedRepair, ...] = ()
 
     def lines(self) -> Iterator[Line]:
         """The plans, with their SQL unless they were carried out; then outcomes and what is left."""
         yield from self.pending_lines()
-        yield from remedy_lines(self.remedies, done=bool(self.outcomes))
+        yield from repair_plan_lines(self.repair_plans, done=bool(self.outcomes))
         if self.outcomes:
             yield from finding_lines(self.findings)
         yield from repaired_lines(self.outcomes)
         # Why something was refused is told with the plans.
         yield from outcome_lines(
-            one for one in self.outcomes if not (self.remedies and one.state == "refused")
+            one for one in self.outcomes if not (self.repair_plans and one.state == "refused")
         )
 
     def next_commands(self, called: CommandLine) -> Iterator[Line]:
@@ -153,7 +153,7 @@ class RepairResult(Result):
 
     def document(self) -> dict[str, Any]:
         """The common part and `remedies`."""
-        return super().document() | {"remedies": [_remedy(one) for one in self.remedies]}
+        return super().document() | {"remedies": [_repair_plan(one) for one in self.repair_plans]}
 
 
 @dataclass(frozen=True)
@@ -183,6 +183,6 @@ def _to_explain(result: Result) -> Iterator[Line]:
         yield Line("info", "doctor.hinted", f"Why, and what fixes it: {SCRIPT} doctor")
 
 
-def _remedy(one: PlannedRepair) -> dict[str, Any]:
-    records = [".".join(key) for key in one.remedy.records]
-    return {"schemas": list(one.schemas), **dataclasses.asdict(one.remedy), "records": records}
+def _repair_plan(one: PlannedRepair) -> dict[str, Any]:
+    records = [".".join(key) for key in one.repair_plan.records]
+    return {"schemas": list(one.schemas), **dataclasses.asdict(one.repair_plan), "records": records}

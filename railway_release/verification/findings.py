@@ -72,7 +72,7 @@ HINTS = {
     NO_ROW: "The schema has migration records but no tenant row: a deleted tenant, or a renamed one.",
     UNMIGRATED: "The app has models but no migrations, so nothing creates this table: run makemigrations.",
     UNREADABLE: "Its django_migrations cannot be read, so nothing is known of it; grant the privilege that "
-    "is missing, end the lock, or mend the table.",
+    "is missing, end the lock, or repair the table.",
     MISTYPED: "Its type is not in TENANT_TYPES, so nobody knows its apps; correct the row or the setting.",
     INCOMPLETE: "Content types or permissions of migrated models are missing, so permission checks fail: "
     "a run ended before Django's post_migrate. A release adds them.",

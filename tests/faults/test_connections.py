@@ -164,10 +164,10 @@ def test_a_server_that_restarts_in_the_middle_of_a_release_loses_the_lock_and_no
     assert (after.code, after.report["findings"]) == (0, []), after.text
 
 
-def test_a_server_that_restarts_in_the_middle_of_a_repair_leaves_nothing_half_mended(
+def test_a_server_that_restarts_in_the_middle_of_a_repair_leaves_nothing_half_repaired(
     own: OwnServer, restartable: Project, begin
 ):
-    """The statement in hand is rolled back with its server; the next repair mends what is left."""
+    """The statement in hand is rolled back with its server; the next one repairs what is left."""
     assert begin(restartable, name="first").finish().code == 0
     restartable.database.sql("DROP TABLE athena.announcements_announcement_audience")
     restartable.database.sql("ALTER TABLE kypseli.announcements_announcement DROP COLUMN pinned")

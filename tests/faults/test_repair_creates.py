@@ -123,7 +123,7 @@ def test_a_clone_of_a_template_that_is_left_as_it_is_gets_what_that_has_not(rows
     run = begin(rows, *NEW, "--schema", "samos").finish()
 
     assert (run.code, run.states["samos"], comments(rows)) == (0, "repaired", []), run.text
-    assert "mended table.ghost buildings_buildingmembership" in run.outcome("samos")["repairs"]
+    assert "repaired table.ghost buildings_buildingmembership" in run.outcome("samos")["repairs"]
 
 
 @pytest.mark.parametrize("jobs", ["1", "2"])

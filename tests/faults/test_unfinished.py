@@ -20,7 +20,7 @@ SEEDED = Path(__file__).with_name("seeded.txt")
 
 def seed(sender, plan, **_):
     schema = connection.schema_name
-    if schema == "athena" and not SEEDED.with_name("mended").exists():
+    if schema == "athena" and not SEEDED.with_name("repaired").exists():
         BODY
     if schema != "public":
         with SEEDED.open("a") as file:
@@ -72,7 +72,7 @@ def finished(project: Project, engine: str) -> None:
         "doctor": 8,
     }
     assert looked["verify"].findings("migrations.unfinished") == [("athena", "django_migrations")]
-    project.write("buildings/mended", "")
+    project.write("buildings/repaired", "")
     told(project)
     run = project.run("--no-collectstatic", "--engine", engine)
     assert (run.code, run.states["athena"], run.states["piraeus"]) == (0, "migrated", "current"), run.text

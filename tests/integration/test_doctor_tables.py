@@ -69,7 +69,7 @@ def test_an_app_that_was_moved_to_the_tenants(current: Project) -> None:
     assert "sessions is in TENANT_APPS" in str(cause["seen"])
 
 
-def test_the_command_for_a_moved_app_mends_it(current: Project) -> None:
+def test_the_command_for_a_moved_app_fixes_it(current: Project) -> None:
     moved(current)
     assert current.run(*repair(the(current.run("doctor"), "app.moved"))).code == 0
 

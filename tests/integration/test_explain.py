@@ -53,7 +53,7 @@ def test_a_migration_that_never_ran_is_named_with_the_schemas_that_lack_it(curre
     assert run.report["explanations"][0]["there"] == ["kypseli", "piraeus"]
 
 
-def test_the_command_for_a_migration_that_never_ran_mends_it(past: Project) -> None:
+def test_the_command_for_a_migration_that_never_ran_fixes_it(past: Project) -> None:
     past.database.sql(
         "DELETE FROM athena.django_migrations WHERE app = 'buildings';"
         "DROP TABLE athena.buildings_buildingmembership, athena.buildings_building"
@@ -74,7 +74,7 @@ def test_a_recorded_migration_without_its_table_is_a_ghost(current: Project) -> 
     assert verdict(run) == f"{INITIAL} is recorded as applied in athena, but its table is not there."
 
 
-def test_the_command_for_a_ghost_shows_the_sql_of_its_table_and_mends_it(current: Project) -> None:
+def test_the_command_for_a_ghost_shows_the_sql_of_its_table_and_fixes_it(current: Project) -> None:
     current.database.sql(f"DROP TABLE athena.{MEMBERSHIP}")
     words = repair(cause(current.run("doctor", "--explain", ERROR)))
 

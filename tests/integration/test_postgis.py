@@ -36,7 +36,7 @@ def test_both_engines_leave_the_same_behind(spatial: Project, new_database: Call
 
 @pytest.mark.parametrize("jobs", ["1", "2"])
 def test_a_release_leaves_nothing_to_find_and_what_is_lost_is_repaired(spatial: Project, jobs: str) -> None:
-    """Every command looks, and mends, through PostGIS' backend."""
+    """Every command reads, and repairs, through PostGIS' backend."""
     run = spatial.run("--no-collectstatic", "--jobs", jobs)
     assert (run.code, set(run.states.values())) == (0, {"migrated"}), run.text
     assert [spatial.run(*words).code for words in (("verify",), ("check", "--start"), ("status",))] == [

@@ -1,4 +1,4 @@
-"""repair: each cause is built for real in a tenant of its own, named, mended, and gone."""
+"""repair: each cause is built for real in a tenant of its own, named, repaired, and gone."""
 
 from collections.abc import Callable, Iterator
 
@@ -47,7 +47,7 @@ def story(project: Project) -> Story:
 
 
 @each
-def test_the_dry_run_says_what_would_be_mended(story: Story, schema: str, cause: Cause) -> None:
+def test_the_dry_run_says_what_would_be_repaired(story: Story, schema: str, cause: Cause) -> None:
     assert mends(story.dry, schema) == list(cause.mends)
 
 
@@ -61,7 +61,7 @@ def test_doctor_names_the_cause(story: Story, schema: str, cause: Cause) -> None
 @pytest.mark.parametrize("schema", sorted(CAUSES.keys() - {"serial"}))
 def test_everything_is_again_as_it_was_before_the_damage(story: Story, schema: str) -> None:
     assert story.applied.outcome(schema)["state"] == "repaired"
-    assert definitions(story.mended, schema) == definitions(story.healthy, schema)
+    assert definitions(story.repaired, schema) == definitions(story.healthy, schema)
 
 
 def test_the_dry_run_exits_9_and_neither_it_nor_doctor_writes_anything(story: Story) -> None:
@@ -84,7 +84,7 @@ def test_verification_finds_nothing_afterwards_but_what_was_accepted(story: Stor
 
 def test_what_was_accepted_is_left_alone(story: Story) -> None:
     assert remedy(story.dry, "accepted") == {}
-    assert definitions(story.mended, "accepted") == definitions(story.damaged, "accepted")
+    assert definitions(story.repaired, "accepted") == definitions(story.damaged, "accepted")
 
 
 def test_a_tenant_that_was_left_behind_is_migrated(story: Story) -> None:
@@ -99,7 +99,7 @@ def test_a_row_without_schema_gets_one_like_those_of_the_others(story: Story) ->
 
     assert remedy(story.dry, "rhodes")["creates_schema"] is True
     assert "schema.missing" in diagnosed(story.doctor, "rhodes")
-    assert definitions(story.mended, "rhodes") == sorted(expected)
+    assert definitions(story.repaired, "rhodes") == sorted(expected)
 
 
 @pytest.mark.parametrize(

@@ -54,7 +54,7 @@ def test_a_key_that_is_made_anew_is_not_validated_under_its_old_name(current: Pr
     assert left(current) == []
 
 
-def test_a_key_to_a_column_that_stays_away_does_too_and_all_else_is_mended(detailed: Project) -> None:
+def test_a_key_to_a_column_that_stays_away_does_too_and_all_else_is_repaired(detailed: Project) -> None:
     detailed.database.sql(
         f"ALTER TABLE athena.{ANNOUNCEMENT} DROP id CASCADE; ALTER TABLE athena.{RULE} DROP data"
     )

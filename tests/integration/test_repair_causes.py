@@ -96,9 +96,9 @@ def test_a_clone_of_a_stale_template_gets_what_the_template_had_not(cloned: Stor
 
 def test_a_row_without_schema_is_cloned_once_the_template_has_what_it_had_not(cloned: Story) -> None:
     assert remedy(cloned.dry, "samos")["through_django_tenants"] == "it is cloned from template"
-    assert cloned.applied.outcome("samos")["repairs"] == ["mended schema.missing samos"]
-    assert "CREATE TABLE samos.mark (" in definitions(cloned.mended, "samos")
-    assert f"CREATE TABLE samos.{AUDIENCE} (" in definitions(cloned.mended, "samos")
+    assert cloned.applied.outcome("samos")["repairs"] == ["repaired schema.missing samos"]
+    assert "CREATE TABLE samos.mark (" in definitions(cloned.repaired, "samos")
+    assert f"CREATE TABLE samos.{AUDIENCE} (" in definitions(cloned.repaired, "samos")
 
 
 def test_nothing_is_left_of_a_stale_template(cloned: Story) -> None:
@@ -148,9 +148,9 @@ def test_a_ghost_in_the_shared_schema_comes_back_with_the_keys_of_all_tenants(cu
     assert "table.ghost" in diagnosed(current.run("doctor"), "public")
     assert current.run("repair", "--apply").code == 0
 
-    mended = picture(current.database)
+    repaired = picture(current.database)
     for name in ("public", *TENANTS):
-        assert definitions(mended, name) == definitions(healthy, name)
+        assert definitions(repaired, name) == definitions(healthy, name)
 
 
 def test_tenants_whose_rows_point_to_nothing_now_fail_by_themselves(current: Project) -> None:

@@ -121,14 +121,14 @@ def test_what_is_refused_is_named_with_the_reason(
 @pytest.mark.parametrize("schema", sorted({"kypseli", *REFUSED} - WITH_MORE.keys()))
 def test_a_schema_with_nothing_but_refusals_stays_as_it_is(story: Story, schema: str) -> None:
     assert story.applied.outcome(schema)["state"] == "refused"
-    assert definitions(story.mended, schema) == definitions(story.damaged, schema)
+    assert definitions(story.repaired, schema) == definitions(story.damaged, schema)
     records = f"rows {schema}.django_migrations"
-    assert story.mended[records] == story.damaged[records]
+    assert story.repaired[records] == story.damaged[records]
 
 
 @pytest.mark.parametrize(("schema", "index"), WITH_MORE.items())
-def test_the_rest_is_mended_beside_what_is_refused(story: Story, schema: str, index: str) -> None:
-    lines = {*definitions(story.mended, schema)} - {*definitions(story.damaged, schema)}
+def test_the_rest_is_repaired_beside_what_is_refused(story: Story, schema: str, index: str) -> None:
+    lines = {*definitions(story.repaired, schema)} - {*definitions(story.damaged, schema)}
 
     assert [line.split()[:3] for line in lines] == [["CREATE", "INDEX", index]]
     assert story.applied.outcome(schema)["state"] == "refused"
@@ -152,8 +152,8 @@ def test_a_masked_table_is_refused_while_the_shared_one_holds_rows(story: Story)
 def test_the_rows_behind_a_masked_table_stay_where_they_are(story: Story) -> None:
     rows = f"rows public.{ANNOUNCEMENT}"
 
-    assert len(story.mended[rows]) == 1
-    assert story.mended[rows] == story.damaged[rows]
+    assert len(story.repaired[rows]) == 1
+    assert story.repaired[rows] == story.damaged[rows]
 
 
 def test_what_is_pending_runs_elsewhere_and_not_where_a_table_is_masked(story: Story) -> None:
@@ -185,7 +185,7 @@ def test_rows_that_contradict_a_rule_make_the_schema_fail_and_leave_it_as_it_was
     assert mends(story.dry, schema) != []
     assert (outcome["state"], outcome["sqlstate"], outcome["repairs"]) == ("failed", sqlstate, [])
     assert words in outcome["message"]
-    assert definitions(story.mended, schema) == definitions(story.damaged, schema)
+    assert definitions(story.repaired, schema) == definitions(story.damaged, schema)
 
 
 def test_looking_at_what_is_refused_exits_8_and_writes_nothing(story: Story) -> None:

@@ -155,7 +155,7 @@ def test_what_does_not_fit_on_the_screen_is_counted_and_in_the_document(varied: 
     assert len(said(varied.run("status", "--schemas"), "schema.listed")) == 304
 
 
-def test_what_a_release_cannot_mend_is_shown_before_what_it_can(varied: Project) -> None:
+def test_what_a_release_cannot_fix_is_shown_before_what_it_can(varied: Project) -> None:
     levels = [event["level"] for event in varied.run("status").named("schemas.counted")]
 
     assert levels == ["info", "info", *["warn"] * 7]

@@ -199,7 +199,7 @@ def test_a_table_of_a_type_that_is_there_was_asked_for_elsewhere(typed: Project)
     assert explain(typed, "clubs_club") == (["shared.queried"], ["chess"], [])
 
 
-def test_a_project_with_types_and_nothing_to_do_has_no_cause_that_must_be_mended(typed: Project) -> None:
+def test_a_project_with_types_and_nothing_to_do_has_no_cause_that_must_be_repaired(typed: Project) -> None:
     typed.run("--no-collectstatic")
     run = typed.run("doctor")
 

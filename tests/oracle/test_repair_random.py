@@ -117,7 +117,7 @@ def chosen(choices, of):
     suppress_health_check=list(HealthCheck),
 )
 @given(choices=st.tuples(*[CHOICES] * len(DAMAGED)))
-def test_any_damage_is_named_and_mended(server, varied, sound, choices):
+def test_any_damage_is_named_and_repaired(server, varied, sound, choices):
     pairs = zip(DAMAGED, choices, strict=True)
     done = {name: chosen(some, sound.catalogues[name]) for name, some in pairs}
     note("".join(f"{name}: {one.sql}\n" for name, several in done.items() for one in several))

@@ -1,4 +1,4 @@
-"""What can be wrong with a tenant, and be mended: how it is done by hand, and what is found."""
+"""What can be wrong with a tenant, and be repaired: how it is done by hand, and what is found."""
 
 from dataclasses import dataclass
 
@@ -27,7 +27,7 @@ SERIAL = f"{ONE} ALTER TABLE {RULE} ALTER id DROP IDENTITY;CREATE SEQUENCE {RULE
 
 @dataclass(frozen=True)
 class Cause:
-    """What is done to a tenant, and what is to be mended there."""
+    """What is done to a tenant, and what is to be repaired there."""
 
     sql: str
     mends: tuple[str, ...]  # ids and objects

@@ -79,7 +79,7 @@ class Story:
     healthy: Picture
     damaged: Picture
     untouched: bool  # by all that only looks
-    mended: Picture
+    repaired: Picture
     dry: Run
     doctor: Run
     applied: Run
@@ -93,9 +93,9 @@ def live(project: Project, healthy: Picture, *words: str) -> Story:
     dry, doctor = project.run("repair", *words), project.run("doctor")
     untouched = contents(project.database) == before
     applied = project.run("repair", "--apply", *words)
-    mended = picture(project.database)
+    repaired = picture(project.database)
     again, verified = project.run("repair", *words), project.run("verify")
-    return Story(healthy, damaged, untouched, mended, dry, doctor, applied, again, verified)
+    return Story(healthy, damaged, untouched, repaired, dry, doctor, applied, again, verified)
 
 
 def remedy(run: Run, schema: str) -> dict[str, Any]:
@@ -106,7 +106,7 @@ def remedy(run: Run, schema: str) -> dict[str, Any]:
 
 
 def mends(run: Run, schema: str) -> list[str]:
-    """Ids and objects of what would be mended in a schema."""
+    """Ids and objects of what would be repaired in a schema."""
     return sorted(" ".join(one) for one in remedy(run, schema).get("mends", ()))
 
 
