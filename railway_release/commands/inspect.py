@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TypeVar, cast
+from typing import TypeVar
 
 from railway_release.commands.phases import phase, preflight
 from railway_release.config.config import Config
@@ -86,7 +86,7 @@ def planned(target: Target, *, in_depth: bool = False) -> Planned:
     """Take a snapshot, as deep as --depth says if `in_depth`, and log what is pending."""
     planner = Planner(*target.config.app)
     start = target.config.start
-    depth = cast("Depth", target.config.depth if in_depth else "tables")
+    depth: Depth = target.config.depth if in_depth else "tables"
     extent: Extent = "tables" if in_depth and depth != "everything" else "all"
     snapshot = take_snapshot(target, planner, depth=depth, extent="shared tables" if start else extent)
     if start:

@@ -1,24 +1,19 @@
-"""Config: what the user asked for. One frozen value, complete and checked before anything runs."""
+"""Config: every option of every command as one frozen value, checked before anything runs."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from railway_release.config.acceptance import Accepted, accepted, severities
 from railway_release.config.options import (
     EVERY,
     MIGRATING,
     RELEASE,
-    count,
     exact_names,
-    names,
-    one_of,
     option,
     positive_seconds,
-    seconds,
-    switch,
     tables_by_kind,
-    text,
 )
 from railway_release.postgres.session import clip
 from railway_release.runtime.visible import visible
@@ -34,13 +29,13 @@ _FAKE = frozenset({"fake"})
 
 @dataclass(frozen=True)
 class Config:
-    """All options. Durations are in seconds."""
+    """All options. Durations are in seconds; 0 means what the option's help says."""
 
     # What to work on
     schema: tuple[str, ...] = option(
         (),
         "only this schema (repeatable)",
-        exact_names,
+        parse=exact_names,
         sources="flag",
         commands=EVERY,
         metavar="NAME",
@@ -49,33 +44,29 @@ class Config:
     exclude: tuple[str, ...] = option(
         (),
         "all but this schema (repeatable)",
-        exact_names,
+        parse=exact_names,
         sources="flag",
         commands=EVERY,
         metavar="NAME",
         repeatable=True,
     )
-    shared_only: bool = option(False, "the shared schema alone", switch, sources="flag", commands=EVERY)
-    tenants_only: bool = option(False, "the tenant schemas alone", switch, sources="flag", commands=EVERY)
+    shared_only: bool = option(False, "the shared schema alone", sources="flag", commands=EVERY)
+    tenants_only: bool = option(False, "the tenant schemas alone", sources="flag", commands=EVERY)
     app: tuple[str, ...] = option(
         (),
         "this app only, up to MIGRATION if given; never backwards",
-        names,
         sources="flag",
         commands=_TARGETED,
         metavar="LABEL",
     )
     schemas: bool = option(
-        False, "a line for each schema, with all that it lacks", switch, sources="flag", commands=_STATUS
+        False, "a line for each schema, with all that it lacks", sources="flag", commands=_STATUS
     )
-    dry_run: bool = option(
-        False, "show what would be done, as plan does", switch, sources="flag", commands=RELEASE
-    )
+    dry_run: bool = option(False, "show what would be done, as plan does", sources="flag", commands=RELEASE)
     start: bool = option(
         False,
         "for the start command: fail only for the shared schema, so that one unwell tenant "
         "never takes the others down",
-        switch,
         sources="flag",
         commands=_CHECK,
     )
@@ -83,7 +74,6 @@ class Config:
     explain: str = option(
         "",
         "the text of an error, or - to read it, or a whole log, from a pipe: which cause is it?",
-        text,
         sources="flag",
         commands=_DOCTOR,
         metavar="TEXT",
@@ -91,116 +81,87 @@ class Config:
     sequences: bool = option(
         False,
         "also compare sequences with the largest values of their columns, which reads every table's key",
-        switch,
         sources="flag",
         commands=_DOCTOR,
     )
 
-    apply: bool = option(False, "do what is shown without it", switch, sources="flag", commands=_REPAIR)
+    apply: bool = option(False, "do what is shown without it", sources="flag", commands=_REPAIR)
     unfake: bool = option(
         False,
         "the reverse: take the record away, if nothing of the migration is there",
-        switch,
         sources="flag",
         commands=_FAKE,
     )
     data_is_done: bool = option(
         False,
         "you have seen to what no look can prove: RunPython, RunSQL, operations of others",
-        switch,
         sources="flag",
         commands=_FAKE,
     )
 
-    # Which database, and how patiently
+    # Which database, and how long to wait for it
     database_url: str = option(
         "",
         "the direct connection for the release; no flag, since arguments show in process lists",
-        text,
         sources="env",
         commands=EVERY,
     )
     public: bool = option(
         False,
         "off Railway: use DATABASE_PUBLIC_UNPOOLED_URL or DATABASE_PUBLIC_URL",
-        switch,
         sources="flag",
         commands=EVERY,
     )
-    pooler: str = option(
-        "detect",
-        "'session' vouches that a connection pooler in between runs in session mode",
-        one_of("detect", "session"),
-        metavar="MODE",
+    pooler: Literal["detect", "session"] = option(
+        "detect", "'session' vouches that a connection pooler in between runs in session mode", metavar="MODE"
     )
     connect_timeout: float = option(
         120.0,  # a fresh container on Railway was seen to wait a minute for its private network
         "how long to wait for the database to answer",
-        positive_seconds,
+        parse=positive_seconds,
         commands=EVERY,
-        metavar="SECONDS",
     )
     peer_timeout: float = option(
         30.0,
         "how long what is sent may stay without any sign of life before a connection counts as lost; "
         "0 leaves that to the system",
-        seconds,
         commands=EVERY,
-        metavar="SECONDS",
     )
-    lock_wait: float = option(60.0, "how long to wait for another release to end", seconds, metavar="SECONDS")
+    lock_wait: float = option(60.0, "how long to wait for another release to end")
     lock_timeout: float = option(
         3.0,
         "how long a migration may wait for a table lock before it is retried; above the server's "
         "deadlock_timeout (1 s), or an autovacuum is never displaced",
-        positive_seconds,
-        metavar="SECONDS",
+        parse=positive_seconds,
     )
-    statement_timeout: float = option(
-        0.0, "how long one statement of a migration may run; 0 is for ever", seconds, metavar="SECONDS"
-    )
+    statement_timeout: float = option(0.0, "how long one statement of a migration may run; 0 is for ever")
     retry_for: float = option(
         60.0,
         "how long one schema's transient errors, or a database that goes away, are retried",
-        seconds,
-        metavar="SECONDS",
         commands=EVERY,
     )
     retry_total: float = option(
-        600.0,
-        "how long the retries of all schemas may take together",
-        seconds,
-        metavar="SECONDS",
-        commands=MIGRATING,
+        600.0, "how long the retries of all schemas may take together", commands=MIGRATING
     )
     grace: float = option(
         8.0,
         "after Ctrl-C or SIGTERM: how long a migration may go on in Python before it is ended and rolled "
         "back; one that is not atomic is waited for",
-        seconds,
-        metavar="SECONDS",
         commands=MIGRATING,
     )
     settle: float = option(
         3.0,
         "how far apart two equal reads of a schema must lie before it counts as finished by its creator",
-        seconds,
-        metavar="SECONDS",
         commands=MIGRATING,
     )
     settle_wait: float = option(
-        30.0,
-        "how long to wait for a schema that is still being created",
-        seconds,
-        metavar="SECONDS",
-        commands=MIGRATING,
+        30.0, "how long to wait for a schema that is still being created", commands=MIGRATING
     )
 
     # How to migrate
-    engine: str = option(
+    engine: Literal["compiled", "stock"] = option(
         "compiled",
         "compiled, or stock: everything through django-tenants' own machinery, one schema at a time",
-        one_of("compiled", "stock"),
         metavar="NAME",
         commands=MIGRATING,
     )
@@ -208,14 +169,11 @@ class Config:
         0,
         "how many schemas are read or migrated at the same time; 0 decides by the cores and by the "
         "connections that the server has left",
-        count,
         commands=EVERY,
-        metavar="N",
     )
     post_migrate: bool = option(
         False,
         "complete content types and permissions and send post_migrate in every schema",
-        switch,
         commands=RELEASE,
     )
 
@@ -223,106 +181,81 @@ class Config:
     backup_command: str = option(
         "",
         "a command to run before the first write; it finds the database in PG* variables",
-        text,
         metavar="COMMAND",
     )
-    backup_shell: bool = option(False, "run the backup command through sh -c", switch)
-    backup_hook: str = option(
-        "", "dotted path of a callable to run before the first write", text, metavar="PATH"
-    )
-    backup_timeout: float = option(
-        3600.0, "how long the backup hook may take", positive_seconds, metavar="SECONDS"
-    )
-    require_backup: bool = option(False, "refuse to migrate without a backup hook", switch)
-    skip_backup: bool = option(False, "migrate without calling the backup hook", switch, sources="flag")
+    backup_shell: bool = option(False, "run the backup command through sh -c")
+    backup_hook: str = option("", "dotted path of a callable to run before the first write", metavar="PATH")
+    backup_timeout: float = option(3600.0, "how long the backup hook may take", parse=positive_seconds)
+    require_backup: bool = option(False, "refuse to migrate without a backup hook")
+    skip_backup: bool = option(False, "migrate without calling the backup hook", sources="flag")
 
     # What counts as failure
-    on_error: str = option(
-        "continue",
-        "after a tenant has failed: continue or stop",
-        one_of("continue", "stop"),
-        metavar="WHAT",
-        commands=MIGRATING,
+    on_error: Literal["continue", "stop"] = option(
+        "continue", "after a tenant has failed: continue or stop", metavar="WHAT", commands=MIGRATING
     )
-    max_failures: int = option(
-        0, "stop after this many tenants have failed; 0 is never", count, metavar="N", commands=MIGRATING
-    )
+    max_failures: int = option(0, "stop after this many tenants have failed; 0 is never", commands=MIGRATING)
     tolerate_failed: int = option(
-        0, "exit 0 although up to this many tenants have failed", count, metavar="N", commands=MIGRATING
+        0, "exit 0 although up to this many tenants have failed", commands=MIGRATING
     )
-    verify: str = option(
-        "strict",
-        "whether verification errors fail the release",
-        one_of("strict", "warn"),
-        metavar="MODE",
-        commands=RELEASE,
+    verify: Literal["strict", "warn"] = option(
+        "strict", "whether verification errors fail the release", metavar="MODE", commands=RELEASE
     )
-    depth: str = option(
+    depth: Literal["tables", "columns", "everything"] = option(
         "everything",
         "what of each table is compared: tables (that it is there), columns or everything",
-        one_of("tables", "columns", "everything"),
         commands=_IN_DEPTH,
         metavar="WHAT",
     )
     expected_tables: tuple[tuple[str, str], ...] = option(
         (),
         "tables and columns to expect beside those of the models",
-        tables_by_kind,
+        parse=tables_by_kind,
         sources="env setting",
         commands=EVERY,
         env="RELEASE_EXPECT_TABLES",
     )
     ignore_tables: tuple[str, ...] = option(
-        (), "patterns of tables not to expect", names, sources="env setting", commands=EVERY
+        (), "patterns of tables not to expect", sources="env setting", commands=EVERY
     )
     accept: tuple[Accepted, ...] = option(
-        (), "findings judged harmless", accepted, sources="setting", commands=EVERY
+        (), "findings judged harmless", parse=accepted, sources="setting", commands=EVERY
     )
 
     severity: tuple[tuple[str, str], ...] = option(
-        (), "how grave findings are, by id", severities, sources="setting", commands=EVERY
+        (), "how grave findings are, by id", parse=severities, sources="setting", commands=EVERY
     )
 
     # The rest
-    collectstatic: str = option(
+    collectstatic: Literal["auto", "yes", "no"] = option(
         "auto",
         "collect static files after migrating (auto: when staticfiles has somewhere to put them)",
-        one_of("auto", "yes", "no"),
         commands=RELEASE,
     )
-    yes: bool = option(False, "do not ask for confirmation on a terminal", switch, sources="flag")
+    yes: bool = option(False, "do not ask for confirmation on a terminal", sources="flag")
     settings: str = option(
         "",
         "the settings module (default: DJANGO_SETTINGS_MODULE, else what manage.py says)",
-        text,
         sources="flag",
         commands=EVERY,
         metavar="MODULE",
     )
-    report: str = option("", "write everything as JSON to this file", text, commands=EVERY, metavar="FILE")
-    json: bool = option(
-        False, "one JSON document on stdout, logs on stderr", switch, sources="flag", commands=EVERY
-    )
-    log_format: str = option(
+    report: str = option("", "write everything as JSON to this file", commands=EVERY, metavar="FILE")
+    json: bool = option(False, "one JSON document on stdout, logs on stderr", sources="flag", commands=EVERY)
+    log_format: Literal["auto", "json", "console"] = option(
         "auto",
         "json, console or auto (console on a terminal outside Railway)",
-        one_of("auto", "json", "console"),
         commands=EVERY,
         metavar="FORMAT",
     )
-    log_level: str = option(
-        "info",
-        "debug, info, warning or error",
-        one_of("debug", "info", "warning", "error"),
-        commands=EVERY,
-        metavar="LEVEL",
+    log_level: Literal["debug", "info", "warning", "error"] = option(
+        "info", "debug, info, warning or error", commands=EVERY, metavar="LEVEL"
     )
     show_values: bool = option(
-        False, "show the DETAIL of database errors, which may quote customers' data", switch, commands=EVERY
+        False, "show the DETAIL of database errors, which may quote customers' data", commands=EVERY
     )
 
     def includes(self, schema: str, *, shared: bool = False) -> bool:
-        """Whether the command is about this schema."""
+        """Whether the options choose this schema; `shared` says that it is the shared one."""
         if self.tenants_only if shared else self.shared_only:
             return False
         chosen, excluded = ([clip(name) for name in names] for names in (self.schema, self.exclude))
@@ -331,5 +264,5 @@ class Config:
         return spellings.isdisjoint(excluded) and not (chosen and spellings.isdisjoint(chosen))
 
     def tables_expected_in(self, kind: str) -> tuple[str, ...]:
-        """The user's own list for ``"shared"`` or ``"tenant"`` schemas."""
+        """The tables that the user expects in ``"shared"`` or ``"tenant"`` schemas."""
         return tuple(table for its_kind, table in self.expected_tables if its_kind == kind)

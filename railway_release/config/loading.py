@@ -1,4 +1,4 @@
-"""Loading the configuration: its sources, and options that are fine by themselves and not together."""
+"""Loads the configuration from its sources, and checks the options that exclude each other."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ def load(flags: Mapping[str, Any], environ: Mapping[str, str], settings: Mapping
 
 
 def can_be_written(path: str) -> bool:
-    """Whether a report could be written there, asked before it is too late."""
-    place = Path(path)
-    return not place.is_dir() and os.access(place if place.exists() else place.parent, os.W_OK)
+    """Whether a file can be created or replaced at this path."""
+    file = Path(path)
+    return not file.is_dir() and os.access(file if file.exists() else file.parent, os.W_OK)
 
 
 def _contradictions(config: Config) -> list[str]:
@@ -53,7 +53,7 @@ def _contradictions(config: Config) -> list[str]:
 
 
 def _shell_words(command: str) -> list[str]:
-    """Without a shell, `pg_dump | gzip > file` would be one program with strange arguments."""
+    """Without a shell, `pg_dump | gzip > file` would pass the operators to pg_dump as arguments."""
     try:
         shlex.split(command)
         # With posix=False, quotes stay: a quoted operator is an argument like any other.

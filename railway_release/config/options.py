@@ -1,17 +1,20 @@
 """How one option is declared once and read from flag, environment, Django settings or default.
 
-An option is a dataclass field whose metadata says everything else: its help, its type and where it may be
-set. The flag, the ``RELEASE_*`` variable and the key in ``RAILWAY_RELEASE`` follow from the field's name.
+An option is a dataclass field: its name makes the flag, the ``RELEASE_*`` variable and the key in
+``RAILWAY_RELEASE``, its type the parser; its metadata says the rest.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import difflib
+import functools
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
+
+T = TypeVar("T")
 
 RELEASE = frozenset({"release"})
 MIGRATING = frozenset({"release", "repair"})
@@ -36,25 +39,48 @@ class Option:
 
 
 def option(  # noqa: PLR0913 - one declaration says everything about an option
-    default: Any,
+    default: T,
     help: str,
-    parse: Callable[[Any], Any],
     *,
+    parse: Callable[[Any], Any] | None = None,
     sources: str = "flag env setting",
     commands: frozenset[str] = WRITING,
     env: str = "",
     metavar: str = "",
     repeatable: bool = False,
-) -> Any:
-    """A field of a configuration dataclass; `parse` raises ValueError with words for a person."""
-    declared = Option(help, parse, frozenset(sources.split()), commands, env, metavar, repeatable)
-    return dataclasses.field(default=default, metadata={"option": declared})
+) -> T:
+    """A field of a configuration dataclass.
+
+    `parse` makes the value from a text or from what the settings hold, and raises ValueError with a message
+    for the user. Where it or `metavar` is left out, the field's type decides: see `_by_type`.
+    """
+    declared = {"help": help, "parse": parse, "commands": commands, "env": env, "metavar": metavar}
+    more = {"sources": frozenset(sources.split()), "repeatable": repeatable}
+    return dataclasses.field(default=default, metadata=declared | more)
 
 
-def options_of(config: type) -> Iterator[tuple[str, Option, Any]]:
+@functools.cache
+def options_of(config: type) -> tuple[tuple[str, Option, Any], ...]:
     """Name, declaration and default of each option of a configuration dataclass."""
-    for field in dataclasses.fields(config):
-        yield field.name, field.metadata["option"], field.default
+    types = get_type_hints(config)
+    return tuple(
+        (field.name, _declared(field.metadata, types[field.name]), field.default)
+        for field in dataclasses.fields(config)
+    )
+
+
+def _declared(metadata: Mapping[str, Any], type: Any) -> Option:
+    parse, metavar = _by_type(type)
+    given = {"parse": metadata["parse"] or parse, "metavar": metadata["metavar"] or metavar}
+    return Option(**{**metadata, **given})
+
+
+def _by_type(type: Any) -> tuple[Callable[[Any], Any], str]:
+    """The parser and the metavar of an option that names none."""
+    if get_origin(type) is Literal:
+        return one_of(*get_args(type)), ""
+    known = {bool: (switch, ""), float: (seconds, "SECONDS"), int: (count, "N"), tuple[str, ...]: (names, "")}
+    return known.get(type, (text, ""))
 
 
 def variable(name: str, declared: Option) -> str:
@@ -65,7 +91,7 @@ def variable(name: str, declared: Option) -> str:
 def resolve(
     config: type, flags: Mapping[str, Any], environ: Mapping[str, str], settings: Mapping[str, Any]
 ) -> tuple[dict[str, Any], list[str]]:
-    """The values that were set, flag over environment over settings; and every mistake, in words."""
+    """The values that were set, flag over environment over settings; and a message for each mistake."""
     values, mistakes = {}, _unknown_keys(config, settings)
     for name, declared, _ in options_of(config):
         found = _lookup(name, declared, flags, environ, settings)
@@ -80,16 +106,18 @@ def resolve(
 
 
 def near_misses(config: type, environ: Mapping[str, str]) -> list[tuple[str, str]]:
-    """RELEASE_* variables that are nobody's, with the name that was probably meant.
+    """RELEASE_* variables that are not read, each with the variable whose name is almost the same.
 
-    Other tools use RELEASE_* too, so only near misses are worth a word.
+    Other tools use RELEASE_* too, so those that resemble none of ours are left out.
     """
     known = {variable(name, o) for name, o, _ in options_of(config) if "env" in o.sources}
     tails = {name.removeprefix(_PREFIX): name for name in known}
-    strangers = [name for name in environ if name.startswith(_PREFIX) and name not in known]
-    tried = ((name, name.removeprefix(_PREFIX)) for name in strangers)
-    guesses = ((name, difflib.get_close_matches(tail, tails, n=1, cutoff=0.8)) for name, tail in tried)
-    return [(name, tails[guess[0]]) for name, guess in guesses if guess]
+    found = []
+    for name in environ:
+        if name.startswith(_PREFIX) and name not in known:
+            close = difflib.get_close_matches(name.removeprefix(_PREFIX), tails, n=1, cutoff=0.8)
+            found += [(name, tails[one]) for one in close]
+    return found
 
 
 def _lookup(

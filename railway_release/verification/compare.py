@@ -134,7 +134,7 @@ def _judged(finding: Finding, config: Config) -> Finding:
             finding = replace(finding, severity=cast("Severity", severity))
     for entry in config.accept:
         if entry.covers(finding.id, finding.schema, finding.object):
-            if not entry.is_over:
+            if not entry.has_expired:
                 return replace(finding, severity="accepted", reason=entry.reason)
             finding = replace(finding, reason=f"accepted until {entry.expires}: {entry.reason}")
     return finding
