@@ -28,9 +28,10 @@ DROP TABLE {0}.app03_beta CASCADE; DROP TABLE {0}.app07_gamma CASCADE;
 ALTER TABLE {0}.app05_alpha DROP COLUMN status;
 """
 _HOW = (
-    "Repairing: the median time of ten tenants in which two tables and a column are missing. Its own statements"
-    " are what psql takes for the same, on one connection. Creating: what many rows without schema took less"
-    " what a few took, divided by the difference; a release migrates empty schemas of the same tenants."
+    "Repairing: the median time of ten tenants in which two tables and a column are missing. Its own"
+    " statements are what psql takes for the same, on one connection. Creating: what many rows without schema"
+    " took less what a few took, divided by the difference; a release migrates empty schemas of the same"
+    " tenants."
 )
 
 
