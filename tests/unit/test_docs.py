@@ -5,12 +5,13 @@ import shlex
 import unicodedata
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from railway_release.cli import _parser
 from railway_release.config.config import Config
-from railway_release.config.options import EVERY, Option, options_of, variable
+from railway_release.config.options import EVERY, Option, options_of, resolve, variable
 from railway_release.errors import PRECEDENCE, Exit, ReleaseError
 from railway_release.migrations.outcome import Outcome
 from railway_release.report.report import Report
@@ -157,6 +158,20 @@ def test_options_and_variables_that_are_named_anywhere_exist():
         assert set(re.findall(r"\bRELEASE_[A-Z_]+\b", prose(page))) - known <= {"RELEASE_"}, page
         named = re.findall(r"run_migrations\.py[^`\n]*? (--[a-z-]+)", page.read_text(encoding="utf-8"))
         assert set(named) <= flags, page
+
+
+def test_every_command_has_its_row():
+    assert {name for name, _, _ in rows("docs/reference/commands.md", 3)} == {f"`{name}`" for name in EMPTY}
+
+
+def test_settings_that_are_shown_are_accepted():
+    shown = [block for page in PAGES for block in blocks(page, "python") if "RAILWAY_RELEASE = " in block]
+
+    assert shown
+    for block in shown:
+        namespace: dict[str, Any] = {}
+        exec(block, namespace)  # noqa: S102 - of our own pages
+        assert resolve(Config, {}, {}, namespace["RAILWAY_RELEASE"])[1] == []
 
 
 def test_every_finding_has_its_row_with_its_severity():
