@@ -31,8 +31,11 @@ from railway_release.report.command_line import CommandLine
 from railway_release.report.report import Report
 from railway_release.report.results import DoctorResult
 from railway_release.runtime import log
+from railway_release.runtime.capture import Capture
+from railway_release.runtime.plain import plain_traceback
 from railway_release.runtime.platform import platform
 from railway_release.runtime.redact import redact
+from railway_release.runtime.screen import Screen
 from railway_release.runtime.signals import Interrupted, Interrupts
 from railway_release.runtime.visible import visible
 
@@ -66,7 +69,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     report.called = CommandLine(_without_schemas(words))
     report.path = path if can_be_written(path) else ""  # the configuration's checks will say so
     with Interrupts() as interrupts:
-        with log.Capture() as capture:
+        with Capture() as capture:
             stream = capture.stderr if flags.get("json") else capture.stdout
             output = log.Output(stream, platform(os.environ), report.run_id)
             output.start(*_early_log_options(flags, os.environ))
@@ -88,7 +91,7 @@ def _guarded(flags: dict[str, Any], report: Report, output: log.Output, interrup
             _fail(no_room(error, report.result.wrote) if ran_out(error) else lost(error), report)
             return
         report.end(Exit.UNEXPECTED, f"Unexpected {type(error).__name__}: {describe(error)}")
-        log.get_logger().error("release.crashed", message=log.plain_traceback(error))
+        log.get_logger().error("release.crashed", message=plain_traceback(error))
 
 
 def _fail(error: ReleaseError, report: Report) -> None:
@@ -133,7 +136,7 @@ def _finish(flags: dict[str, Any], report: Report, stdout: TextIO) -> int:
     for line in summary.lines(report):
         log.get_logger().log(line.number, line.event, message=line.text)
     if flags.get("json"):
-        log.Screen(stdout).write(report.as_json())
+        Screen(stdout).write(report.as_json())
     gc.freeze()  # or Python would look through all of it for garbage before it ends
     return int(report.exit_code)
 

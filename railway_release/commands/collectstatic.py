@@ -9,7 +9,8 @@ from django.conf import settings
 from django.core.files.storage import FileSystemStorage
 from django.core.management import call_command
 
-from railway_release.runtime.log import get_logger, plain_traceback
+from railway_release.runtime.log import get_logger
+from railway_release.runtime.plain import plain_traceback
 from railway_release.runtime.platform import Platform
 
 

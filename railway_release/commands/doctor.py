@@ -40,7 +40,8 @@ from railway_release.preflight.target import Target
 from railway_release.report.report import Report
 from railway_release.report.result import Pending
 from railway_release.report.results import DoctorResult
-from railway_release.runtime.log import get_logger, plain_traceback
+from railway_release.runtime.log import get_logger
+from railway_release.runtime.plain import plain_traceback
 from railway_release.runtime.text import some
 from railway_release.snapshot import take_snapshot
 from railway_release.verification.findings import GHOST, MASKED

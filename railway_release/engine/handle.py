@@ -17,7 +17,7 @@ from railway_release.engine.attempt import SchemaRunner
 from railway_release.engine.channel import Channel, channel_pair
 from railway_release.engine.worker import RunTask, Worker
 from railway_release.migrations.outcome import Key
-from railway_release.runtime import log
+from railway_release.runtime.capture import drop_original_streams
 
 
 class WorkerHandle:
@@ -106,5 +106,5 @@ def _run_worker(
     # Held open here, they would hide the parent's end from the others.
     for one in parents:
         one.close()
-    log.leave_the_screen_to_the_parent()
+    drop_original_streams()
     Worker(channel, run_task, runner, (lock,)).run()

@@ -48,7 +48,7 @@ from railway_release.engine.limits import server_pid
 from railway_release.migrations.outcome import Key, Outcome
 from railway_release.postgres.retry import Budget
 from railway_release.postgres.session import cut_all
-from railway_release.runtime import log
+from railway_release.runtime.plain import plain
 from railway_release.runtime.redact import redact
 
 # Migrates the schema of this number, which parent and worker share, with the runner of this process.
@@ -136,7 +136,7 @@ class Worker:
         self._channel.send("connected", thread=thread.ident, pid=server_pid(connection))
 
     def _forward_log(self, _: WrappedLogger, method: str, event: EventDict) -> EventDict:
-        self._channel.send("logged", method=method, event=redact(log.plain(dict(event))))
+        self._channel.send("logged", method=method, event=redact(plain(dict(event))))
         raise structlog.DropEvent
 
     def _detach_child(self) -> None:
@@ -212,7 +212,7 @@ class _WorkerCancelToken:
 
 def _as_text(outcome: Outcome) -> dict[str, Any]:
     """The outcome's fields as plain JSON values; an error of the project may put its own classes there."""
-    return {one.name: log.plain(getattr(outcome, one.name)) for one in fields(outcome)}
+    return {one.name: plain(getattr(outcome, one.name)) for one in fields(outcome)}
 
 
 def _exit_child() -> None:

@@ -12,8 +12,8 @@ from pathlib import Path
 
 from railway_release.errors import NotConfirmed
 from railway_release.preflight.database import Choice
-from railway_release.runtime.log import Screen
 from railway_release.runtime.platform import Platform
+from railway_release.runtime.screen import Screen
 from railway_release.runtime.visible import visible
 
 

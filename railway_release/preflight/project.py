@@ -18,7 +18,7 @@ from railway_release.errors import ProjectNotFound, ReleaseError, SettingsFailed
 from railway_release.postgres.failures import describe
 from railway_release.preflight import manage
 from railway_release.preflight.manage import VARIABLE, Manage
-from railway_release.runtime.log import plain_traceback
+from railway_release.runtime.plain import plain_traceback
 
 _INTERPRETER = re.compile(r"<frozen |/importlib/__init__\.py")
 _AS_CHECK_SAYS = (

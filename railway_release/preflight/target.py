@@ -19,9 +19,9 @@ from railway_release.preflight.database import Choice
 from railway_release.preflight.project import Project, find, load_settings
 from railway_release.preflight.read_pool import ReadPool
 from railway_release.runtime import log
-from railway_release.runtime.log import Screen
 from railway_release.runtime.platform import Platform
 from railway_release.runtime.redact import redact
+from railway_release.runtime.screen import Screen
 from railway_release.runtime.signals import Interrupts
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import time
 
 from railway_release.migrations.outcome import Outcome
-from railway_release.runtime.log import Screen, get_logger
+from railway_release.runtime.log import get_logger
+from railway_release.runtime.screen import Screen
 
 # Railway drops what exceeds 500 lines a second; people stop reading long before.
 _LINES_A_SECOND = 5

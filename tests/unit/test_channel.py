@@ -9,7 +9,7 @@ from enum import IntEnum
 import pytest
 
 from railway_release.engine.channel import Channel, channel_pair, readable
-from railway_release.runtime.log import plain
+from railway_release.runtime.plain import plain
 
 
 class Odd(str):

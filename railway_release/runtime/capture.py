@@ -1,0 +1,88 @@
+"""Capture: what anybody writes to stdout or stderr becomes log lines.
+
+So do Django, django-tenants, the user's migrations and child processes, and stdout can be one JSON document
+under ``--json``.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import sys
+import threading
+import uuid
+from functools import partial
+from typing import TextIO
+
+from railway_release.runtime.log import get_logger
+from railway_release.runtime.redact import redact
+
+_LONGEST = 100_000  # characters of one line
+_OVERLAP = 500  # characters that are held back of a line that is cut: a secret may lie across its end
+
+# The streams to the real stdout and stderr while those are captured.
+_originals: list[TextIO] = []
+
+
+class Capture:
+    """While entered, whatever anybody writes to stdout or stderr becomes log lines at debug level.
+
+    On the level of file descriptors, so that it holds for C libraries and child processes, too, and
+    sys.stdout stays a real file. `stdout` and `stderr` are streams to the original ones.
+    """
+
+    def __enter__(self) -> Capture:
+        self.stdout, self.stderr = (_opened(os.dup(descriptor)) for descriptor in (1, 2))
+        _originals[:] = [self.stdout, self.stderr]
+        self._end = uuid.uuid4().hex
+        reading, writing = os.pipe()
+        for descriptor in (1, 2):
+            os.dup2(writing, descriptor)
+        os.close(writing)
+        for stream in (sys.stdout, sys.stderr):
+            if isinstance(stream, io.TextIOWrapper):
+                stream.reconfigure(line_buffering=True)
+        self._reader = threading.Thread(
+            target=_log_lines, args=(reading, self._end), name="captured", daemon=True
+        )
+        self._reader.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for stream in (sys.stdout, sys.stderr):
+            stream.flush()
+        # The end of the pipe may never come: a process that lives on holds it open.
+        with contextlib.suppress(OSError):
+            os.write(1, f"\n{self._end}\n".encode())
+        for descriptor, real in ((1, self.stdout), (2, self.stderr)):
+            os.dup2(real.fileno(), descriptor)
+        self._reader.join(timeout=2.0)
+
+
+def drop_original_streams() -> None:
+    """In a forked process: let the original stdout and stderr lead into the pipe as well.
+
+    A program that reads the release's output waits until no process can write there any more, and a worker
+    may outlive its parent.
+    """
+    for stream in _originals:
+        os.dup2(1, stream.fileno())
+
+
+def _opened(descriptor: int) -> TextIO:
+    return open(descriptor, "w", encoding="utf-8", errors="backslashreplace")
+
+
+def _log_lines(descriptor: int, end: str) -> None:
+    """Log what comes through the pipe, line by line, up to the line `end`."""
+    with open(descriptor, encoding="utf-8", errors="replace") as lines:
+        rest = ""
+        # What comes without a line break may be endless.
+        for piece in iter(partial(lines.readline, _LONGEST), ""):
+            if piece.rstrip() == end:
+                break
+            line, cut = redact(rest + piece), None if piece.endswith("\n") else -_OVERLAP
+            line, rest = line[:cut], line[cut:] if cut else ""
+            if line.strip():
+                get_logger().debug("output.captured", message=line.rstrip())
