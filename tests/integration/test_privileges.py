@@ -59,3 +59,17 @@ def test_nothing_that_is_listed_can_be_left_out(past: Project, role: str, left_o
     granted(past.database, role, left_out)
 
     assert past.run().code != 0
+
+
+def test_a_schema_is_created_only_with_create_on_the_database(past: Project, role: str):
+    past.database.sql(
+        "INSERT INTO tenants_client (schema_name, name, created_at) VALUES ('votanikos', 'Lofts', now())"
+    )
+    granted(past.database, role)
+
+    refused = past.run("repair", "--apply", "--schema", "votanikos")
+    past.database.sql(f'GRANT CREATE ON DATABASE "{past.database.url.rpartition("/")[2]}" TO {role}')
+    created = past.run("repair", "--apply", "--schema", "votanikos")
+
+    assert (refused.states["votanikos"], created.code) == ("failed", 0), refused.text + created.text
+    assert "buildings_building" in past.database.tables("votanikos")
