@@ -1,5 +1,6 @@
 """Documents say what the code says, and their links lead somewhere."""
 
+import ast
 import re
 import shlex
 import unicodedata
@@ -282,3 +283,23 @@ def test_every_id_that_is_named_is_one_of_the_code():
         ids = re.findall(r"`([a-z_]+\.[a-z_]+)`", prose(page))
         ids = [one for one in ids if one.rpartition(".")[2] not in files and not NO_IDS.fullmatch(one)]
         assert [one for one in ids if f'"{one}"' not in source] == [], page
+
+
+def words_of_the_package() -> str:
+    """Every text of the source, those of f-strings in pieces."""
+    trees = [ast.parse(path.read_text(encoding="utf-8")) for path in PACKAGE.rglob("*.py")]
+    nodes = [node for tree in trees for node in ast.walk(tree) if isinstance(node, ast.Constant)]
+    return "\n".join(node.value for node in nodes if isinstance(node.value, str))
+
+
+OF_OTHERS = {"already exists", "lock timeout", "No module named"}  # PostgreSQL's words, and Python's
+
+
+def test_messages_that_are_looked_up_are_those_of_the_code():
+    source = words_of_the_package()
+    for page in [ROOT / "docs" / "reference" / "errors.md", *GUIDES]:
+        cells = [line.split(" | ")[0] for line in prose(page).splitlines() if line.startswith("|")]
+        shown = [one for cell in cells for one in re.findall(r"(?<![\w*])\*([^*]+)\*(?![\w*])", cell)]
+        pieces = [re.split(r"…|, but|\bNAME\b|\bDATABASE_URL\b|: ", one) for one in shown]
+        words = {piece.strip(" ,") for each in pieces for piece in each} - {""}
+        assert {one for one in words if one not in source} <= OF_OTHERS, page
