@@ -12,7 +12,8 @@ from django_tenants.utils import get_tenant_types, has_multi_type_tenants
 from railway_release.diagnosis import commands
 from railway_release.diagnosis.causes import Cause, cause, worst
 from railway_release.diagnosis.context import DiagnosisContext
-from railway_release.diagnosis.routing import in_shared, in_tenants, table_of
+from railway_release.diagnosis.routing import in_shared, in_tenants
+from railway_release.migrations.naming import table_of
 from railway_release.postgres import catalog
 from railway_release.postgres.session import literal
 from railway_release.runtime.text import schemas_in_words, some

@@ -4,18 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
 
 from django.db import router
 from django.db.migrations import operations
 from django.db.migrations.migration import Migration
 from django.db.migrations.operations.base import Operation
-from django.db.migrations.state import ProjectState
+from django.db.migrations.state import ModelState, ProjectState
 
 from railway_release.diagnosis import commands
 from railway_release.diagnosis.causes import Cause, cause
 from railway_release.diagnosis.context import DiagnosisContext
-from railway_release.diagnosis.states import column_of, flat, joining_table, table_of_state
+from railway_release.diagnosis.states import flat
+from railway_release.migrations.naming import (
+    column_of_state,
+    joining_table,
+    joins_by_itself,
+    split_table,
+    table_of_state,
+)
 from railway_release.migrations.outcome import Key, dotted
 from railway_release.migrations.plan import Cohort, SchemaPlan
 from railway_release.postgres import locations
@@ -89,26 +95,21 @@ def _made(migration: Migration, after: ProjectState) -> Iterator[Made]:
     for operation in flat(migration.operations):
         model = after.models.get((migration.app_label, _model_name(operation)))
         if model is not None:
-            place = (migration.app_label, model.name_lower, table_of_state(model))
-            yield from _made_by(operation, place)
+            yield from _made_by(operation, model)
 
 
-def _made_by(operation: Operation, place: tuple[str, str, str]) -> Iterator[Made]:
+def _made_by(operation: Operation, model: ModelState) -> Iterator[Made]:
+    place = (model.app_label, model.name_lower, table_of_state(model))
     match operation:
         case operations.CreateModel():
             yield Made(*place)
         case operations.AddField(name=name, field=field) if not field.many_to_many:
-            yield Made(*place, column_of(name, field), is_column=True)
-        case operations.AddField(name=name, field=field) if _joins_by_itself(field):
-            app, model, table = place
-            yield Made(app, model, joining_table(table, name, field))
+            yield Made(*place, column_of_state(name, field), is_column=True)
+        case operations.AddField(name=name, field=field) if joins_by_itself(field):
+            _, table = split_table(joining_table(model, name, field))
+            yield Made(model.app_label, model.name_lower, table)
         case operations.AddIndex(index=index):
             yield Made(*place, clip(index.name))
-
-
-def _joins_by_itself(field: Any) -> bool:
-    """Whether a many-to-many field has no model of its own for its table."""
-    return getattr(field.remote_field, "through", None) is None
 
 
 def _model_name(operation: Operation) -> str:

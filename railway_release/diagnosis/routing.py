@@ -8,7 +8,6 @@ from django.db import router
 from django.db.models import Model
 from django_tenants.utils import get_public_schema_name, get_tenant_types, has_multi_type_tenants
 
-from railway_release.postgres.session import clip
 from railway_release.topology import Schema, tenant_connection
 
 # No schema of this name is ever asked for anything: the routers only compare it with the shared one's.
@@ -43,11 +42,6 @@ def has_table(model: type[Model]) -> bool:
     """Whether it is a model with a table of its own that migrations make."""
     options = model._meta
     return bool(options.managed and not options.proxy and not options.swapped and not options.abstract)
-
-
-def table_of(model: type[Model]) -> str:
-    """The name as the server has it."""
-    return clip(model._meta.db_table.strip('"').rpartition('"."')[2])
 
 
 def home_in_words(model: type[Model]) -> str:

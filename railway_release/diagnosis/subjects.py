@@ -13,9 +13,9 @@ from django.db.models import Model
 
 from railway_release.diagnosis.catalogue import SCRIPT
 from railway_release.diagnosis.errortext import Missing
-from railway_release.diagnosis.routing import table_of
-from railway_release.diagnosis.states import column_of, flat, table_of_state
+from railway_release.diagnosis.states import flat
 from railway_release.migrations.disk import Graph
+from railway_release.migrations.naming import column_of_state, table_of, table_of_state
 from railway_release.migrations.outcome import dotted
 from railway_release.postgres.session import clip
 
@@ -64,7 +64,7 @@ class Subject:
             return False
         if self.model._meta.auto_created:
             return True
-        same_column = not self.column or column_of(field, found.fields[field]) == self.column
+        same_column = not self.column or column_of_state(field, found.fields[field]) == self.column
         return table_of_state(found) == self.table and same_column
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.apps import apps
+from django.db.backends.utils import split_identifier
 from django.db.models import Model
 from django_tenants.utils import get_public_schema_name, get_tenant_model
 
@@ -38,7 +39,7 @@ class Layout:
 
 def table(model: type[Model]) -> str:
     """The table's name as PostgreSQL stores it."""
-    return clip(model._meta.db_table)
+    return clip(split_identifier(model._meta.db_table)[1])
 
 
 def read_layout(connection: TenantConnection) -> Layout:

@@ -17,6 +17,7 @@ from django.db.migrations.operations.base import Operation
 from django.db.migrations.state import ProjectState
 
 from railway_release.migrations.disk import Graph
+from railway_release.migrations.naming import table_of_state
 from railway_release.migrations.opaque import flat
 from railway_release.migrations.outcome import Key
 from railway_release.migrations.plan import Cohort
@@ -92,7 +93,7 @@ def _dropped(found: Iterable[Any], app: str, state: ProjectState) -> Iterator[st
             continue
         model = state.models.get((app, _model_name(one)))
         if model and (isinstance(one, operations.DeleteModel) or _retypes(one, model.fields)):
-            yield clip(model.options.get("db_table") or f"{app}_{model.name_lower}")
+            yield table_of_state(model)
 
 
 def _dropped_in(sql: str) -> Iterator[str]:

@@ -6,13 +6,12 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 from functools import cached_property
 
-from django.db.backends.utils import strip_quotes
 from django.db.migrations.state import ProjectState
 from django.db.models import Model
 
+from railway_release.migrations.naming import split_table
 from railway_release.migrations.plan import SchemaPlan
 from railway_release.migrations.rendering import Rendering
-from railway_release.postgres.session import clip
 from railway_release.postgres.shape import ForeignKey, Shape
 from railway_release.topology import tenant_connection
 from railway_release.verification import models
@@ -68,13 +67,13 @@ class Expectations:
         if model not in self._shapes:
             has_table = options.managed and not options.proxy and not options.swapped
             found = models.tables(model, self._editor) if has_table else ()
-            self._shapes[model] = {clip(strip_quotes(name)): shape for name, shape in found}
+            self._shapes[model] = {split_table(name)[1]: shape for name, shape in found}
         return self._shapes[model]
 
     def _pointed(self, keys: tuple[ForeignKey, ...], own: Collection[str]) -> Iterator[ForeignKey]:
         """The keys, each with the schema of its target: a tenant's own table before the shared one."""
         for key in keys:
-            table = clip(strip_quotes(key.table))
+            table = split_table(key.table)[1]
             if table in own:
                 yield replace(key, table=table)
             elif table in self._shared:

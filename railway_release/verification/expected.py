@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from django.apps import apps
 from django.db import router
-from django.db.backends.utils import strip_quotes, truncate_name
 from django.db.migrations.state import ModelState, ProjectState
 
+from railway_release.migrations.naming import db_table_of_state, joining_tables, split_table
 from railway_release.migrations.rows import is_swapped
 from railway_release.postgres.session import clip
 from railway_release.topology import tenant_connection
-
-_QUALIFIED = re.compile(r'^"?(?P<schema>[^"]+)"\."(?P<table>[^"]+)"?$')
-_NAME_LENGTH = 63
 
 
 @dataclass(frozen=True)
@@ -41,9 +37,8 @@ def of_migrations(state: ProjectState) -> Iterator[Table]:
     """
     for (app, name), model in sorted(state.models.items()):
         if _has_table(model) and _allowed(app, name):
-            table = _table_name(model)
-            yield _table(table, app)
-            for joining in _joining_tables(model, table):
+            yield _table(db_table_of_state(model), app)
+            for _, joining in joining_tables(model):
                 yield _table(joining, app)
 
 
@@ -65,10 +60,8 @@ def named_by_user(names: tuple[str, ...], schemas: Collection[str]) -> Iterator[
 
 
 def _table(db_table: str, app: str, migrated: bool = True) -> Table:
-    # Django quotes a name unless it is quoted already, which is how '"other"."t"' reaches another schema.
-    if match := _QUALIFIED.match(db_table):
-        return Table(clip(match["table"]), app, match["schema"], migrated)
-    return Table(clip(strip_quotes(db_table)), app, "", migrated)
+    schema, table = split_table(db_table)
+    return Table(table, app, schema, migrated)
 
 
 def _has_table(model: ModelState) -> bool:
@@ -90,17 +83,3 @@ def _allowed(app: str, name: str) -> bool:
     except LookupError:
         hints = {}
     return bool(router.allow_migrate(tenant_connection().alias, app, model_name=name, **hints))
-
-
-def _table_name(model: ModelState) -> str:
-    explicit = model.options.get("db_table")
-    return explicit or truncate_name(f"{model.app_label}_{model.name.lower()}", _NAME_LENGTH)
-
-
-def _joining_tables(model: ModelState, table: str) -> Iterator[str]:
-    """The tables of many-to-many fields without a model of their own."""
-    for name, field in model.fields.items():
-        if field.many_to_many and getattr(field.remote_field, "through", None) is None:
-            yield getattr(field, "db_table", None) or truncate_name(
-                f"{strip_quotes(table)}_{name}", _NAME_LENGTH
-            )
