@@ -31,7 +31,7 @@ from railway_release.migrations.outcome import Key
 from railway_release.migrations.plan import Cohort
 from railway_release.migrations.rendering import Rendering
 from railway_release.migrations.rows import Rows
-from railway_release.migrations.shown import Alone
+from railway_release.migrations.user_states import SeparateState
 from railway_release.runtime.counting import Clock, counted
 
 _CONTENT_TYPE = ("contenttypes", "contenttype")
@@ -149,8 +149,8 @@ class Program:
     rows: Rows  # content types and permissions at the end
     new_rows: Rows  # of these, those that the steps add
     renames: tuple[Rename, ...]
-    first: Alone | None  # what pre_migrate shows to receivers, if there are any
-    final: Alone | None  # the same for post_migrate
+    first: SeparateState | None  # what pre_migrate shows to receivers, if there are any
+    final: SeparateState | None  # the same for post_migrate
     weight: int  # models that were rendered
     nodes: Mapping[Key, Migration]  # all that are on disk
 
@@ -190,7 +190,7 @@ def compiled(graph: Graph, cohort: Cohort, clock: Clock | None = None) -> Progra
         target,
         target.beyond(rows.expected(graph.state)),
         renames=tuple(one for step in steps for one in step.actions if isinstance(one, Rename)),
-        first=Alone(graph.state) if receivers.are_listening(pre_migrate) else None,
+        first=SeparateState(graph.state) if receivers.are_listening(pre_migrate) else None,
         final=receivers.final(states.now) if receivers.are_listening(post_migrate) else None,
         weight=states.rendering.models,
         nodes=graph.disk_migrations,

@@ -22,7 +22,7 @@ from django.dispatch import Signal
 from django.utils.module_loading import module_has_submodule
 
 from railway_release.engine.identity import Identity
-from railway_release.migrations.shown import Alone
+from railway_release.migrations.user_states import SeparateState
 
 _PERMISSIONS = "django.contrib.auth.management"
 _removed: list[
@@ -82,12 +82,12 @@ def are_listening(signal: Signal) -> bool:
     return any(signal.has_listeners(config) for config in apps.get_app_configs())
 
 
-def before(identity: Identity, alias: str, state: Alone, plan: list[Migration]) -> None:
+def before(identity: Identity, alias: str, state: SeparateState, plan: list[Migration]) -> None:
     """Send pre_migrate. Raises RuntimeError if a receiver changes the plan, which other schemas share."""
     forget_content_types(state.apps)
     steps = [(_copied(migration), False) for migration in plan]
     shown = list(steps)
-    with state.shown():
+    with state.in_use():
         _send(pre_migrate, "pre_migrate", identity, using=alias, apps=state.apps, plan=shown)
     same = shown == steps and all(a.operations == b.operations for a, (b, _) in zip(plan, steps, strict=True))
     if not same:
@@ -100,11 +100,11 @@ def _copied(migration: Migration) -> Migration:
     return copied
 
 
-def after(identity: Identity, alias: str, state: Alone, plan: list[Migration]) -> None:
+def after(identity: Identity, alias: str, state: SeparateState, plan: list[Migration]) -> None:
     """Send post_migrate."""
     forget_content_types(state.apps)
     steps = [(migration, False) for migration in plan]
-    with state.shown():
+    with state.in_use():
         _send(post_migrate, "post_migrate", identity, using=alias, apps=state.apps, plan=steps)
 
 
@@ -123,9 +123,9 @@ def forget_content_types(*registries: Apps) -> None:
             registry.get_model("contenttypes", "ContentType").objects.clear_cache()
 
 
-def final(state: ProjectState) -> Alone:
+def final(state: ProjectState) -> SeparateState:
     """The registry that post_migrate is given: every model rendered, also of apps without migrations."""
-    rendered = Alone(state)
+    rendered = SeparateState(state)
     keys = [(one.app_label, one.name_lower) for one in rendered.apps.real_models]
     with rendered.rendering():
         with rendered.apps.bulk_update():

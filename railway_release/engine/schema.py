@@ -22,7 +22,7 @@ from railway_release.engine.limits import timeouts
 from railway_release.engine.user_code import restoring_connection
 from railway_release.migrations.outcome import Key, dotted
 from railway_release.migrations.rows import Rows
-from railway_release.migrations.shown import showing
+from railway_release.migrations.user_states import in_use
 from railway_release.postgres.failures import is_transient, sqlstate
 from railway_release.postgres.records import is_mark, mark
 from railway_release.postgres.session import fetch
@@ -227,7 +227,7 @@ class SchemaRun:
         with (
             self._identity.restored_after(type(action.operation).__name__),
             receivers.with_djangos_own(),
-            showing(action.before, action.after),
+            in_use(action.before, action.after),
             self._atomic_operation(step, action),
         ):
             self._forwards(step, action, editor)
@@ -242,7 +242,7 @@ class SchemaRun:
         with (
             self._identity.restored_after("apply"),
             receivers.with_djangos_own(),
-            showing(action.before),
+            in_use(action.before),
             restoring_connection(step.migration, self._identity, editor, restore_role),
         ):
             step.migration.apply(state, editor)

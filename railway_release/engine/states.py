@@ -54,7 +54,7 @@ class States:
 
     def advance_migration(self, migration: Migration) -> ProjectState:
         """The whole state before a migration with an apply() of its own; to be cloned before it is used."""
-        before = self.rendering.whole(self.now, alone=True)
+        before = self.rendering.for_user_code(self.now, separate=True)
         self.now = advanced(migration, self.now)
         self.rendering.forget()
         return before
@@ -63,7 +63,7 @@ class States:
         models = self.now.models
         if not is_plain(operation):
             # The project's code may follow any relation.
-            return self.rendering.whole(self.now, alone=not _is_djangos(operation))
+            return self.rendering.for_user_code(self.now, separate=not _is_djangos(operation))
         keys = {(app, name.lower()) for name in _names(operation)} & models.keys()
         far = self._affects_referrers(operation, keys)
         if far:

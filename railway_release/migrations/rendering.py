@@ -1,7 +1,7 @@
-"""Rendering: models as classes, those that have not changed as the same classes again.
+"""Renders models as classes, and uses the classes of models that have not changed again.
 
-Django renders every model again that is related, however far, to one that changes: from zero that is ten
-thousand classes for a hundred models.
+Django renders every model again that is related, however far, to one that changes: for the migrations of a
+hundred models from the first on that is ten thousand classes.
 """
 
 from __future__ import annotations
@@ -15,83 +15,78 @@ from django.db.migrations.state import ModelState, ProjectState, StateApps
 from django.db.migrations.utils import resolve_relation
 from django.db.models import Model
 
-from railway_release.migrations.listeners import Listener, put_aside
-from railway_release.migrations.shown import (
-    Alone,
-    NotToBeShared,
-    Rendered,
-    Stage,
-    Together,
-    classes_of,
-    registry,
-    relations,
-)
+from railway_release.migrations.model_receivers import ModelReceiver, collecting_receivers
+from railway_release.migrations.model_relations import CannotShare, RenderedModel, classes_of, relations
+from railway_release.migrations.user_states import ClassFitter, SeparateState, SharedState, registry
 
 ModelKey = tuple[str, str]  # app label, and model name in lower case
 Models = Mapping[ModelKey, ModelState]
 
 
 class Rendering:
-    """What was rendered so far, to be used again where nothing has changed."""
+    """The models rendered so far. `models` counts them, each time that one is rendered."""
 
     def __init__(self, real_apps: Iterable[str] = ()) -> None:
         self.models = 0
         self._real_apps = sorted(real_apps)  # without migrations; others may point to their models
-        self._newest: dict[ModelKey, Rendered] = {}
-        self._last: tuple[bool, Together | Alone] | None = None
-        self._stage = Stage()
+        self._newest: dict[ModelKey, RenderedModel] = {}
+        self._last: tuple[bool, SharedState | SeparateState] | None = None
+        self._fitter = ClassFitter()
 
     def forget(self) -> None:
-        """A user's operation may have changed models in ways that cannot be seen."""
+        """Render everything anew: a user's operation may have changed models in ways that cannot be seen."""
         self._newest.clear()
         self._last = None
 
     def shared(self, models: Models) -> ProjectState:
-        """A state in which models that have not changed are those of earlier states.
+        """A state with these models, in which the unchanged ones have the classes of earlier states.
 
-        To them, the others do not exist: in it, only what a model points to can be relied on.
+        A class knows the models that it points to, but not those that point to it.
         """
         stale = {key for key, model in models.items() if not self._is_current(key, model)}
         stale = closure(stale, referrers(models).__getitem__)
         copies = {key: models[key].clone() if key in stale else self._newest[key].state for key in models}
         existing = (one for key in models.keys() - stale for one in self._newest[key].classes)
-        state, listeners = self._render(copies, stale, existing)
+        state, receivers = self._render(copies, stale, existing)
         for key in stale:
             model = state.apps.get_model(*key)
             targets = {other: state.apps.get_model(*other) for other in referred(copies, key)}
             classes = classes_of(model)
-            known = Rendered(copies[key], model, classes, targets, tuple(listeners[key]), relations(classes))
+            known = RenderedModel(
+                copies[key], model, classes, targets, tuple(receivers[key]), relations(classes)
+            )
             self._newest[key] = known
-            self._stage.changed(known)
+            self._fitter.add(known)
         return state
 
     def separate(self, models: Models) -> ProjectState:
-        """A state whose models know each other, and nothing else."""
+        """A state with these models alone, in which each also knows those that point to it."""
         state, _ = self._render({key: model.clone() for key, model in models.items()}, models, ())
         return state
 
-    def whole(self, state: ProjectState, *, alone: bool) -> Together | Alone:
-        """All models, as user code sees them; `alone`, if it may change them, or wants their states."""
-        if self._last and self._last[0] is alone and _same_models(self._last[1], state):
-            return self._last[1]
-        whole = self._alone(state) if alone else self._together(state)
-        self._last = (alone, whole)
-        return whole
+    def for_user_code(self, state: ProjectState, *, separate: bool) -> SharedState | SeparateState:
+        """All models of the state for the user's code; `separate`, if that may change classes or states."""
+        last = self._last
+        if last is None or last[0] is not separate or not _same_models(last[1], state):
+            last = self._last = (
+                separate,
+                self._separate_state(state) if separate else self._shared_state(state),
+            )
+        return last[1]
 
-    def _together(self, state: ProjectState) -> Together | Alone:
-        """Of classes that other states have too."""
+    def _shared_state(self, state: ProjectState) -> SharedState | SeparateState:
+        """A state of shared classes if they can be shared, otherwise a separate one."""
         try:
             self.shared(state.models)
             order = [self._newest[key] for key in in_order_of_bases(state.models)]
             models = {key: self._newest[key].state for key in state.models}
-            return Together(order, models, self._real, self._stage)
-        except (NotToBeShared, ValueError):  # the latter as by Django, if there is a model missing
-            return self._alone(state)
+            return SharedState(order, models, self._real, self._fitter)
+        except (CannotShare, ValueError):  # ValueError is Django's, if a model is missing
+            return self._separate_state(state)
 
-    def _alone(self, state: ProjectState) -> Alone:
-        whole = Alone(state)
-        self.models += len(whole.models)
-        return whole
+    def _separate_state(self, state: ProjectState) -> SeparateState:
+        self.models += len(state.models)
+        return SeparateState(state)
 
     def _is_current(self, key: ModelKey, model: ModelState) -> bool:
         known = self._newest.get(key)
@@ -103,29 +98,32 @@ class Rendering:
 
     @cached_property
     def _real(self) -> StateApps:
-        with put_aside():
+        with collecting_receivers():
             return StateApps(self._real_apps, {})
 
     def _render(
         self, models: Models, new: Collection[ModelKey], existing: Iterable[type[Model]]
-    ) -> tuple[ProjectState, defaultdict[ModelKey, list[Listener]]]:
-        """Not as StateApps does it when it is given all at once: a model may point to one that is gone."""
+    ) -> tuple[ProjectState, defaultdict[ModelKey, list[ModelReceiver]]]:
+        """The state with the `new` models rendered, and the receivers that each of these connected.
+
+        StateApps would refuse a model that points to one that no longer exists.
+        """
         state = ProjectState(dict(models))
         real = self._real.get_models(include_auto_created=True, include_swapped=True)
         state.apps = registry((*existing, *real), self._real_apps)
-        listeners: defaultdict[ModelKey, list[Listener]] = defaultdict(list)
+        receivers: defaultdict[ModelKey, list[ModelReceiver]] = defaultdict(list)
         if new:
-            with state.apps.bulk_update(), put_aside() as found:
+            with state.apps.bulk_update(), collecting_receivers() as found:
                 for key in in_order_of_bases({key: model for key, model in models.items() if key in new}):
                     earlier = len(found)
                     models[key].render(state.apps)
-                    listeners[key] = found[earlier:]
+                    receivers[key] = found[earlier:]
         self.models += len(new)
-        return state, listeners
+        return state, receivers
 
 
 def in_order_of_bases(models: Models) -> Iterator[ModelKey]:
-    """The order in which Django renders them: bases first, else as they come."""
+    """The order in which Django renders the models: bases first, otherwise the given order."""
     waiting = dict.fromkeys(models)
     while waiting:
         ready: dict[ModelKey, None] = {}
@@ -141,7 +139,7 @@ def in_order_of_bases(models: Models) -> Iterator[ModelKey]:
 
 
 def closure(keys: Iterable[ModelKey], neighbours: Callable[[ModelKey], Iterable[ModelKey]]) -> set[ModelKey]:
-    """These models, their neighbours, and theirs."""
+    """These models, and all that can be reached from them through neighbours."""
     found: set[ModelKey] = set()
     ahead = set(keys)
     while ahead:
@@ -151,7 +149,7 @@ def closure(keys: Iterable[ModelKey], neighbours: Callable[[ModelKey], Iterable[
 
 
 def referred(models: Models, key: ModelKey) -> set[ModelKey]:
-    """The models that one points to, or builds on."""
+    """The models that one points to or inherits from."""
     found: set[ModelKey] = set()
     fields = [*models[key].fields.values()]
     for base in models[key].bases:
@@ -169,7 +167,7 @@ def referred(models: Models, key: ModelKey) -> set[ModelKey]:
 
 
 def referrers(models: Models) -> defaultdict[ModelKey, set[ModelKey]]:
-    """The other way round."""
+    """For each model those that point to it or inherit from it."""
     found: defaultdict[ModelKey, set[ModelKey]] = defaultdict(set)
     for key in models:
         for other in referred(models, key):
@@ -184,7 +182,7 @@ def _same_models(one: ProjectState, other: ProjectState) -> bool:
 
 
 def _same(one: ModelState, other: ModelState) -> bool:
-    """Whether both would be rendered alike; fields that are equal are mostly one object."""
+    """Whether both would be rendered alike; quick, since equal fields are mostly the same object."""
     return (one.fields, one.options, one.bases, one.managers) == (
         other.fields,
         other.options,

@@ -27,7 +27,7 @@ def main() -> None:
     from railway_release.engine.states import States
     from railway_release.migrations.disk import Graph
     from railway_release.migrations.rendering import Rendering
-    from railway_release.migrations.shown import Together, showing
+    from railway_release.migrations.user_states import SharedState, in_use
 
     graph, labels = Graph(()), sys.argv[1:]
     states = States(graph.state, Rendering(graph.unmigrated_apps))
@@ -39,20 +39,20 @@ def main() -> None:
             if key[0] not in labels:
                 continue
             fresh += len(states.now.models)
-            whole = states.rendering.whole(states.now, alone=False)
+            whole = states.rendering.for_user_code(states.now, separate=False)
             if "apps" in vars(whole):  # else models are missing, and Django could not show it either
                 kept.append((f"{key} {operation.describe()}", whole, states.now.clone()))
     differences = []
     for name, whole, own in random.Random(7).sample(kept, _LOOKED_AT):  # noqa: S311
         expected = described(StateApps(sorted(own.real_apps), own.models))
-        with showing(whole):
+        with in_use(whole):
             found = described(whole.apps)
         differences += [
             f"{name}: {what}: {found.get(what)} instead of {expected.get(what)}"
             for what in {**found, **expected}
             if found.get(what) != expected.get(what)
         ]
-    together = sum(isinstance(whole, Together) for _, whole, _ in kept)
+    together = sum(isinstance(whole, SharedState) for _, whole, _ in kept)
     print(json.dumps([len(kept), together, states.rendering.models, fresh, differences[:20]]))
 
 

@@ -4,7 +4,7 @@ import gc
 
 from django.dispatch import Signal
 
-from railway_release.migrations.listeners import connected, put_aside
+from railway_release.migrations.model_receivers import collecting_receivers, connected
 
 
 class Field:
@@ -19,7 +19,7 @@ class Field:
 
 def test_what_rendering_connects_is_not_connected_afterwards():
     signal, field = Signal(), Field()
-    with put_aside() as found:
+    with collecting_receivers() as found:
         signal.connect(field.hear)
         signal.send("while rendering")
     signal.send("later")
@@ -29,7 +29,7 @@ def test_what_rendering_connects_is_not_connected_afterwards():
 
 def test_it_is_connected_once_while_code_has_the_classes_in_its_hands():
     signal, field = Signal(use_caching=True), Field()
-    with put_aside() as found:
+    with collecting_receivers() as found:
         signal.connect(field.hear, sender=Field)
     signal.send(Field)  # fills the signal's cache
     with connected(found):
@@ -42,7 +42,7 @@ def test_it_is_connected_once_while_code_has_the_classes_in_its_hands():
 def test_receivers_of_others_stay_and_so_do_those_that_code_connects():
     signal, before, meanwhile, late = Signal(), Field(), Field(), Field()
     signal.connect(before.hear)
-    with put_aside() as found:
+    with collecting_receivers() as found:
         signal.connect(meanwhile.hear)
         signal.connect(before.hear)  # again, which is nothing new
     with connected(found):
@@ -56,7 +56,7 @@ def test_a_hundred_generations_leave_as_many_receivers_as_none():
     """Each `connect` looks at all that are connected, so this is what keeps it from growing."""
     signal, keeper = Signal(), []
     for _ in range(100):
-        with put_aside():
+        with collecting_receivers():
             keeper.append(Field())
             signal.connect(keeper[-1].hear)
 
@@ -65,7 +65,7 @@ def test_a_hundred_generations_leave_as_many_receivers_as_none():
 
 def test_receivers_of_classes_that_are_gone_are_no_trouble():
     signal, field = Signal(), Field()
-    with put_aside() as found:
+    with collecting_receivers() as found:
         signal.connect(field.hear)
     del field
     gc.collect()
