@@ -97,7 +97,7 @@ def reading(target: Target, read: Callable[[BatchReader], T]) -> T:
     """What `read` finds on connections that cannot write; tried again while errors may pass."""
     return target.read_pool.read(
         lambda connection: _read_once(target, connection, read),
-        may_pass=lambda error: sqlstate(error) in _VANISHED or is_transient(error),
+        is_retryable=lambda error: sqlstate(error) in _VANISHED or is_transient(error),
     )
 
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import structlog
 
 from railway_release.engine.cancel_token import OwnCancelToken
-from railway_release.postgres.lock import Held, acquire
+from railway_release.postgres.lock import HeldLock, acquire
 from railway_release.postgres.lock_monitor import LockMonitor
 from railway_release.preflight import checks
 from railway_release.preflight.confirm import confirm
@@ -61,11 +61,11 @@ def locked(target: Target, report: Report) -> Iterator[OwnCancelToken]:
             yield OwnCancelToken(interrupts, monitor)
 
 
-def _with_lock(target: Target) -> Held:
+def _with_lock(target: Target) -> HeldLock:
     """Acquire the lock; if the connection is lost meanwhile, try again on another one."""
     connect, deadline = target.connector("lock"), time.monotonic() + target.config.lock_wait
 
-    def attempt() -> Held:
+    def attempt() -> HeldLock:
         connection = connect()
         try:
             return acquire(connection, deadline, target.config.peer_timeout)

@@ -6,8 +6,8 @@ import shlex
 from collections.abc import Sequence
 
 from railway_release.diagnosis.catalogue import SCRIPT
-from railway_release.postgres.locations import Owned
-from railway_release.postgres.server import Limits, Privileges
+from railway_release.postgres.locations import OwnedSequence
+from railway_release.postgres.server import Privileges, ServerLimits
 from railway_release.postgres.session import literal, quote
 from railway_release.runtime.text import schema_flag
 
@@ -61,7 +61,7 @@ def grant(lacking: Privileges) -> str:
     return f"as the owner of the database: GRANT CREATE ON DATABASE ... TO {name}"
 
 
-def raise_locks(limits: Limits) -> str:
+def raise_locks(limits: ServerLimits) -> str:
     """Enough slots for every table, and a restart."""
     sessions = max(1, limits.lock_slots // limits.locks_per_session)
     return set_locks(-(-limits.tables // sessions) * 2)
@@ -72,7 +72,7 @@ def set_locks(wanted: int) -> str:
     return sql(f"ALTER SYSTEM SET max_locks_per_transaction = {wanted}") + ", then restart the database"
 
 
-def set_sequence(one: Owned) -> str:
+def set_sequence(one: OwnedSequence) -> str:
     """Bring a sequence to the largest value of its column."""
     table = f"{quote(one.schema)}.{quote(one.table)}"
     found = f"pg_get_serial_sequence({literal(table)}, {literal(one.column)})"

@@ -44,7 +44,7 @@ def _presence(connection: Connection, asked: list[Subject]) -> Callable[[str, Su
     names = {one.table for one in asked}
     tables = catalog.tables(connection, names) if names else {}
     wanted = {one.column for one in asked} - {""}
-    columns = locations.columns(connection, names, wanted) if wanted else frozenset()
+    columns = catalog.columns(connection, names, wanted)
 
     def has(schema: str, one: Subject) -> bool:
         if one.column:

@@ -112,7 +112,7 @@ def _one_group(id: str, found: list[Finding], context: DiagnosisContext) -> Caus
 def _recorded_at(finding: Finding, context: DiagnosisContext) -> str:
     """When it was recorded, to be compared with a restore or a run with --fake."""
     select = _RECORDED.replace("{app}", literal(finding.app).replace("{", "{{").replace("}", "}}"))
-    rows = list(context.reader.ask([finding.schema], select, {}))
+    rows = list(context.reader.read([finding.schema], select, {}))
     if not rows or rows[0][1] is None:
         return ""
     ((_, first, last, number),) = rows

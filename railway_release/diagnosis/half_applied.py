@@ -24,7 +24,7 @@ from railway_release.migrations.naming import (
 )
 from railway_release.migrations.outcome import Key, dotted
 from railway_release.migrations.plan import Cohort, SchemaPlan
-from railway_release.postgres import locations
+from railway_release.postgres import catalog, locations
 from railway_release.postgres.session import clip
 from railway_release.runtime.text import schemas_in_words, some
 from railway_release.topology import Schema, tenant_connection
@@ -126,9 +126,7 @@ def _present(context: DiagnosisContext, asked: Iterable[Made]) -> frozenset[tupl
         context.connection, {one.name or one.table for one in made if not one.is_column}
     )
     columns = [one for one in made if one.is_column]
-    held = locations.columns(
-        context.connection, {one.table for one in columns}, {one.name for one in columns}
-    )
+    held = catalog.columns(context.connection, {one.table for one in columns}, {one.name for one in columns})
     schemas = {one.schema.name for one in context.schemas}
     return frozenset(
         (schema, one)

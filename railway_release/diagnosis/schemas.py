@@ -82,7 +82,7 @@ def _objects(found: list[Finding]) -> str:
 def _since(context: DiagnosisContext, behind: list[str]) -> str:
     """When anything was last migrated there."""
     recorded = sorted(schemas_with_records(context.connection) & set(behind))
-    days = sorted(day for _, day in context.reader.ask(recorded, _LAST, {}) if day)
+    days = sorted(day for _, day in context.reader.read(recorded, _LAST, {}) if day)
     if not days:
         return "; nothing was ever migrated there"
     between = days[0] if days[0] == days[-1] else f"between {days[0]} and {days[-1]}"

@@ -7,14 +7,14 @@ from collections.abc import Iterator
 from railway_release.diagnosis import commands
 from railway_release.diagnosis.causes import Cause, cause
 from railway_release.diagnosis.context import DiagnosisContext
-from railway_release.postgres.locations import Owned, owned_sequences
+from railway_release.postgres.locations import OwnedSequence, owned_sequences
 from railway_release.postgres.session import quote
 from railway_release.runtime.text import schemas_in_words, some
 
 
 def causes(context: DiagnosisContext) -> Iterator[Cause]:
     """One cause for all; each table is read in many schemas at once, by its key's index."""
-    columns: dict[tuple[str, str], list[Owned]] = {}
+    columns: dict[tuple[str, str], list[OwnedSequence]] = {}
     for one in owned_sequences(context.connection, [plan.schema.name for plan in context.schemas]):
         columns.setdefault((one.table, one.column), []).append(one)
     behind = [one for owned in columns.values() for one in _behind(context, owned)]
@@ -26,11 +26,11 @@ def causes(context: DiagnosisContext) -> Iterator[Cause]:
     yield cause("sequence.behind", seen, commands.set_sequence(behind[0]), schemas)
 
 
-def _behind(context: DiagnosisContext, owned: list[Owned]) -> Iterator[Owned]:
+def _behind(context: DiagnosisContext, owned: list[OwnedSequence]) -> Iterator[OwnedSequence]:
     by_schema = {one.schema: one for one in owned}
     select = _LARGEST.replace("{table}", _braced(owned[0].table))
     select = select.replace("{column}", _braced(owned[0].column))
-    for schema, value in context.reader.ask(sorted(by_schema), select, {}):
+    for schema, value in context.reader.read(sorted(by_schema), select, {}):
         if value is not None and value > (by_schema[schema].last or 0):
             yield by_schema[schema]
 

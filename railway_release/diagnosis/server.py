@@ -12,7 +12,7 @@ from railway_release.diagnosis import commands
 from railway_release.diagnosis.causes import Cause, Severity, cause
 from railway_release.postgres import server
 from railway_release.postgres.catalog import schemas_with_records
-from railway_release.postgres.server import Limits, Privileges, Room
+from railway_release.postgres.server import ConnectionLimit, Privileges, ServerLimits
 from railway_release.postgres.session import Connect, Connection
 from railway_release.preflight.read_pool import prepare
 from railway_release.preflight.target import Target
@@ -33,7 +33,7 @@ def causes(connection: Connection, target: Target) -> Iterator[Cause]:
     yield from of_poolers(target)
     yield from of_privileges(server.privileges(connection, asked))
     yield from of_limits(limits, target.config)
-    yield from of_room(server.narrowest_room(connection))
+    yield from of_connection_limit(server.tightest_connection_limit(connection))
     yield from of_pg_dump(limits.version, target.config)
 
 
@@ -73,7 +73,7 @@ def of_privileges(lacking: Privileges) -> Iterator[Cause]:
         yield cause("role.unprivileged", seen, commands.grant(lacking), schemas, severity)
 
 
-def of_limits(limits: Limits, config: Config) -> Iterator[Cause]:
+def of_limits(limits: ServerLimits, config: Config) -> Iterator[Cause]:
     """Too few lock slots for a dump of everything."""
     if limits.tables > limits.lock_slots:
         seen = f"{limits.tables} tables, and {limits.lock_slots} locks that all sessions share"
@@ -81,10 +81,10 @@ def of_limits(limits: Limits, config: Config) -> Iterator[Cause]:
         yield cause("server.lock_slots", seen, commands.raise_locks(limits), severity=severity)
 
 
-def of_room(room: Room) -> Iterator[Cause]:
+def of_connection_limit(limit: ConnectionLimit) -> Iterator[Cause]:
     """Too few connections for a release; the one that looks is in use, and ends before a release begins."""
-    if room.free + 1 < _CONNECTIONS_OF_A_RELEASE:
-        seen = f"{room.bound} is {room.most}, {room.in_use} are in use, {room.free} are left"
+    if limit.free + 1 < _CONNECTIONS_OF_A_RELEASE:
+        seen = f"{limit.bound} is {limit.maximum}, {limit.in_use} are in use, {limit.free} are left"
         yield cause("server.connections", seen, commands.who_is_connected())
 
 

@@ -14,7 +14,7 @@ from django.db import OperationalError
 
 from railway_release.django.layout import table
 from railway_release.postgres import foreign_keys, slots
-from railway_release.postgres.foreign_keys import Place
+from railway_release.postgres.foreign_keys import TableName
 from railway_release.postgres.session import fetch
 from railway_release.postgres.slots import Slots
 from railway_release.topology import TenantConnection
@@ -36,21 +36,21 @@ class TooFewLocks(OperationalError):
 class Changes:
     """The tables whose rows a deletion changes."""
 
-    deleted: frozenset[Place]
-    updated: frozenset[Place]
+    deleted: frozenset[TableName]
+    updated: frozenset[TableName]
 
     @classmethod
     def of(cls, collectors: Mapping[str, Any]) -> Changes:
         """Those of what was collected in each schema."""
-        deleted: set[Place] = set()
-        updated: set[Place] = set()
+        deleted: set[TableName] = set()
+        updated: set[TableName] = set()
         for schema, found in collectors.items():
             models = [*found.data, *(objs.model for objs in found.fast_deletes)]
             deleted |= {(schema, table(model)) for model in models}
             updated |= {(schema, table(field.model)) for field, _ in found.field_updates}
         return cls(frozenset(deleted), frozenset(updated))
 
-    def locks(self, connection: TenantConnection, but: Collection[Place] = ()) -> int:
+    def locks(self, connection: TenantConnection, but: Collection[TableName] = ()) -> int:
         """How many it takes if keys that point at some of these tables are not checked."""
         checked = self.deleted - set(but)
         return foreign_keys.locks(connection, self.deleted | self.updated, checked)
@@ -82,7 +82,7 @@ def ran_out(connection: TenantConnection) -> TooFewLocks:
     setting = found.per_session * 2
     text = (
         f"The server ran out of lock slots, and nothing was deleted. Now {found}."
-        f" {slots.raised_to(setting)}, or try again when other sessions hold fewer locks."
+        f" {slots.statement_to_raise(setting)}, or try again when other sessions hold fewer locks."
     )
     return TooFewLocks(text, 0, setting)
 
@@ -105,6 +105,6 @@ def _refusal(found: Slots, needed: int, reason: str) -> TooFewLocks:
     text = (
         f"This deletion takes {needed} locks, since PostgreSQL checks every table that points at what is"
         f" deleted, and {found}. Nothing was deleted. Leaving the checks out is no way: {reason}."
-        f" {slots.raised_to(setting)}."
+        f" {slots.statement_to_raise(setting)}."
     )
     return TooFewLocks(text, needed, setting)

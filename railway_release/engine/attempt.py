@@ -130,7 +130,7 @@ class _Attempts:
                 self._attempt,
                 seconds=min(runner.limits.retry_for, runner.budget.left),
                 event="schema.retried",
-                may_pass=self._is_retryable,
+                is_retryable=self._is_retryable,
                 schema=self._plan.schema.name,
             )
         except (Interrupted, LockLost, Stopped):

@@ -19,7 +19,7 @@ from railway_release.engine.pool import CAN_FORK, WorkerPool
 from railway_release.migrations.outcome import Key, Outcome
 from railway_release.migrations.plan import Cohort, Planner, SchemaPlan
 from railway_release.postgres.failures import describe
-from railway_release.postgres.server import narrowest_room
+from railway_release.postgres.server import tightest_connection_limit
 from railway_release.preflight.read_pool import ReadPool
 from railway_release.runtime.cores import cores
 from railway_release.runtime.counting import Clock, counted
@@ -137,20 +137,20 @@ class CompiledEngine:
             get_logger().info("workers.none", message="one process migrates: only Linux can fork safely")
             return 1
         try:
-            room = self._read_pool.read(narrowest_room)
+            limit = self._read_pool.read(tightest_connection_limit)
         except Exception as error:  # noqa: BLE001 - schemas are migrated without that number, too
             text = f"one process migrates: the free connections could not be counted ({describe(error)})"
             get_logger().warning("workers.none", message=text)
             return 1
         # By default half of what is left, so that the application can still connect.
-        wanted = min(self._requested_jobs or min(cores(), max(1, room.free // 2)), schemas)
-        free = room.free + (
+        wanted = min(self._requested_jobs or min(cores(), max(1, limit.free // 2)), schemas)
+        free = limit.free + (
             tenant_connection().connection is not None
         )  # which a worker's connection replaces
         jobs = max(1, min(wanted, free))
         if jobs > 1 or free < wanted:
             text = f"{jobs} worker processes (start method fork)" if jobs > 1 else "one process migrates"
-            text += f": {room.bound} leaves {count(free, 'connection')}" if free < wanted else ""
+            text += f": {limit.bound} leaves {count(free, 'connection')}" if free < wanted else ""
             get_logger().info("workers.chosen", message=text, jobs=jobs, connections_free=free)
         return jobs
 

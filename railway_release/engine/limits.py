@@ -22,11 +22,11 @@ from railway_release.errors import LockLost
 from railway_release.postgres.failures import sqlstate
 from railway_release.postgres.lock import MARK_AS_WRITER, NOT_HELD, require_held
 from railway_release.postgres.server import LIFT_TIMEOUTS
-from railway_release.postgres.session import SERVER_NOTICES, remember
+from railway_release.postgres.session import KEEPALIVE_SETTINGS, register
 
 # Servers on some platforms do not support these settings.
 _NOTICE_OUR_END = f"""
-DO $$ BEGIN PERFORM {SERVER_NOTICES};
+DO $$ BEGIN PERFORM {KEEPALIVE_SETTINGS};
 PERFORM set_config('client_connection_check_interval', '500', false);
 EXCEPTION WHEN OTHERS THEN NULL; END $$
 """
@@ -49,7 +49,7 @@ def timeouts(limits: ExecutionLimits) -> str:
 
 def _configure(raw: Any, limits: ExecutionLimits) -> int:
     """Set everything in a new session; returns its process id. Raises LockLost."""
-    remember(raw)
+    register(raw)
     statements = (
         require_held(limits.lock_pid),
         LIFT_TIMEOUTS,

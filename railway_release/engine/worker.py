@@ -47,7 +47,7 @@ from railway_release.engine.execution import Execution
 from railway_release.engine.limits import server_pid
 from railway_release.migrations.outcome import Key, Outcome
 from railway_release.postgres.retry import Budget
-from railway_release.postgres.session import cut_all
+from railway_release.postgres.session import shut_down_sockets
 from railway_release.runtime.plain import plain
 from railway_release.runtime.redact import redact
 
@@ -102,7 +102,7 @@ class Worker:
         for kind, content in self._channel.messages():
             if kind == "abort":
                 self._token.stop(cancelling=False)
-                cut_all()
+                shut_down_sockets()
             elif kind == "stop":
                 self._token.stop(cancelling=True)
             elif kind == "drain":

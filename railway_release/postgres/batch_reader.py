@@ -1,4 +1,4 @@
-"""Sweep: the same question to the same tables of every schema, in batches, on a few connections at once."""
+"""Reads the same tables of many schemas, in batches of schemas, on a few connections at once."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import contextlib
 from collections import deque
 from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed, wait
+from itertools import chain
 from threading import Event
 from typing import Any
 
@@ -13,64 +14,64 @@ from railway_release.postgres.failures import OUT_OF_MEMORY, describe, sqlstate
 from railway_release.postgres.session import Connection, fetch, literal, quote
 
 Rows = list[tuple[Any, ...]]
-Select = str | Callable[[str], str]  # the same for all schemas, or for each
+Select = str | Callable[[str], str]  # the same text for all schemas, or a text for each
 Read = Callable[[Connection, Sequence[str]], Rows]
 
-# One statement locks each table and index that it reads, and all sessions share the server's lock slots. This
-# much of them is taken, by all connections together; and longer statements than this gain nothing.
+# A statement locks each table and index that it reads, and all sessions share the server's lock slots: all
+# connections together take a third of them at most. Statements over more schemas than this gain nothing.
 _SHARE_OF_SLOTS = 3
-_MOST_IN_A_BATCH = 200
+_MAX_BATCH = 200
 _UNKNOWN_SLOTS = 6400  # PostgreSQL's defaults
-# Without a privilege, with another table or view of that name, or behind a lock: that schema's trouble alone.
+# A missing privilege, another table or view of that name, or a lock: these concern one schema alone.
 _UNREADABLE = {"42501", "42703", "42804", "42883", "55000", "55P03"}
 
 
 class BatchReader:
-    """Asks on `connection`, and for many schemas on up to `most` connections, which `another` opens.
+    """Reads on `connection`, and for many schemas on up to `max_connections`, which `connect` opens.
 
-    The server opens tables for the first time in a session at some tenth of a millisecond each, which is
-    nearly all that a sweep takes; so it is worth to let several sessions do it.
+    Opening a table for the first time in a session takes the server some tenth of a millisecond, which is
+    nearly all the time of such a read; so several sessions share it.
     """
 
     def __init__(
         self,
         connection: Connection,
-        another: Callable[[], Connection] | None = None,
-        most: int = 1,
+        connect: Callable[[], Connection] | None = None,
+        max_connections: int = 1,
         lock_slots: int = _UNKNOWN_SLOTS,
     ) -> None:
         self.connection = connection
         self._connections = [connection]
-        self._another = another
-        self._most = most
-        self._locks = lock_slots // _SHARE_OF_SLOTS // most  # for each connection
+        self._connect = connect
+        self._max_connections = max_connections
+        self._locks = lock_slots // _SHARE_OF_SLOTS // max_connections  # for each connection
         self._stopped = Event()
 
-    def ask(
+    def read(
         self,
         schemas: Sequence[str],
         select: Select,
         unreadable: dict[str, str],
-        around: str = "{rows}",
+        wrapper: str = "{rows}",
         locks: int = 40,
     ) -> Iterator[tuple[Any, ...]]:
-        """The rows that `select` asks of each schema; in its text, {schema} and {literal} stand for the name.
+        """The rows of `select` in each schema, whose name stands for {schema} and {literal} in its text.
 
-        `around` asks of the {rows} of each batch, and `locks` is what one schema takes. A schema in which it
-        cannot be asked goes to `unreadable`, with the reason.
+        `wrapper` is a statement over the {rows} of one batch, and `locks` is the number of locks for one
+        schema. A schema that cannot be read is added to `unreadable`, with the reason.
         """
 
         def read(connection: Connection, batch: Sequence[str]) -> Rows:
-            return self._read(connection, batch, select, unreadable, around)
+            return self._read(connection, batch, select, unreadable, wrapper)
 
-        size = max(1, min(self._locks // locks, _MOST_IN_A_BATCH))
+        size = max(1, min(self._locks // locks, _MAX_BATCH))
         batches = deque(schemas[start : start + size] for start in range(0, len(schemas), size))
         self._open(len(batches))
         for rows in self._in_parallel(batches, read):
             yield from rows
 
-    def divide(self, schemas: Sequence[str], read: Read) -> Iterator[Rows]:
-        """What `read` finds for all schemas, asked on each connection for its share of them."""
+    def read_shares(self, schemas: Sequence[str], read: Read) -> Iterator[Rows]:
+        """The results of `read`, which is called once on each connection, with its share of the schemas."""
         self._open(len(schemas))
         share = -(-len(schemas) // len(self._connections)) or 1
         yield from self._in_parallel(
@@ -78,14 +79,14 @@ class BatchReader:
         )
 
     def _open(self, wanted: int) -> None:
-        while self._another is not None and len(self._connections) < min(wanted, self._most):
+        while self._connect is not None and len(self._connections) < min(wanted, self._max_connections):
             try:
-                self._connections.append(self._another())
-            except Exception:  # noqa: BLE001 - too few are left, say; those that we have do it alone
-                self._another = None
+                self._connections.append(self._connect())
+            except Exception:  # noqa: BLE001 - no connection may be free; those that are open do it alone
+                self._connect = None
 
     def _in_parallel(self, batches: deque[Sequence[str]], read: Read) -> Iterator[Rows]:
-        """Each connection takes the next batch, until there are none or something is wrong."""
+        """Let each connection read one batch after the other; the first error ends them all and is raised."""
         if len(self._connections) == 1:
             yield from (read(self.connection, batch) for batch in batches)
             return
@@ -109,7 +110,7 @@ class BatchReader:
                 raise
 
     def _stop(self, batches: deque[Sequence[str]], running: Collection[Future[list[Rows]]]) -> None:
-        """Nobody waits for a read that is stuck behind a lock."""
+        """Cancel the reads on all connections, which may be waiting for a lock."""
         self._stopped.set()
         batches.clear()
         while wait(running, timeout=0.2).not_done:
@@ -123,9 +124,9 @@ class BatchReader:
         schemas: Sequence[str],
         select: Select,
         unreadable: dict[str, str],
-        around: str,
+        wrapper: str,
     ) -> Rows:
-        """What can be read, so that one schema's trouble stays its own."""
+        """The rows of one batch; after an error that may concern one schema, read one by one."""
         parts = (
             (select if isinstance(select, str) else select(name)).format(
                 literal=literal(name), schema=quote(name)
@@ -133,13 +134,14 @@ class BatchReader:
             for name in schemas
         )
         try:
-            return fetch(connection, around.replace("{rows}", " UNION ALL ".join(parts)))
+            return fetch(connection, wrapper.replace("{rows}", " UNION ALL ".join(parts)))
         except Exception as error:
             alone = len(schemas) == 1
-            may_pass = _UNREADABLE if alone else _UNREADABLE | {OUT_OF_MEMORY}  # fewer need fewer locks
-            if sqlstate(error) not in may_pass or self._stopped.is_set():
+            expected = _UNREADABLE if alone else _UNREADABLE | {OUT_OF_MEMORY}  # fewer need fewer locks
+            if sqlstate(error) not in expected or self._stopped.is_set():
                 raise
             if alone:
                 unreadable[schemas[0]] = describe(error)
                 return []
-        return [row for name in schemas for row in self._read(connection, [name], select, unreadable, around)]
+        each = (self._read(connection, [name], select, unreadable, wrapper) for name in schemas)
+        return list(chain.from_iterable(each))

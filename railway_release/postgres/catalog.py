@@ -1,7 +1,7 @@
-"""Catalog: which schemas and tables there are, and who is at work in them, in one statement each.
+"""Which schemas, tables and columns exist, and which sessions are using them, in one statement each.
 
-Only pg_catalog, never information_schema, which is much slower at thousands of tables. What many schemas
-have in common crosses the wire once.
+They read pg_catalog and never information_schema, which is much slower with thousands of tables. What many
+schemas have in common is sent once.
 """
 
 from __future__ import annotations
@@ -24,14 +24,13 @@ def schema_oids(connection: Queryable) -> dict[str, int]:
 
 def schemas_with_records(connection: Queryable) -> frozenset[str]:
     """The schemas that hold a django_migrations table."""
-    rows = fetch(connection, _WITH_RECORDS)
-    return frozenset(name for (name,) in rows)
+    return schemas(connection)[1]
 
 
 def tables(connection: Queryable, names: Collection[str]) -> dict[str, frozenset[str]]:
     """Which of these tables each schema has; schemas with none of them are left out.
 
-    `names` must be clipped. Equal sets are one shared object.
+    `names` must be cut to 63 bytes (session.clip). Schemas with the same tables share one set.
     """
     wanted = sorted(names)
     groups = [
@@ -40,16 +39,20 @@ def tables(connection: Queryable, names: Collection[str]) -> dict[str, frozenset
     return {schema: present for schemas, present in groups for schema in schemas}
 
 
-def columns(connection: Queryable, names: Collection[str]) -> frozenset[tuple[str, str, str]]:
-    """Schema, table and column of every column of these names, in whatever table."""
-    return frozenset(fetch(connection, _COLUMNS, (sorted(names),))) if names else frozenset()
+def columns(
+    connection: Queryable, tables: Collection[str], names: Collection[str]
+) -> frozenset[tuple[str, str, str]]:
+    """Schema, table and column of each column that is in `names`, in a table that is in `tables`."""
+    found = fetch(connection, _COLUMNS, (sorted(tables), sorted(names))) if names else ()
+    return frozenset(found)
 
 
 def busy_schemas(connection: Queryable, schemas: Collection[str], application: str) -> dict[str, str]:
-    """The schemas in which sessions other than ours may be migrating, and which sessions.
+    """The schemas in which other sessions may be migrating, and a description of these sessions.
 
-    It changes tables or writes rows, as a data migration does. The tables that a transaction is creating
-    cannot be seen from outside, but its lock on their schema can: CREATE TABLE holds one until it commits.
+    They hold locks for changing tables or writing rows, as a data migration does. Tables that a transaction
+    is creating are not visible, but its lock on their schema is: CREATE TABLE holds it until it commits.
+    `application` is the application_name of the sessions that do not count.
     """
     return dict(fetch(connection, _BUSY, (sorted(schemas), application)))
 
@@ -57,17 +60,13 @@ def busy_schemas(connection: Queryable, schemas: Collection[str], application: s
 def states(
     connection: Queryable, schemas: Collection[str], application: str
 ) -> tuple[dict[str, str], frozenset[str]]:
-    """What busy_schemas and schemas_with_records say of these schemas, at once."""
+    """The results of busy_schemas and schemas_with_records for these schemas, from one statement."""
     statement = f"{_STATES} ({_BUSY}) AS busy (name, who) USING (name)"
     rows = fetch(connection, statement, (sorted(schemas), sorted(schemas), application))
     return {name: who for name, _, who in rows if who}, frozenset(name for name, held, _ in rows if held)
 
 
 # Ordinary and partitioned tables, views, materialized views and foreign tables all answer queries.
-_WITH_RECORDS = """
-SELECT n.nspname FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-WHERE c.relname = 'django_migrations' AND c.relkind IN ('r', 'p', 'v', 'm', 'f')
-"""
 _SCHEMAS = """
 SELECT n.nspname, n.oid::bigint, EXISTS (
     SELECT FROM pg_catalog.pg_class c WHERE c.relnamespace = n.oid
@@ -81,7 +80,7 @@ SELECT name, EXISTS (
     AND c.relkind IN ('r', 'p', 'v', 'm', 'f')), who
 FROM unnest(%s::name[]) AS one (name) LEFT JOIN
 """
-# A sum of hashes needs no sorting, which is half of the time.
+# Tables are compared by a sum of hashes, which needs no sorting: that would double the time.
 _TABLE_GROUPS = """
 SELECT schemas, ARRAY(
     SELECT relname::text FROM pg_catalog.pg_class
@@ -98,13 +97,14 @@ FROM (
 
 _COLUMNS = """
 SELECT n.nspname::text, c.relname::text, a.attname::text
-FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_class c ON c.oid = a.attrelid
-JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-WHERE a.attname = ANY(%s) AND NOT a.attisdropped AND c.relkind IN ('r', 'p', 'v', 'm', 'f')
+FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid
+WHERE c.relname = ANY(%s) AND c.relkind IN ('r', 'p', 'v', 'm', 'f')
+  AND a.attname = ANY(%s) AND a.attnum > 0 AND NOT a.attisdropped
 """
 
-# A prepared transaction has no session. What an ordinary role is not shown is NULL, and may be a client; only
-# what works for the server itself has no role.
+# A prepared transaction has no session. What pg_stat_activity hides from an ordinary role is NULL, and may
+# be a client; only processes of the server itself have no role.
 _BUSY = """
 SELECT n.nspname, string_agg(DISTINCT coalesce(
     'pid ' || l.pid || ' (' || coalesce(nullif(a.application_name, ''), 'role ' || a.usename) || ')',

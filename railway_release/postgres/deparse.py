@@ -1,6 +1,6 @@
-"""Deparse: types and expressions as the server itself would write them, so that texts can be compared.
+"""Types and expressions as the server itself writes them, so that texts can be compared.
 
-EXPLAIN runs a text through the server's parser and back without running anything, and without writing.
+EXPLAIN parses a text and writes it out again, without executing or changing anything.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from railway_release.postgres.failures import sqlstate
 from railway_release.postgres.session import Connection, fetch, quote, savepoint
 
-# A syntax error, or a type, function, column or right that is not there.
+# Error classes of a syntax error, an unknown type, function or column, a missing privilege, a bad value.
 _NOT_UNDERSTOOD = ("42", "22", "0A")
 _FORBIDDEN = "42501"
 _CAST = re.compile(r"column1\)?(?:::(?P<type>.+))?$", re.DOTALL)
@@ -24,7 +24,7 @@ class Forbidden(Exception):
 
 
 def types(connection: Connection, names: Sequence[str]) -> dict[str, str]:
-    """Each type as format_type would write it; what the server does not know stays as it is."""
+    """Each type as format_type would write it; a type that the server does not know is returned unchanged."""
     casts = [f"CAST(column1 AS {name})" for name in names]
     found = _outputs(connection, casts, "FROM (VALUES ('a'), ('b')) AS rows")
     return {name: _type(text) if text else name for name, text in zip(names, found, strict=True)}
@@ -33,16 +33,16 @@ def types(connection: Connection, names: Sequence[str]) -> dict[str, str]:
 def expressions(connection: Connection, schema: str, table: str, texts: Sequence[str]) -> dict[str, str]:
     """Each expression over the columns of a table as the server would write it.
 
-    What it does not understand stays as it is. Raises Forbidden.
+    One that it does not understand is returned unchanged. Raises Forbidden.
     """
-    # ONLY, or the plan of a table with partitions would be one of each.
+    # ONLY, or the plan of a partitioned table would have a node for each partition.
     where = f"FROM ONLY {quote(schema)}.{quote(table)}"
     found = _outputs(connection, [f"({text})" for text in texts], where)
     return {text: one or text for text, one in zip(texts, found, strict=True)}
 
 
 def default_opclasses(connection: Connection) -> frozenset[str]:
-    """The operator classes that mean the same as none."""
+    """The operator classes that are the default of some type, so that naming them changes nothing."""
     rows = fetch(connection, "SELECT DISTINCT opcname::text FROM pg_catalog.pg_opclass WHERE opcdefault")
     return frozenset(name for (name,) in rows)
 
@@ -53,7 +53,7 @@ def _type(output: str) -> str:
 
 
 def _outputs(connection: Connection, selects: Sequence[str], where: str) -> list[str]:
-    """The server's words for each; nothing for one that it does not understand."""
+    """The server's text for each expression; empty for one that it does not understand."""
     if not selects:
         return []
     try:

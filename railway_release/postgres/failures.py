@@ -1,4 +1,4 @@
-"""What a database error means: can it pass, is it final, what may be shown of it.
+"""What a database error means: whether a retry may help, and which part of it may be shown.
 
 SQLSTATEs: https://www.postgresql.org/docs/current/errcodes-appendix.html
 """
@@ -9,9 +9,8 @@ from collections.abc import Iterator
 from typing import Any
 
 LOCK_NOT_AVAILABLE = "55P03"
-QUERY_CANCELED = "57014"
 INSUFFICIENT_PRIVILEGE = "42501"
-OUT_OF_MEMORY = "53200"  # of the server's table of locks, as a rule
+OUT_OF_MEMORY = "53200"  # usually of the shared memory for locks
 
 _TRANSIENT = {
     "40001",  # serialization_failure
@@ -25,7 +24,7 @@ _TRANSIENT = {
 }
 _CONNECTION_CLASS = "08"
 
-# Neither driver gives an SQLSTATE for a refused connection, so the server's text has to tell. It is
+# Neither driver gives an SQLSTATE for a refused connection, so it is told by the server's text. That is
 # English unless lc_messages says otherwise; an unknown text is retried and shown.
 _REFUSALS = (
     "password authentication failed",
@@ -55,7 +54,7 @@ _UNRESOLVED = (
 def causes(error: BaseException) -> Iterator[BaseException]:
     """The error and what it was raised from, outermost first."""
     link: BaseException | None = error
-    seen = set[int]()  # two errors may be raised from each other
+    seen = set[int]()  # two errors may be raised from each other, and need not be hashable
     while link is not None and id(link) not in seen:
         yield link
         seen.add(id(link))
@@ -63,7 +62,7 @@ def causes(error: BaseException) -> Iterator[BaseException]:
 
 
 def sqlstate(error: BaseException) -> str:
-    """The SQLSTATE of the driver's error in the chain, or nothing."""
+    """The SQLSTATE of the first error in the chain that has one; else empty."""
     codes = (getattr(link, "sqlstate", None) or getattr(link, "pgcode", None) for link in causes(error))
     return next((code for code in codes if code and type(code) is str), "")
 
@@ -79,7 +78,7 @@ def is_transient(error: BaseException) -> bool:
 def _is_collision(error: BaseException, code: str) -> bool:
     """Whether two sessions have changed the same object at the same time, such as a shared function.
 
-    The server tells it by an internal error, whose text is never translated, or by a key of its catalog.
+    The server reports an internal error, whose text is never translated, or a unique index of its catalog.
     """
     if code == "XX000":
         return "tuple concurrently" in _text(error)
@@ -89,7 +88,7 @@ def _is_collision(error: BaseException, code: str) -> bool:
 
 
 def is_loss(error: BaseException) -> bool:
-    """Whether the connection was lost, or was not to be had: another server may answer on the next one."""
+    """Whether the connection was lost or not made, so that another server may answer on the next one."""
     code = sqlstate(error)
     if code:
         return code in ("57P01", "57P02", "57P03") or code.startswith(_CONNECTION_CLASS)
@@ -97,22 +96,22 @@ def is_loss(error: BaseException) -> bool:
 
 
 def is_refusal(error: BaseException) -> bool:
-    """Whether the server answered and said no, so that waiting is of no use."""
+    """Whether the server has refused the connection, so that waiting is of no use."""
     text = _text(error).lower()
     absent = "does not exist" in text and any(word in text for word in _ABSENT)
     return absent or any(phrase in text for phrase in _REFUSALS)
 
 
 def is_unresolved_host(error: BaseException) -> bool:
-    """Whether the host name could not be looked up."""
+    """Whether the host name could not be resolved."""
     return any(phrase in _text(error).lower() for phrase in _UNRESOLVED)
 
 
 def describe(error: BaseException, show_values: bool = False) -> str:
-    """The error in one text; the DETAIL, which quotes rows, only on request."""
+    """The error's message; its DETAIL, which quotes values of rows, only with `show_values`."""
     for link in causes(error):
         diagnostics: Any = getattr(link, "diag", None)
-        # The user's own errors may have something else of that name.
+        # Errors of the project may have something else of that name.
         if type(primary := getattr(diagnostics, "message_primary", None)) is str:
             detail = diagnostics.message_detail if show_values else None
             return "\n".join(part for part in (primary, detail) if part)
@@ -123,12 +122,12 @@ def describe(error: BaseException, show_values: bool = False) -> str:
 def _text(error: BaseException) -> str:
     try:
         return str(error).strip()
-    except Exception:  # noqa: BLE001 - an error of the user's whose own text raises
+    except Exception:  # noqa: BLE001 - the text of a project's error may raise itself
         return ""
 
 
 def _is_connection_loss(error: BaseException) -> bool:
-    # Both drivers raise these two, without SQLSTATE, when the connection itself is the trouble.
+    # Both drivers raise these two, without an SQLSTATE, for errors of the connection itself.
     if type(error).__name__ not in {"OperationalError", "InterfaceError"}:
         return False
     return any(word in _text(error).lower() for word in ("connection", "connect", "server", "ssl", "timeout"))

@@ -1,7 +1,7 @@
-"""Foreign keys of the catalogue: who points at a table, and what deleting from it locks.
+"""Foreign keys in the catalog: which ones reference a table, and what deleting from it locks.
 
-PostgreSQL checks a key by reading the table that it is on, which locks that table and its indexes until
-the transaction ends.
+To check a key, PostgreSQL reads the table that the key is on, and locks it and its indexes until the
+transaction ends.
 """
 
 from __future__ import annotations
@@ -11,26 +11,26 @@ from dataclasses import dataclass
 
 from railway_release.postgres.session import Queryable, fetch
 
-Place = tuple[str, str]  # schema and table
+TableName = tuple[str, str]  # schema and table
 
 
 @dataclass(frozen=True)
 class ForeignKey:
-    """A key that points at one of the tables that were asked about."""
+    """A foreign key that references one of the tables that were asked for."""
 
-    target: str  # the table that it points at
+    target: str  # the referenced table
     schema: str
     table: str
-    only: bool  # not a partitioned table, so its rows are its own
+    only: bool  # whether ONLY may be used, since the table is not partitioned
     name: str
     action: str  # of ON DELETE, as in pg_constraint.confdeltype
     columns: tuple[str, ...]
-    targets: tuple[str, ...]
-    set: tuple[str, ...]  # the columns that SET NULL and SET DEFAULT are about
+    targets: tuple[str, ...]  # the referenced columns
+    set: tuple[str, ...]  # the columns that SET NULL and SET DEFAULT change
 
 
 def pointing_at(connection: Queryable, schema: str, tables: Collection[str]) -> list[ForeignKey]:
-    """All keys on whatever tables, of whatever schemas; not those that are declared as NOT ENFORCED."""
+    """All foreign keys, of any schema, that reference these tables; without those that are NOT ENFORCED."""
     return [
         ForeignKey(*row[:6], *(tuple(names) for names in row[6:]))
         for row in fetch(connection, _POINTING_AT, (schema, sorted(tables)))
@@ -38,18 +38,18 @@ def pointing_at(connection: Queryable, schema: str, tables: Collection[str]) -> 
 
 
 def referenced(connection: Queryable, schema: str) -> frozenset[str]:
-    """The tables of this schema that any key points at."""
+    """The tables of this schema that any foreign key references."""
     return frozenset(name for (name,) in fetch(connection, _REFERENCED, (schema,)))
 
 
-def locks(connection: Queryable, changed: Collection[Place], checked: Collection[Place]) -> int:
-    """How many relations are locked by changing rows of some tables, and checking keys to some of these."""
+def locks(connection: Queryable, changed: Collection[TableName], checked: Collection[TableName]) -> int:
+    """How many relations are locked by changing rows of `changed`, and checking the keys to `checked`."""
     ((number,),) = fetch(connection, _LOCKS, (*_columns(changed), *_columns(checked)))
     return int(number)
 
 
 def counts(connection: Queryable, schema: str, tables: Collection[str]) -> dict[str, int]:
-    """How many keys point at each of these tables, where any do."""
+    """How many foreign keys reference each of these tables; without tables that none references."""
     return dict(fetch(connection, _COUNTS, (schema, sorted(tables)))) if tables else {}
 
 
@@ -60,8 +60,11 @@ def most_checked(connection: Queryable, schema: str) -> tuple[str, int] | None:
 
 
 def obstacles(connection: Queryable, schema: str, tables: Sequence[str]) -> dict[str, str]:
-    """What deleting from these tables with session_replication_role = replica would skip, besides keys;
-    or why nobody can say that nothing points there. In words, for each table with anything."""
+    """Why rows of these tables may not be deleted with session_replication_role = replica, by table.
+
+    Either more than foreign keys would be skipped, or rows that reference them cannot be seen. One reason in
+    words for each table that has any.
+    """
     return dict(fetch(connection, _OBSTACLES, (schema, list(tables))))
 
 
@@ -72,13 +75,13 @@ def may_skip_checks(connection: Queryable) -> bool:
         "SELECT current_setting('server_version_num')::int / 10000, rolsuper"
         " FROM pg_catalog.pg_roles WHERE rolname = current_user",
     )
-    if superuser or version < 15:  # noqa: PLR2004 - where privileges on settings came
+    if superuser or version < 15:  # noqa: PLR2004 - the first version with privileges on settings
         return bool(superuser)
     asked = "SELECT has_parameter_privilege('session_replication_role', 'SET')"
     return bool(fetch(connection, asked)[0][0])
 
 
-def _columns(places: Collection[Place]) -> tuple[list[str], list[str]]:
+def _columns(places: Collection[TableName]) -> tuple[list[str], list[str]]:
     ordered = sorted(places)
     return [schema for schema, _ in ordered], [table for _, table in ordered]
 
@@ -134,7 +137,7 @@ WITH tables AS MATERIALIZED ({_PLACES}
 SELECT (SELECT count(*) FROM tables)
     + (SELECT count(*) FROM pg_catalog.pg_index WHERE indrelid IN (SELECT oid FROM tables))
 """  # noqa: S608 - constants
-# Enabled for the origin of a change alone, a trigger would be skipped; for a replica alone, it would be run.
+# A trigger that is enabled for the origin alone would be skipped; one for replicas alone would be run.
 # 8 is TRIGGER_TYPE_DELETE: https://github.com/postgres/postgres/blob/master/src/include/catalog/pg_trigger.h
 _OBSTACLES = """
 WITH targets AS MATERIALIZED (

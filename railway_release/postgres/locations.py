@@ -1,4 +1,4 @@
-"""Places: in which schemas something lies, and what lies in one of them; one statement each."""
+"""In which schemas relations and sequences exist, and what one schema contains; one statement each."""
 
 from __future__ import annotations
 
@@ -9,21 +9,13 @@ from railway_release.postgres.session import Connection, fetch
 from railway_release.postgres.shape_queries import TABLES
 
 
-def columns(
-    connection: Connection, tables: Collection[str], names: Collection[str]
-) -> frozenset[tuple[str, str, str]]:
-    """Schema, table and column, for each of these columns in each of these tables."""
-    rows = fetch(connection, _COLUMNS, (sorted(tables), sorted(names)))
-    return frozenset((schema, table, column) for schema, table, column in rows)
-
-
 def relations(connection: Connection, names: Collection[str]) -> frozenset[tuple[str, str]]:
     """Schema and name of each table, view, index or sequence that has one of these names."""
     return frozenset((schema, name) for schema, name in fetch(connection, _RELATIONS, (sorted(names),)))
 
 
-def tables(connection: Connection, schema: str) -> frozenset[str]:
-    """The tables and views of one schema, whatever else there is."""
+def tables_of(connection: Connection, schema: str) -> frozenset[str]:
+    """The names of the tables and views of one schema."""
     return frozenset(name for _, name, *_ in fetch(connection, TABLES, (schema,)))
 
 
@@ -33,16 +25,16 @@ def commented(connection: Connection, text: str) -> frozenset[str]:
 
 
 def used_tables(connection: Connection, schema: str, names: Collection[str]) -> dict[str, bool]:
-    """Which of these tables a schema has, and whether each has ever held rows.
+    """The tables of these names in a schema, and whether each of them has ever held rows.
 
-    The server's own notes answer that (pages on disk, rows at the last ANALYZE); no table is opened.
+    Estimated from pg_class (pages on disk, rows at the last ANALYZE), so that no table is opened.
     """
     return dict(fetch(connection, _USED, (schema, sorted(names))))
 
 
 @dataclass(frozen=True)
-class Owned:
-    """A column that a sequence fills, and where that sequence stands; None before its first value."""
+class OwnedSequence:
+    """A serial or identity column, and the last value of its sequence; None before the first one."""
 
     schema: str
     table: str
@@ -51,18 +43,11 @@ class Owned:
     last: int | None
 
 
-def owned_sequences(connection: Connection, schemas: Collection[str]) -> list[Owned]:
-    """The sequences that serial and identity columns of these schemas own."""
-    return [Owned(*row) for row in fetch(connection, _OWNED, (sorted(schemas),))]
+def owned_sequences(connection: Connection, schemas: Collection[str]) -> list[OwnedSequence]:
+    """The sequences of the serial and identity columns of these schemas."""
+    return [OwnedSequence(*row) for row in fetch(connection, _OWNED, (sorted(schemas),))]
 
 
-_COLUMNS = """
-SELECT n.nspname::text, c.relname::text, a.attname::text
-FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid
-WHERE c.relname = ANY(%s) AND c.relkind IN ('r', 'p', 'v', 'm', 'f')
-  AND a.attname = ANY(%s) AND a.attnum > 0 AND NOT a.attisdropped
-"""
 _RELATIONS = """
 SELECT n.nspname::text, c.relname::text
 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace

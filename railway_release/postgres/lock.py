@@ -16,36 +16,36 @@ from dataclasses import dataclass
 from railway_release.errors import LockHeld
 from railway_release.postgres.failures import sqlstate
 from railway_release.postgres.server import LIFT_TIMEOUTS
-from railway_release.postgres.session import SERVER_NOTICES, Connection, fetch, remember
+from railway_release.postgres.session import KEEPALIVE_SETTINGS, Connection, fetch, register
 from railway_release.runtime.log import get_logger
 
-# Two constants that nobody else is likely to use: "rrlo" and "eplq" as 32-bit numbers. Advisory locks
+# Two constants that no other program is likely to use: "rrlo" and "eplq" as 32-bit numbers. Advisory locks
 # belong to one database, so its name need not be in the key.
 CLASS_ID, OBJECT_ID = 1920101487, 1701866609
 # Held, shared, by each session that writes. A killed release loses its lock at once, but the server may still
-# be at work on what its sessions, or its orphaned worker processes, have sent.
+# execute what its sessions, or its orphaned worker processes, have sent.
 _WRITERS = OBJECT_ID + 1
 MARK_AS_WRITER = f"SELECT pg_advisory_lock_shared({CLASS_ID}, {_WRITERS})"
 _POLL_SECONDS = 0.5
 
-# Where the sessions of earlier releases still write, the lock is given back. Timeouts that are set for the
-# role must not end the release, and a role that was SET may neither see nor cancel the login's own sessions.
+# While sessions of an earlier release still write, the lock is released again. Timeouts that are set for the
+# role must not end the release, and with SET ROLE it might neither see nor cancel its own login's sessions.
 _ACQUIRE = f"""
 SELECT CASE
-    WHEN concat(set_config('role', 'none', false), ({LIFT_TIMEOUTS}), {SERVER_NOTICES}) IS NULL THEN false
+    WHEN concat(set_config('role', 'none', false), ({LIFT_TIMEOUTS}), {KEEPALIVE_SETTINGS}) IS NULL THEN false
     WHEN NOT pg_try_advisory_lock({CLASS_ID}, {OBJECT_ID}) THEN false
     WHEN pg_try_advisory_lock({CLASS_ID}, {_WRITERS}) THEN pg_advisory_unlock({CLASS_ID}, {_WRITERS})
     ELSE NOT pg_advisory_unlock({CLASS_ID}, {OBJECT_ID})
 END, pg_backend_pid()
 """
-# Only sessions that hold the lock or the writers' mark, and have a name that only a release gives itself. The
-# watch of a release that lives asks something every second on the session of the lock. What is hidden from us
-# is NULL, and so left alone.
-# Held by a session that migrates without a transaction: it may be at work in Python, between two statements.
-_NOT_TO_BE_TORN = OBJECT_ID + 3
-MARK_AS_NOT_ATOMIC = f"SELECT pg_advisory_lock_shared({CLASS_ID}, {_NOT_TO_BE_TORN})"
-NO_LONGER_NOT_ATOMIC = f"SELECT pg_advisory_unlock_shared({CLASS_ID}, {_NOT_TO_BE_TORN})"
-_END_THE_DEAD = f"""
+# Held by a session that migrates without a transaction: its process may be busy between two statements.
+_NOT_ATOMIC = OBJECT_ID + 3
+MARK_AS_NOT_ATOMIC = f"SELECT pg_advisory_lock_shared({CLASS_ID}, {_NOT_ATOMIC})"
+NO_LONGER_NOT_ATOMIC = f"SELECT pg_advisory_unlock_shared({CLASS_ID}, {_NOT_ATOMIC})"
+# Only sessions that hold the lock or the writers' lock, and have an application_name that only a release has.
+# The lock monitor of a running release sends a query every second in the session of the lock. What
+# pg_stat_activity hides is NULL, and such a session is not ended.
+_END_DEAD_SESSIONS = f"""
 WITH ours AS (
     SELECT a.*, l.objid, a.state_change < clock_timestamp() - make_interval(secs => %s) AS silent
     FROM pg_catalog.pg_locks l JOIN pg_catalog.pg_stat_activity a ON a.pid = l.pid
@@ -57,13 +57,13 @@ SELECT pid, application_name, to_char(state_change AT TIME ZONE 'UTC', 'YYYY-MM-
 FROM ours
 WHERE silent AND state IN ('idle', 'idle in transaction', 'idle in transaction (aborted)')
   AND NOT EXISTS (SELECT FROM pg_catalog.pg_locks AS l WHERE l.pid = ours.pid AND l.locktype = 'advisory'
-                  AND l.objsubid = 2 AND l.classid = {CLASS_ID} AND l.objid = {_NOT_TO_BE_TORN})
+                  AND l.objsubid = 2 AND l.classid = {CLASS_ID} AND l.objid = {_NOT_ATOMIC})
   AND application_name ~ '^railway-release [0-9a-f]{{8}}( lock)?$'
   AND NOT EXISTS (SELECT FROM ours AS lock WHERE lock.objid = {OBJECT_ID}
                   AND (lock.silent AND lock.state = 'idle') IS NOT TRUE)
 """  # noqa: S608 - numbers of our own
 _MARGIN_SECONDS = 5.0
-NOT_HELD = "RR001"  # an SQLSTATE that PostgreSQL leaves to others
+NOT_HELD = "RR001"  # an SQLSTATE of a class that neither PostgreSQL nor the SQL standard uses
 
 # The start of another role's session is hidden from an ordinary one.
 _HOLDER = """
@@ -79,25 +79,25 @@ ORDER BY l.objid, a.backend_start
 
 
 @dataclass(frozen=True)
-class Held:
+class HeldLock:
     """The connection that holds the lock, and the process id of its session."""
 
     connection: Connection
     pid: int
 
 
-def acquire(connection: Connection, deadline: float, silence: float) -> Held:
-    """Take the lock.
+def acquire(connection: Connection, deadline: float, silence: float) -> HeldLock:
+    """Take the release lock. Raises LockHeld after `deadline`, a time.monotonic().
 
-    It ends with the connection, so a killed process never leaves it behind.
-    Polled, since a session that waits inside the lock call holds a snapshot, and CREATE INDEX
-    CONCURRENTLY waits for snapshots: the two would wait for each other.
-    Raises LockHeld after `deadline`, a time.monotonic().
+    The lock ends with the connection, so a killed process never leaves it behind. It is polled, since a
+    session that waits inside pg_advisory_lock() holds a snapshot, and CREATE INDEX CONCURRENTLY waits for
+    snapshots: the two would wait for each other. Sessions of a dead release are ended after `silence`
+    seconds; never with 0.
     """
-    remember(connection)
+    register(connection)
     told = False
     while not (found := fetch(connection, _ACQUIRE)[0])[0]:
-        if _ended_the_dead(connection, silence):
+        if _end_dead_sessions(connection, silence):
             continue
         holder = _holder(connection)
         if time.monotonic() >= deadline:
@@ -109,20 +109,20 @@ def acquire(connection: Connection, deadline: float, silence: float) -> Held:
             get_logger().info("lock.awaited", message=f"waiting for another release: {holder}")
             told = True
         time.sleep(_POLL_SECONDS)
-    return Held(connection, found[1])
+    return HeldLock(connection, found[1])
 
 
-def _ended_the_dead(connection: Connection, silence: float) -> bool:
-    """End what a release has left behind that is gone; whether there was anything.
+def _end_dead_sessions(connection: Connection, silence: float) -> bool:
+    """End the sessions of a release that is gone; returns whether there were any.
 
-    A session of its own waits for a client that has not been heard for so long, and none watches over the
-    lock. What is not committed is rolled back; a release that lives after all finds its lock lost, and begins
-    nothing more.
+    They have been waiting for their client for so long, and the session of the lock as well. What they have
+    not committed is rolled back. A release that is alive after all finds its lock lost, and begins nothing
+    more.
     """
     if not silence:
         return False
     try:
-        found = fetch(connection, _END_THE_DEAD, (silence + _MARGIN_SECONDS,))
+        found = fetch(connection, _END_DEAD_SESSIONS, (silence + _MARGIN_SECONDS,))
     except Exception as error:
         if sqlstate(error) == "42501":
             return False
@@ -147,7 +147,7 @@ def _holder(connection: Connection) -> str:
 def require_held(pid: int) -> str:
     """A statement that fails with NOT_HELD on a server where that session does not hold the lock.
 
-    Behind one address another server may answer of a sudden, with less in it than was committed.
+    After a failover another server may answer at the same address, without all that was committed.
     """
     return f"""
 DO $lock$ BEGIN IF NOT EXISTS (

@@ -1,7 +1,7 @@
-"""A thread that watches over a release from the lock's connection.
+"""A thread that uses the release lock's connection while the migrations run.
 
-It notices a lost lock, remembers who blocks our migrations, and, after a signal, cancels the statement in
-hand, which the main thread cannot do while it waits inside the driver.
+It notices when the lock is lost, remembers which sessions block the migrations, and after a signal cancels
+the running statement, which the main thread cannot do while it waits inside the driver.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from railway_release.postgres.lock import Held
-from railway_release.postgres.session import cut_all, fetch
+from railway_release.postgres.lock import HeldLock
+from railway_release.postgres.session import fetch, shut_down_sockets
 from railway_release.runtime.signals import Interrupts
 
 # What pg_stat_activity hides from an ordinary role is NULL, and may be anything.
@@ -26,7 +26,7 @@ LEFT JOIN pg_catalog.pg_stat_activity b ON b.pid = blocking.pid
 WHERE w.application_name = %s AND w.datname = current_database()
   AND coalesce(w.wait_event_type, 'Lock') = 'Lock'
 """
-# A session that is idle is not disturbed by it.
+# It does nothing to a session that is idle.
 _CANCEL = """
 SELECT pg_catalog.pg_cancel_backend(pid) FROM pg_catalog.pg_stat_activity
 WHERE application_name = %s AND datname = current_database() AND usename = session_user
@@ -34,18 +34,22 @@ WHERE application_name = %s AND datname = current_database() AND usename = sessi
 
 
 class LockMonitor:
-    """What the thread has seen."""
+    """Runs the thread, and answers from other threads what it has found out.
+
+    It sends a query every `period` seconds to the sessions named `application`; if there is no answer within
+    `silence` seconds, the connections are shut down. With 0 it waits for ever.
+    """
 
     def __init__(
         self,
-        held: Held,
+        held: HeldLock,
         application: str,
         interrupts: Interrupts,
         period: float,
         silence: float,
     ) -> None:
-        self.pid = held.pid  # of the session that holds the lock
-        self.silence = silence  # seconds without an answer after which there is none to come
+        self.pid = held.pid  # the process id of the session that holds the lock
+        self.silence = silence  # seconds without an answer after which the server counts as gone
         self.silent = False  # whether that has happened
         self._lost = False
         self._connection = held.connection
@@ -59,8 +63,8 @@ class LockMonitor:
 
     @contextlib.contextmanager
     def running(self) -> Iterator[LockMonitor]:
-        """The thread runs while this is entered."""
-        thread = threading.Thread(target=self._loop, name="release-watch", daemon=True)
+        """While entered, the thread runs."""
+        thread = threading.Thread(target=self._loop, name="lock-monitor", daemon=True)
         thread.start()
         try:
             yield self
@@ -71,7 +75,7 @@ class LockMonitor:
 
     @contextlib.contextmanager
     def cancelling(self, allowed: Callable[[], bool]) -> Iterator[None]:
-        """While entered, a signal cancels the statement in hand whenever `allowed` says so."""
+        """While entered, a signal cancels the running statement if `allowed` returns true."""
         self._may_cancel = allowed
         try:
             yield
@@ -80,27 +84,27 @@ class LockMonitor:
                 self._may_cancel = lambda: False
 
     def holds(self) -> bool:
-        """Whether the lock is still ours; asks the server only if its connection has something to say."""
+        """Whether the lock is still held; sends a query only if the connection has become readable."""
         try:
             if not self._lost and select.select([self._connection], [], [], 0)[0]:
                 fetch(self._connection, "SELECT 1")
-        except Exception:  # noqa: BLE001 - as in the thread
+        except Exception:  # noqa: BLE001 - as in _loop
             self._lost = True
         return not self._lost
 
     def fileno(self) -> int:
-        """The socket of the lock's connection; -1 if that is closed."""
+        """The file descriptor of the lock's connection; -1 if that is closed."""
         try:
             return self._connection.fileno()
-        except Exception:  # noqa: BLE001 - each driver has its own
+        except Exception:  # noqa: BLE001 - each driver raises an error of its own
             return -1
 
     def mark_lost(self) -> None:
-        """Somebody has found out that the lock is not held where it should be."""
+        """Note that another session has found the lock not to be held on the server."""
         self._lost = True
 
     def take_blockers(self) -> str:
-        """Who blocked our migrations of late, in words; asking forgets it."""
+        """A description of the sessions that blocked the migrations since the last call."""
         seen, self._blockers = self._blockers, ""
         return seen
 
@@ -109,20 +113,20 @@ class LockMonitor:
             try:
                 self._wait()
                 with self._expecting_an_answer():
-                    self._look()
-            except Exception:  # noqa: BLE001 - whatever it is, nothing proves any more that we hold the lock
+                    self._check()
+            except Exception:  # noqa: BLE001 - after any error the lock may be lost
                 self._lost = not self._answers()
 
     def _answers(self) -> bool:
-        """Whether the connection lives, though a question has failed."""
+        """Whether the connection still works, though a query has failed."""
         try:
             return bool(fetch(self._connection, "SELECT 1"))
-        except Exception:  # noqa: BLE001 - see above
+        except Exception:  # noqa: BLE001 - as in _loop
             return False
 
     @contextlib.contextmanager
     def _expecting_an_answer(self) -> Iterator[None]:
-        """What asks a server for so little is answered soon; else nothing that anybody sends arrives."""
+        """While entered, the server counts as gone if it takes longer than `silence` seconds."""
         timer = threading.Timer(self.silence, self._give_up)
         timer.daemon = True
         if self.silence:
@@ -134,28 +138,30 @@ class LockMonitor:
 
     def _give_up(self) -> None:
         self.silent = self._lost = True
-        cut_all()
+        shut_down_sockets()
 
     def _wait(self) -> None:
-        # A signal and the end of the lock's connection both wake it at once.
+        # A signal and the end of the lock's connection end the wait at once.
         sources: list[Any] = [self._interrupts, self._connection]
         readable, _, _ = select.select(sources, [], [], self._period)
         if self._interrupts in readable:
             self._interrupts.drain()
 
-    def _look(self) -> None:
+    def _check(self) -> None:
         blockers = fetch(self._connection, _BLOCKERS, (self._application,))
-        self._blockers = _in_words(blockers) or self._blockers
+        self._blockers = _described(blockers) or self._blockers
         with self._no_cancel:
             if self._interrupts.requested is not None and self._may_cancel():
                 fetch(self._connection, _CANCEL, (self._application,))
 
 
-def _in_words(blockers: list[tuple[Any, ...]]) -> str:
-    return "; ".join(_one_in_words(*blocker) for blocker in blockers)
+def _described(blockers: list[tuple[Any, ...]]) -> str:
+    return "; ".join(_describe_blocker(*blocker) for blocker in blockers)
 
 
-def _one_in_words(pid: int, name: str | None, role: str | None, state: str | None, age: int | None) -> str:
+def _describe_blocker(
+    pid: int, name: str | None, role: str | None, state: str | None, age: int | None
+) -> str:
     if not pid:
         return "a prepared transaction (see pg_prepared_xacts)"
     if role is None:

@@ -1,7 +1,7 @@
-"""Records: which migrations each schema has, and which content types and permissions.
+"""The migration records of many schemas, and their content types and permissions.
 
-What many schemas have in common crosses the wire once for each batch, or once at all: the server groups
-them, or makes digests, and one schema of each is read.
+What many schemas have in common is sent once: the server groups equal histories, or computes a digest of each
+schema, and one schema of each digest is read.
 """
 
 from __future__ import annotations
@@ -17,38 +17,41 @@ from railway_release.postgres.catalog import schemas_with_records
 Record = tuple[str, str]  # app label and migration name
 T = TypeVar("T")
 
-# The tables, and their indexes.
+# Locks for one schema: its tables and their indexes.
 _LOCKS_OF_RECORDS, _LOCKS_OF_CONTENTS = 2, 8
 
-# Beside the last record of a run, a schema is marked until what follows has been done: content types,
-# permissions and receivers. No app has this label, so that Django passes over it.
+# The app label of a record that marks a schema as unfinished: its migrations are applied, and content types,
+# permissions or receivers are still to follow. No app has this label, so Django ignores the record.
 MARK = "railway_release"
 
 
 def mark(records: int) -> Record:
-    """What is recorded beside the last of so many records."""
+    """The record that marks the last `records` records of a schema as unfinished."""
     return MARK, f"unfinished {records:06}"
 
 
 def is_mark(record: Record) -> bool:
-    """Whether it is no migration's record."""
+    """Whether the record is such a mark, and not that of a migration."""
     return record[0] == MARK
 
 
 @dataclass(frozen=True)
 class Records:
-    """The migration records of many schemas; equal histories are one shared object."""
+    """The migration records of many schemas, which share equal histories."""
 
-    histories: dict[str, tuple[Record, ...]]  # in the order in which they were made
+    histories: dict[str, tuple[Record, ...]]  # by schema, in the order in which they were recorded
     unreadable: dict[str, str]  # schema to the reason
-    fresh: frozenset[str]  # with a record of the last hour
-    unfinished: Mapping[str, tuple[Record, ...]]  # what a run has recorded and not seen to its end
+    fresh: frozenset[str]  # schemas with a record of the last hour
+    unfinished: Mapping[str, tuple[Record, ...]]  # records that a run left unfinished, by schema
 
 
 def records(
     reader: BatchReader, schemas: Collection[str], with_records: Collection[str] | None = None
 ) -> Records:
-    """The migration records of each schema; schemas without django_migrations have none."""
+    """The migration records of each schema; none for schemas without a django_migrations table.
+
+    `with_records` are the schemas that have one, if the caller knows them.
+    """
     if with_records is None:
         with_records = schemas_with_records(reader.connection)
     unreadable: dict[str, str] = {}
@@ -57,7 +60,7 @@ def records(
     fresh: set[str] = set()
     marks: dict[str, str] = {}
     asked = sorted(set(with_records) & set(schemas))
-    for members, of_late, marked, text in reader.ask(
+    for members, of_late, marked, text in reader.read(
         asked, _RECORDS, unreadable, _ALIKE, locks=_LOCKS_OF_RECORDS
     ):
         read |= dict.fromkeys(members, known.setdefault(text, _history(text)))
@@ -69,26 +72,26 @@ def records(
 
 
 def _last(history: tuple[Record, ...], name: str) -> tuple[Record, ...]:
-    """The records that a mark of this name speaks of; one at least, or nothing would be finished."""
+    """The unfinished records, from the name of the mark; at least one, since something has to be finished."""
     number = name.rpartition(" ")[2]
     return history[-max(1, int(number)) :] if number.isdecimal() else history
 
 
 @dataclass(frozen=True)
 class ContentRows:
-    """``app.model`` of each content type, ``app.model.codename`` of each permission if there are any."""
+    """``app.model`` of each content type, and ``app.model.codename`` of each permission."""
 
     names: frozenset[str]
-    with_permissions: bool
+    with_permissions: bool  # whether there is a table of permissions
 
 
 def content_rows(
     reader: BatchReader, schemas: Collection[str], there: Mapping[str, Collection[str]]
 ) -> dict[str, ContentRows]:
-    """The content types and permissions of each schema; equal ones are one shared object.
+    """The content types and permissions of each schema, which share equal ones.
 
-    `there` has the tables of each schema. Schemas without these, or in which they cannot be read, are left
-    out.
+    `there` has the tables of each schema. Schemas without these tables, or where they cannot be read, are
+    left out.
     """
     asked = sorted(schema for schema in schemas if "django_content_type" in there.get(schema, ()))
     with_permissions = {schema: "auth_permission" in there[schema] for schema in asked}
@@ -100,9 +103,9 @@ def content_rows(
 
     def rows(schema: str, found: list[str]) -> ContentRows:
         one = ContentRows(frozenset(found), with_permissions[schema])
-        return known.setdefault(one, one)  # the digests of equal ones differ with the ids
+        return known.setdefault(one, one)  # equal ones may have different digests, since those include ids
 
-    asking = reader.ask(asked, partial(select, names=False), {}, locks=_LOCKS_OF_CONTENTS)
+    asking = reader.read(asked, partial(select, names=False), {}, locks=_LOCKS_OF_CONTENTS)
     digests = {schema: (digest, with_permissions[schema]) for schema, digest, _ in asking}
     return _one_of_each(reader, digests, partial(select, names=True), rows)
 
@@ -110,9 +113,9 @@ def content_rows(
 def _one_of_each(
     reader: BatchReader, digests: dict[str, Any], select: Callable[[str], str], make: Callable[[str, Any], T]
 ) -> dict[str, T]:
-    """What each schema holds, read from one of those with the same digest.
+    """The contents of each schema, read from one schema of each digest.
 
-    It is read with its digest, since it may have changed meanwhile, or can no longer be read.
+    The digest is read again with them, since the schema may have changed, or be unreadable by now.
     """
     found: dict[Any, T] = {}
     digests = dict(digests)
@@ -120,14 +123,14 @@ def _one_of_each(
         kinds = {schema: kind for (_, kind), schema in unread.items()}
         for schema in kinds:
             del digests[schema]
-        for schema, digest, content in reader.ask(sorted(kinds), select, {}, locks=_LOCKS_OF_CONTENTS):
+        for schema, digest, content in reader.read(sorted(kinds), select, {}, locks=_LOCKS_OF_CONTENTS):
             digests[schema] = digest, kinds[schema]
             found[digests[schema]] = make(schema, content)
     return {schema: found[digest] for schema, digest in digests.items()}
 
 
 def _history(text: str) -> tuple[Record, ...]:
-    """From app and name of each record, apart by two characters that no name has."""
+    """The records from the text of _RECORDS, whose separators (ASCII RS and US) are in no name."""
     pairs = (record.partition("\x1f") for record in text.split("\x1e") if record)
     return tuple((app, name) for app, _, name in pairs)
 
@@ -144,7 +147,7 @@ SELECT array_agg(schema), array_agg(fresh), array_agg(mark), history
 FROM ({rows}) AS one (schema, fresh, mark, history) GROUP BY history
 """
 
-# Sums of hashes, with ids in them, need neither sorting nor joining.
+# A sum of hashes needs no sorting, and ids in place of names need no join.
 _TYPES = (
     """
     SELECT {literal},

@@ -1,4 +1,4 @@
-"""Retrying what may pass: jittered exponential waits inside a bound, every retry seen."""
+"""Retries with randomly jittered exponential waits, a limit in seconds, and a log event for each of them."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Budget:
         return self._left
 
     def spend(self, seconds: float) -> None:
-        """Take seconds away; the budget never falls below zero."""
+        """Subtract seconds; the budget never falls below zero."""
         self._left = max(0.0, self._left - seconds)
 
 
@@ -35,13 +35,13 @@ def retrying(
     *,
     seconds: float,
     event: str,
-    may_pass: Callable[[BaseException], bool] = is_transient,
+    is_retryable: Callable[[BaseException], bool] = is_transient,
     first_wait: float = 0.2,
     **fields: str,
 ) -> T:
-    """Call `work` until it succeeds, fails for good or `seconds` are over; then its last error is raised.
+    """Call `work` until it succeeds; raise its error if that is not retryable or `seconds` are over.
 
-    Each retry is an `event` with attempt, wait and cause.
+    Each retry is logged as `event`, with the number of the attempt, the wait in seconds, and the cause.
     """
 
     def tell(state: tenacity.RetryCallState) -> None:
@@ -53,8 +53,8 @@ def retrying(
     policy = tenacity.Retrying(
         stop=tenacity.stop_before_delay(seconds) if seconds else tenacity.stop_after_attempt(1),
         wait=tenacity.wait_random_exponential(multiplier=first_wait, max=5.0),
-        retry=tenacity.retry_if_exception(may_pass),
-        # tenacity's own before_sleep loggers print the error's text as it is, DETAIL and DSN included.
+        retry=tenacity.retry_if_exception(is_retryable),
+        # tenacity's own before_sleep loggers print the error's whole text, with DETAIL and DSN.
         before_sleep=tell,
         sleep=time.sleep,
         reraise=True,

@@ -1,7 +1,7 @@
-"""What a server allows: its size, what a role may do, and what is set for its sessions; one statement each.
+"""What a server allows: limits, privileges of a role, and settings of sessions; one statement each.
 
-pg_stat_activity hides the kind and the state of other roles' sessions from a role without pg_monitor, never
-the sessions themselves: what is hidden may be anything.
+pg_stat_activity hides the type and the state of other roles' sessions from a role without pg_monitor, but
+never the sessions themselves.
 """
 
 from __future__ import annotations
@@ -15,67 +15,74 @@ from railway_release.postgres.session import Connection, fetch
 
 
 @dataclass(frozen=True)
-class Limits:
-    """Settings of the server, and what this database makes of them."""
+class ServerLimits:
+    """The server's version and locks, and the number of tables in this database."""
 
     version: int  # major
-    locks_per_session: int
-    lock_slots: int
-    tables: int  # of user schemas; a dump of the database locks each
+    locks_per_session: int  # max_locks_per_transaction
+    lock_slots: int  # for all sessions together
+    tables: int  # outside of the system's schemas; a dump of the database locks each of them
 
 
-def limits(connection: Connection) -> Limits:
-    """As they are now."""
+def limits(connection: Connection) -> ServerLimits:
+    """The limits as they are now."""
     (row,) = fetch(connection, _LIMITS)
-    return Limits(*row)
+    return ServerLimits(*row)
 
 
 @dataclass(frozen=True)
-class Room:
-    """A bound on the number of connections, and how far it is used up."""
+class ConnectionLimit:
+    """A limit on the number of connections, and how many are in use."""
 
-    bound: str
-    most: int
+    bound: str  # the name of the setting or attribute
+    maximum: int
     in_use: int
     change: str  # the statement that raises it
 
     @property
     def free(self) -> int:
-        """How many more may be opened now."""
-        return max(0, self.most - self.in_use)
+        """How many more connections may be opened now."""
+        return max(0, self.maximum - self.in_use)
 
 
-def narrowest_room(connection: Connection) -> Room:
-    """Of the bounds on this login's connections the one that leaves the fewest; this one is in use."""
-    return _narrowest(fetch(connection, _ROOMS))
+def tightest_connection_limit(connection: Connection) -> ConnectionLimit:
+    """The limit on this login's connections that leaves the fewest; this connection counts as in use."""
+    return _tightest(fetch(connection, _CONNECTION_LIMITS))
 
 
-def _narrowest(rows: Iterable[Sequence[Any]]) -> Room:
-    rooms = [Room(bound, most, in_use, f"{change} {_ENOUGH};") for bound, most, in_use, change in rows]
-    return min(rooms, key=lambda room: room.free)
+def _tightest(rows: Iterable[Sequence[Any]]) -> ConnectionLimit:
+    found = [
+        ConnectionLimit(bound, maximum, in_use, f"{change} {_ENOUGH};")
+        for bound, maximum, in_use, change in rows
+    ]
+    return min(found, key=lambda limit: limit.free)
 
 
 @dataclass(frozen=True)
 class Setting:
-    """Something that is set for the sessions of this login, where a release needs it otherwise."""
+    """A setting for the sessions of this login with which a release cannot run."""
 
     name: str
     value: str
-    change: str  # what takes it away
+    change: str  # the statement that resets it
 
 
-def hindrances_and_room(connection: Connection) -> tuple[tuple[Setting, ...], Room]:
-    """Timeouts, and why nothing can be written, whatever this session has set since it was opened; and the
-    narrowest room. Both in one statement, since a release that writes waits for it."""
-    ((text,),) = fetch(connection, _HINDRANCES_AND_ROOMS)
-    hindrances, rooms = json.loads(text)
-    found = tuple(Setting(name, value, _taken_away(name, whose)) for name, value, whose in hindrances or ())
-    return found, _narrowest(rooms)
+def settings_and_connection_limit(connection: Connection) -> tuple[tuple[Setting, ...], ConnectionLimit]:
+    """Timeouts and read-only settings that new sessions of this login get, and tightest_connection_limit().
+
+    What this session has set itself does not matter. One statement, since every release waits for it.
+    """
+    ((text,),) = fetch(connection, _SETTINGS_AND_CONNECTION_LIMITS)
+    settings, limits = json.loads(text)
+    found = tuple(
+        Setting(name, value, _statement_to_reset(name, whose)) for name, value, whose in settings or ()
+    )
+    return found, _tightest(limits)
 
 
-def _taken_away(name: str, whose: str | None) -> str:
+def _statement_to_reset(name: str, whose: str | None) -> str:
     if whose:
-        # As one transaction that may write, since it may be typed in a session that may not by default.
+        # As a transaction that may write, since it may be typed in a session that is read-only by default.
         return f"BEGIN READ WRITE; {whose} RESET {name}; COMMIT;"
     return (
         f"ALTER SYSTEM SET {name} = 0; then SELECT pg_reload_conf(); or take it out of PGOPTIONS, or of "
@@ -85,17 +92,17 @@ def _taken_away(name: str, whose: str | None) -> str:
 
 @dataclass(frozen=True)
 class Privileges:
-    """What the current role lacks."""
+    """The privileges that the current role lacks."""
 
     role: str
     no_create_on_database: bool
     no_usage: tuple[str, ...]  # schemas
     no_create: tuple[str, ...]
-    not_owned: tuple[str, ...]  # schemas with tables of somebody else
+    not_owned: tuple[str, ...]  # schemas with tables of a role that it is not a member of
 
 
 def privileges(connection: Connection, schemas: Collection[str]) -> Privileges:
-    """For all schemas at once."""
+    """The privileges that the current role lacks in these schemas."""
     (row,) = fetch(connection, _PRIVILEGES, (sorted(schemas),))
     role, may_create, no_usage, no_create, not_owned = row
     return Privileges(
@@ -113,9 +120,9 @@ SELECT current_setting('server_version_num')::int / 10000,
        AND n.nspname NOT LIKE 'pg\\_%' AND n.nspname <> 'information_schema')
 """
 _ENOUGH = 20
-# The limits of a role, the one that logged in, and of a database do not hold for superusers, for whom some
-# connections are reserved instead. What works for the server itself lacks a role or a database.
-_ROOMS = """
+# The limits of the login role and of the database do not apply to superusers, for whom some connections are
+# reserved instead. Processes of the server itself have no role or no database.
+_CONNECTION_LIMITS = """
 WITH sessions AS (
     SELECT usesysid, datid FROM pg_catalog.pg_stat_activity
     WHERE datid IS NOT NULL AND usesysid IS NOT NULL
@@ -138,14 +145,15 @@ FROM pg_catalog.pg_database d
 WHERE datname = current_database() AND datconnlimit >= 0
   AND NOT (SELECT rolsuper FROM pg_catalog.pg_roles WHERE rolname = session_user)
 """
-# Meant for the application's sessions, they would end ours, which wait for one another and work for long.
+# Timeouts that are meant for the application would end the sessions of a release, which wait and work for
+# long.
 LIFT_TIMEOUTS = """
 SELECT count(pg_catalog.set_config(name, '0', false)) FROM pg_catalog.pg_settings
 WHERE setting <> '0' AND name IN (
     'statement_timeout', 'transaction_timeout', 'idle_session_timeout', 'idle_in_transaction_session_timeout')
 """
-# What a session begins with is the value that RESET goes back to; the most special of the places counts.
-_HINDRANCES = """
+# A session begins with the value that RESET restores; the most specific ALTER ROLE or ALTER DATABASE counts.
+_SETTINGS = """
 WITH settings AS (
     SELECT name, CASE name WHEN 'in_hot_standby' THEN setting ELSE reset_val END AS value, unit
     FROM pg_catalog.pg_settings WHERE name IN (
@@ -165,12 +173,12 @@ SELECT name, concat(value, ' ' || unit), (
     ORDER BY setrole <> 0 DESC, setdatabase <> 0 DESC LIMIT 1
 ) FROM settings WHERE value NOT IN ('0', 'off') ORDER BY name
 """
-_HINDRANCES_AND_ROOMS = f"""
+_SETTINGS_AND_CONNECTION_LIMITS = f"""
 SELECT jsonb_build_array(
     (SELECT jsonb_agg(jsonb_build_array(name, value, whose))
-     FROM ({_HINDRANCES}) AS h (name, value, whose)),
-    (SELECT jsonb_agg(jsonb_build_array(bound, most, in_use, change))
-     FROM ({_ROOMS}) AS r (bound, most, in_use, change)))::text
+     FROM ({_SETTINGS}) AS h (name, value, whose)),
+    (SELECT jsonb_agg(jsonb_build_array(bound, maximum, in_use, change))
+     FROM ({_CONNECTION_LIMITS}) AS r (bound, maximum, in_use, change)))::text
 """  # noqa: S608 - constants
 # ALTER TABLE asks for membership in the owning role, not for a privilege:
 # https://www.postgresql.org/docs/current/ddl-priv.html

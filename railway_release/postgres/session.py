@@ -1,7 +1,7 @@
-"""A driver connection in autocommit, and the one way to read from it.
+"""The types of the driver's connection, and the one way to read from it.
 
-Reads are single statements: they leave nothing behind on the server connection, which matters when a
-transaction-mode pooler hands it to somebody else next.
+Reads are single statements in autocommit: they leave nothing behind in the session, which a pooler in
+transaction mode gives to another client next.
 """
 
 from __future__ import annotations
@@ -42,8 +42,8 @@ class Connection(Queryable, Protocol):
 
 Connect = Callable[[], Connection]
 
-# The server ends the session of a client that has vanished; by itself it would wait for hours.
-SERVER_NOTICES = ", ".join(
+# With these the server ends the session of a lost client soon; with its defaults it would take hours.
+KEEPALIVE_SETTINGS = ", ".join(
     f"set_config('{name}', '{value}', false)"
     for name, value in {
         "tcp_keepalives_idle": 10,
@@ -56,13 +56,13 @@ SERVER_NOTICES = ", ".join(
 _open: weakref.WeakSet[Any] = weakref.WeakSet()
 
 
-def remember(connection: Connection) -> None:
-    """This connection is among those that `cut_all` cuts."""
+def register(connection: Connection) -> None:
+    """Let `shut_down_sockets` include this connection, as long as it exists."""
     _open.add(connection)
 
 
-def cut_all() -> None:
-    """Shut the sockets down below the driver, so that nobody waits for an answer any longer."""
+def shut_down_sockets() -> None:
+    """Shut down the sockets of all registered connections, so that no thread waits for an answer."""
     for connection in list(_open):
         with contextlib.suppress(Exception), socket.socket(fileno=os.dup(connection.fileno())) as one:
             one.shutdown(socket.SHUT_RDWR)
@@ -84,7 +84,7 @@ def fetch(connection: Queryable, sql: str, params: Sequence[Any] = ()) -> list[t
 
 @contextlib.contextmanager
 def savepoint(connection: Connection) -> Iterator[None]:
-    """An error inside does not end the transaction that is open, if one is."""
+    """While entered, an error leaves an open transaction usable; without one, this has no effect."""
     if connection.info.transaction_status == _IDLE:
         yield
         return
@@ -99,7 +99,7 @@ def savepoint(connection: Connection) -> Iterator[None]:
 
 
 def clip(name: str) -> str:
-    """A name as PostgreSQL stores it: its first 63 bytes, never half a character.
+    """A name as PostgreSQL stores it: its first 63 bytes, without an incomplete character.
 
     NAMEDATALEN - 1: https://www.postgresql.org/docs/current/sql-syntax-lexical.html
     """
@@ -107,10 +107,10 @@ def clip(name: str) -> str:
 
 
 def quote(name: str) -> str:
-    """An identifier, quoted."""
+    """The name as a quoted identifier."""
     return '"' + name.replace('"', '""') + '"'
 
 
 def literal(value: str) -> str:
-    """A string constant; the E form, so that the result does not depend on standard_conforming_strings."""
+    """The value as a string constant; in the E form, which does not depend on standard_conforming_strings."""
     return "E'" + value.replace("\\", "\\\\").replace("'", "''") + "'"

@@ -1,4 +1,4 @@
-"""Shape: what a table is made of, as values; nothing that differs between equal tables of two schemas."""
+"""The definition of a table as values, which are equal for equal tables of two schemas."""
 
 from __future__ import annotations
 
@@ -9,34 +9,34 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Recipe:
-    """How Django makes a part of which models tell; no part of the shape itself.
+    """How Django creates a part of a table that models define; not compared.
 
-    `follow` is given a schema editor.
+    `follow` creates it with a schema editor.
     """
 
     follow: Callable[[Any], None]
-    column: str = ""  # of a part that comes with a column, that column
-    invents: bool = False  # whether rows that are there would need a value that nobody has given
-    default: str = ""  # of a column, as Django writes it
+    column: str = ""  # the column that the part is created with, if it is
+    invents: bool = False  # whether existing rows would need a value that has no default
+    default: str = ""  # the default of a column, as Django writes it
 
 
 @dataclass(frozen=True)
 class Column:
-    """One column. `type` has length and precision, as format_type writes it."""
+    """A column. `type` is as format_type writes it, with length and precision."""
 
     name: str
     type: str
     not_null: bool
     collation: str = ""  # "" for the type's own
-    counted: bool = False  # identity, or a sequence of its own that the default asks
-    default: str = ""  # an expression; "" for none, and for that of the sequence
+    counted: bool = False  # whether it is an identity column, or its default is nextval of its own sequence
+    default: str = ""  # an expression; "" for none, and for nextval of its own sequence
     generated: str = ""  # an expression
     recipe: Recipe | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True)
 class ForeignKey:
-    """What it points to; `schema` is "" for the one in which it is itself."""
+    """A foreign key. `schema` is that of the referenced table, "" if it is the table's own."""
 
     name: str
     columns: tuple[str, ...]
@@ -44,7 +44,7 @@ class ForeignKey:
     table: str
     targets: tuple[str, ...]
     valid: bool = True
-    rest: str = ""  # deferrable, and what is done on delete and update
+    rest: str = ""  # ON DELETE, ON UPDATE and DEFERRABLE clauses
     recipe: Recipe | None = field(default=None, compare=False, repr=False)
 
 
@@ -56,13 +56,13 @@ class Unique:
     columns: tuple[str, ...]
     primary: bool = False
     nulls_equal: bool = False
-    rest: str = ""  # deferrable
+    rest: str = ""  # the DEFERRABLE clause
     recipe: Recipe | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True)
 class Check:
-    """A check, or an exclusion, with its definition."""
+    """A check or exclusion constraint, with its definition."""
 
     name: str
     text: str
@@ -73,7 +73,7 @@ class Check:
 
 @dataclass(frozen=True)
 class Part:
-    """One key of an index: a column or an expression, and how it is kept."""
+    """One key of an index: a column or an expression, with its operator class, order and collation."""
 
     text: str
     is_column: bool
@@ -84,7 +84,7 @@ class Part:
 
 @dataclass(frozen=True)
 class Index:
-    """An index, those of constraints left out."""
+    """An index that does not belong to a constraint."""
 
     name: str
     method: str
@@ -99,7 +99,7 @@ class Index:
 
 @dataclass(frozen=True)
 class Shape:
-    """A table. `others` are what no model tells of: triggers, policies, row security."""
+    """A table or view. `others` describes what models do not define: triggers, policies and so on."""
 
     columns: tuple[Column, ...] = ()
     uniques: tuple[Unique, ...] = ()
@@ -107,13 +107,13 @@ class Shape:
     checks: tuple[Check, ...] = ()
     indexes: tuple[Index, ...] = ()
     others: tuple[str, ...] = ()
-    is_table: bool = True  # a view, say, has nothing but names and types
-    only_columns: bool = False  # nothing else was read
+    is_table: bool = True  # a view has only names and types of columns
+    only_columns: bool = False  # whether nothing else was read
     recipe: Recipe | None = field(default=None, compare=False, repr=False)
 
     @property
     def rules(self) -> tuple[Unique | Check | Index | ForeignKey, ...]:
-        """All but the columns, in an order in which they can be made."""
+        """Constraints and indexes, in an order in which they can be created."""
         return (*self.uniques, *self.checks, *self.indexes, *self.foreign_keys)
 
 

@@ -1,10 +1,10 @@
-"""The questions to pg_catalog behind shapes: digests of all tables, details of some."""
+"""The queries of pg_catalog for the definitions of tables: digests of all tables, details of some."""
 
 from __future__ import annotations
 
 import re
 
-# The text of a tenant's own schema is left out, so that equal tables have equal texts.
+# The name of the table's own schema is removed from texts, so that equal tables have equal texts.
 _OWN = "quote_ident(n.nspname) || '.'"
 _TABLE_IS = (
     "JOIN pg_catalog.pg_class c ON c.oid = {} JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
@@ -13,7 +13,7 @@ _NAMES = (
     "ARRAY(SELECT a.attname::text FROM unnest({}) WITH ORDINALITY AS k(number, place)"
     " JOIN pg_catalog.pg_attribute a ON a.attrelid = {} AND a.attnum = k.number ORDER BY k.place)"
 )
-# What no model tells of; a tenant's own schema is left out of the text.
+# What models do not define.
 _OTHERS = """
     SELECT tgrelid::bigint AS oid, 'trigger ' || tgname || ': '
         || replace(pg_get_triggerdef(g.oid), {own}, '') AS definition
@@ -44,7 +44,7 @@ _OTHERS = """
 """
 
 
-_ALL, _GIVEN = r"\1 IN (SELECT oid FROM t)", r"\1 = ANY(%s::oid[])"  # the latter through an index
+_ALL, _GIVEN = r"\1 IN (SELECT oid FROM t)", r"\1 = ANY(%s::oid[])"  # the second one uses an index
 
 
 def _filled(text: str, them: str = _ALL) -> str:
@@ -54,7 +54,7 @@ def _filled(text: str, them: str = _ALL) -> str:
     return re.sub(r"\{of_them ([\w.]+)\}", them, text)
 
 
-# pg_class has no index by schema, but what lies in a schema depends on it, and of that there is one.
+# pg_class has no index by schema, but pg_depend has one, and each relation depends on its schema.
 TABLES = """
 SELECT n.nspname::text, c.relname::text, c.relkind IN ('r', 'p'), c.oid::bigint
 FROM pg_catalog.pg_namespace n
@@ -78,9 +78,9 @@ SELECT name, digest::text, relkind IN ('r', 'p'), array_agg(schema), min(oid::bi
 GROUP BY name, relkind, digest
 """
 
-# Sums of hashes need no sorting, and hashes of rows no texts. Numbers of columns, types and classes are the
-# same for equal tables, and cheaper than names; two tables that differ in numbers alone are two groups, which
-# costs a read.
+# Sums of hashes need no sorting, and hashes of rows no texts. OIDs and column numbers are the same for equal
+# tables and cheaper than names; two tables that differ only in them are two groups, which costs one read
+# more.
 _DIGESTS = {
     "columns": """
     SELECT attrelid, sum(hash_record_extended(ROW(attname, attnum, atttypid, atttypmod,
@@ -131,7 +131,7 @@ _DIGESTS = {
     """,
 }
 
-# OFFSET 0 keeps the planner from joining with all constraints, columns and defaults that there are.
+# OFFSET 0 keeps the planner from joining with all constraints, columns and defaults of the database.
 _DETAILS = {
     "columns": """
     SELECT attrelid::bigint, attname::text,
@@ -212,7 +212,7 @@ _DETAILS = {
     """,
 }
 
-# What an extension has made belongs to it.
+# Without objects that belong to an extension.
 _OBJECTS = """
 WITH n AS (SELECT oid, nspname FROM pg_catalog.pg_namespace WHERE nspname = ANY(%s))
 SELECT text, array_agg(schema ORDER BY schema) FROM (

@@ -1,6 +1,6 @@
-"""Shapes: the tables of all schemas, those that are equal as one.
+"""Reads the definitions of tables in many schemas, equal tables only once.
 
-The server makes a digest of each table; of those that are equal in name and digest one is read.
+The server computes a digest of each table; of tables with equal names and digests one is read.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from railway_release.postgres.session import Connection, fetch
 from railway_release.postgres.shape import Check, Column, ForeignKey, Index, Part, Shape, Unique
 from railway_release.postgres.shape_queries import DETAILS, DIGESTS, GROUPS, OBJECTS, TABLES
 
-Depth = Literal["columns", "models", "everything"]  # the second is all that models tell of
+Depth = Literal["columns", "models", "everything"]  # "models" is everything that models define
 T = TypeVar("T")
 
 
@@ -26,13 +26,14 @@ _PARTS: dict[Depth, tuple[str, ...]] = {
     "models": _MODELS,
     "everything": (*_MODELS, "others"),
 }
-# So few are found through the indexes of the catalog; digests of more need all of it, whatever their number.
+# So few schemas are read through indexes of the catalog; digests take all of it, however many schemas there
+# are.
 _FEW = 2
 
 
 @dataclass(frozen=True)
-class Alike:
-    """Tables of one name that are equal in all of these schemas."""
+class EqualTables:
+    """Tables of one name that are equal in these schemas, and their definition."""
 
     table: str
     schemas: tuple[str, ...]
@@ -41,10 +42,10 @@ class Alike:
 
 def read(
     reader: BatchReader, schemas: Iterable[str], depth: Depth, tables: Collection[str] | None = None
-) -> list[Alike]:
-    """The tables and views of these schemas, all or those of some names.
+) -> list[EqualTables]:
+    """The tables and views of these schemas; with `tables`, only those of these names.
 
-    `columns` leaves out constraints, indexes and the rest.
+    With the depth "columns", their constraints, indexes and others are not read.
     """
     names = sorted(schemas)
     if len(names) <= _FEW or tables is not None:
@@ -53,32 +54,34 @@ def read(
     groups = _groups(reader, names, GROUPS.format(digests=" UNION ALL ".join(parts)))
     shapes = _shapes(reader.connection, [example for _, example in groups.values()], depth)
     return [
-        Alike(name, tuple(members), shapes(example, is_table))
+        EqualTables(name, tuple(members), shapes(example, is_table))
         for (name, _, is_table), (members, example) in groups.items()
     ]
 
 
 def _each(
     connection: Connection, schemas: Sequence[str], depth: Depth, tables: Collection[str] | None
-) -> list[Alike]:
-    """Each table by itself."""
+) -> list[EqualTables]:
+    """Every table read by itself, without digests."""
     there = [row for name in schemas for row in fetch(connection, TABLES, (name,))]
     found = [row for row in there if tables is None or row[1] in tables]
     shapes = _shapes(connection, [oid for *_, oid in found], depth)
-    return [Alike(name, (schema,), shapes(oid, is_table)) for schema, name, is_table, oid in found]
+    return [EqualTables(name, (schema,), shapes(oid, is_table)) for schema, name, is_table, oid in found]
 
 
 def _groups(reader: BatchReader, schemas: Sequence[str], select: str) -> dict[Any, tuple[list[str], int]]:
-    """The schemas with equal tables, and one of these tables, by name, digest and kind."""
+    """The schemas with equal tables, and the OID of one table, by name, digest and whether it is a table."""
     found: dict[Any, tuple[list[str], int]] = {}
-    for rows in reader.divide(schemas, lambda connection, some: fetch(connection, select, (list(some),))):
+    for rows in reader.read_shares(
+        schemas, lambda connection, some: fetch(connection, select, (list(some),))
+    ):
         for *key, members, example in rows:
             found.setdefault(tuple(key), ([], example))[0].extend(members)
     return found
 
 
 def objects(connection: Connection, schemas: Iterable[str]) -> list[tuple[str, list[str]]]:
-    """What belongs to a schema and to no table, in words, each with the schemas that have it."""
+    """Functions, views, types and sequences of these schemas, described, with the schemas that have each."""
     return [(text, list(holders)) for text, holders in fetch(connection, OBJECTS, (sorted(schemas),))]
 
 

@@ -1,4 +1,4 @@
-"""Slots: how many locks the server has room for, which all of its sessions share.
+"""The lock slots of the server, which all of its sessions share.
 
 https://www.postgresql.org/docs/current/runtime-config-locks.html
 """
@@ -17,35 +17,35 @@ SETTING = "max_locks_per_transaction"
 
 @dataclass(frozen=True)
 class Slots:
-    """As they are now."""
+    """How many slots there are, and how many are used."""
 
     per_session: int  # max_locks_per_transaction
     sessions: int  # max_connections + max_prepared_transactions
-    own: int  # processes of the server's own, for which it makes room as well
-    used: int  # by whatever session and database
+    own: int  # processes of the server itself, which the lock table is sized for as well
+    used: int  # by all sessions of all databases
 
     @property
     def total(self) -> int:
-        """All that the server's manual promises."""
+        """The number of slots that PostgreSQL's manual promises."""
         return self.per_session * self.sessions
 
     @property
     def free(self) -> int:
-        """Those that nobody holds at the moment."""
+        """The slots that are not used now."""
         return max(0, self.total - self.used)
 
     @property
     def most(self) -> int:
-        """How many may still be taken, with those meant for the server itself: more are bound to fail."""
+        """How many more locks can be taken at all, with the slots for processes of the server itself."""
         return max(0, self.per_session * (self.sessions + self.own) - self.used)
 
     @property
     def batch(self) -> int:
-        """How many tables one statement may look into without taking much of what is left."""
+        """How many tables one statement may read without taking much of what is free."""
         return max(1, min(50, self.free // 100))
 
     def setting_for(self, locks: int) -> int:
-        """The value of max_locks_per_transaction that leaves room for so many more."""
+        """The value of max_locks_per_transaction with which so many more locks can be taken."""
         return max(self.per_session + 1, -(-(locks + self.used) // self.sessions))
 
     def __str__(self) -> str:
@@ -56,18 +56,18 @@ class Slots:
 
 
 def read(connection: Queryable) -> Slots:
-    """One statement. Locks taken on the fast path are in no slot."""
+    """The slots now, from one statement. Fast-path locks take no slot."""
     (row,) = fetch(connection, _SLOTS)
     return Slots(*row)
 
 
 def ran_out(error: BaseException) -> bool:
-    """Whether the server had no slot left; its words may be in any language, but not the setting's name."""
+    """Whether the server had no slot left: in every language its message names the setting."""
     return sqlstate(error) == OUT_OF_MEMORY and any(SETTING in str(link) for link in causes(error))
 
 
-def no_room(error: BaseException, wrote: bool) -> ReleaseError:
-    """The error where it is not a migration that takes the locks."""
+def out_of_slots(error: BaseException, wrote: bool) -> ReleaseError:
+    """The error that ends a command which ran out of slots outside of a migration."""
     text, hint = (
         f"The server has no room for another lock: {describe(error)}.",
         f"End the sessions that hold many (pg_locks), or raise {SETTING} and restart the server. Run again.",
@@ -76,13 +76,13 @@ def no_room(error: BaseException, wrote: bool) -> ReleaseError:
 
 
 def largest_drop(connection: Queryable, schemas: Collection[str]) -> tuple[str, int] | None:
-    """The schema whose DROP SCHEMA … CASCADE locks most, and how many objects that is."""
+    """The schema whose DROP SCHEMA … CASCADE takes most locks, and how many; None without tables."""
     rows = fetch(connection, _LARGEST_DROP, (sorted(schemas),))
     return (str(rows[0][0]), int(rows[0][1])) if rows else None
 
 
-def raised_to(value: int) -> str:
-    """What gives the server more."""
+def statement_to_raise(value: int) -> str:
+    """The statement that raises the setting, and what has to follow."""
     return f"ALTER SYSTEM SET {SETTING} = {value}; and restart the server"
 
 
@@ -96,8 +96,8 @@ SELECT current_setting('{SETTING}')::int,
             objsubid
         FROM pg_catalog.pg_locks WHERE NOT fastpath AND mode <> 'SIReadLock') AS held)
 """  # noqa: S608 - a constant
-# Each table, index and sequence; of a table two types and what keeps its long values; constraints; and the
-# triggers of foreign keys, two on the table and two on the one that it points at.
+# Each table, index and sequence; for each table two types, and its TOAST table and index; constraints; and
+# the triggers of foreign keys, two on the table and two on the referenced one.
 _LARGEST_DROP = """
 SELECT n.nspname::text, (sum(1 + CASE WHEN c.relkind IN ('r', 'p') THEN 2 ELSE 0 END
         + CASE WHEN c.reltoastrelid <> 0 THEN 2 ELSE 0 END

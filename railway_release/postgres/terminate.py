@@ -1,8 +1,8 @@
-"""Ending sessions on the server whose process is gone, if they are provably ours.
+"""Ends sessions on the server whose worker process is gone.
 
-A process id alone proves nothing: the server uses it again, for other databases and other people. So it has
-to be one that a process of ours has named, in this database, under the name of this very release. (When it
-began would prove as much, but is not shown to every role.)
+A process id alone does not identify a session, since the server uses ids again. So it has to be one that a
+worker has reported, in this database, with the application_name of this release. (The session's start would
+identify it as well, but is not shown to every role.)
 """
 
 from __future__ import annotations
@@ -25,7 +25,10 @@ _END = f"SELECT pg_catalog.pg_terminate_backend(pid) FROM ({_ALIVE}) AS ours"  #
 def end_sessions(
     connection: Connection, application: str, pids: Collection[int], seconds: float
 ) -> list[int]:
-    """What they had been sent may still be running; returns those that have not ended in time."""
+    """End the sessions of these process ids; returns those that have not ended after `seconds`.
+
+    The statement that a session runs may take until then to notice it.
+    """
     if not pids:
         return []
     with _as_login_role(connection):
@@ -40,7 +43,7 @@ def end_sessions(
 
 @contextlib.contextmanager
 def _as_login_role(connection: Connection) -> Iterator[None]:
-    """The sessions are its own, which another role need not be allowed to end."""
+    """While entered, the session has its login role, which the sessions belong to and may end them."""
     ((role,),) = fetch(connection, "SELECT current_setting('role')")
     fetch(connection, "SELECT set_config('role', 'none', false)")
     yield

@@ -1,4 +1,4 @@
-"""Opening connections: what may pass is waited for, visibly and within a bound; what stays has a name."""
+"""Opens connections, with retries for a limited time, and explains why the database cannot be reached."""
 
 from __future__ import annotations
 
@@ -18,35 +18,42 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class RetryPolicy:
-    """How long a database that has answered once is waited for when it no longer does."""
+    """How long to wait for a database that has answered before and no longer does."""
 
     budget: Budget  # of the whole release
-    seconds: float  # at a time
+    seconds: float  # for one wait
 
     @property
     def left(self) -> float:
-        """Seconds to be spent now."""
+        """The seconds that a wait may take now."""
         return min(self.seconds, self.budget.left)
 
     def at_most(self, seconds: float) -> RetryPolicy:
-        """The same budget, and less at a time."""
+        """The same budget, with at most `seconds` for one wait."""
         return RetryPolicy(self.budget, min(self.seconds, seconds))
 
     def retrying(
-        self, work: Callable[[], T], *, event: str, may_pass: Callable[[BaseException], bool] = is_transient
+        self,
+        work: Callable[[], T],
+        *,
+        event: str,
+        is_retryable: Callable[[BaseException], bool] = is_transient,
     ) -> T:
-        """Call `work` until it succeeds, fails for good or time is over; then it raises DatabaseLost."""
+        """Call `work` until it succeeds; raise its error if that is not retryable.
+
+        Raises DatabaseLost when the time is over. What was waited is taken from the budget.
+        """
         failed_first = 0.0
 
         def passes(error: BaseException) -> bool:
             nonlocal failed_first
             failed_first = failed_first or time.monotonic()
-            return may_pass(error)
+            return is_retryable(error)
 
         try:
-            return retrying(work, seconds=self.left, event=event, may_pass=passes)
+            return retrying(work, seconds=self.left, event=event, is_retryable=passes)
         except Exception as error:
-            if may_pass(error):
+            if is_retryable(error):
                 raise lost(error, self.seconds) from error
             raise
         finally:
@@ -55,31 +62,33 @@ class RetryPolicy:
 
 
 def wait_for_database(connect: Connect, host: str, platform: Platform, seconds: float) -> Connection:
-    """Connect for the first time, retrying what may pass for `seconds`.
+    """Connect for the first time, with retries for `seconds`.
 
-    Raises DatabaseRefused when the server says no, DatabaseUnreachable when time is over.
+    Raises DatabaseRefused if the server refuses the connection, DatabaseUnreachable when the time is over.
     """
     elsewhere = host.endswith(PRIVATE_SUFFIX) and not platform.inside
 
-    def may_pass(error: BaseException) -> bool:
+    def is_retryable(error: BaseException) -> bool:
         # Inside Railway, private DNS may take some seconds to come up; elsewhere it never will.
-        return _may_pass(error) and not (elsewhere and is_unresolved_host(error))
+        return _is_retryable(error) and not (elsewhere and is_unresolved_host(error))
 
     try:
-        return retrying(connect, seconds=seconds, event="database.retried", may_pass=may_pass, first_wait=0.5)
+        return retrying(
+            connect, seconds=seconds, event="database.retried", is_retryable=is_retryable, first_wait=0.5
+        )
     except Exception as error:  # noqa: BLE001 - the driver is not known here, so neither are its errors
         raise _explained(error, host, seconds) from None
 
 
 def reconnecting(connect: Connect, retry_policy: RetryPolicy) -> Connect:
-    """Connects once more to a database that has answered before; too many connections pass, too.
+    """A function that connects again to a database that has answered before, with retries.
 
-    What is returned raises DatabaseLost when the server refuses, or when time is over.
+    It raises DatabaseLost when the server refuses, or when the time is over.
     """
 
     def reconnect() -> Connection:
         try:
-            return retry_policy.retrying(connect, event="database.retried", may_pass=_may_pass)
+            return retry_policy.retrying(connect, event="database.retried", is_retryable=_is_retryable)
         except DatabaseLost:
             raise
         except Exception as error:
@@ -89,7 +98,7 @@ def reconnecting(connect: Connect, retry_policy: RetryPolicy) -> Connect:
 
 
 def lost(error: BaseException, seconds: float = 0.0) -> DatabaseLost:
-    """The error for a database that answered at first."""
+    """The error for a database that has answered before; `seconds` is how long it was waited for."""
     how_long = f" for {seconds:g} s" if seconds else ""
     return DatabaseLost(
         f"The database does not answer any more{how_long}: {describe(error)}",
@@ -97,7 +106,7 @@ def lost(error: BaseException, seconds: float = 0.0) -> DatabaseLost:
     )
 
 
-def _may_pass(error: BaseException) -> bool:
+def _is_retryable(error: BaseException) -> bool:
     return isinstance(error, Exception) and not is_refusal(error)
 
 

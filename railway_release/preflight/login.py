@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from railway_release.errors import ConnectionsTooFew, ServerReadOnly
-from railway_release.postgres.server import Room, Setting, hindrances_and_room
+from railway_release.postgres.server import ConnectionLimit, Setting, settings_and_connection_limit
 from railway_release.preflight.target import Target
 from railway_release.runtime.log import get_logger
 
@@ -15,8 +15,8 @@ _PLENTY = 8
 
 def check(target: Target) -> None:
     """Raises ServerReadOnly or ConnectionsTooFew."""
-    hindrances, room = target.read_pool.read(hindrances_and_room)
-    found = {one.name: one for one in hindrances}
+    settings, limit = target.read_pool.read(settings_and_connection_limit)
+    found = {one.name: one for one in settings}
     if found.pop("in_hot_standby", None):
         raise ServerReadOnly(
             "The server is a standby: nothing can be written there.",
@@ -28,21 +28,23 @@ def check(target: Target) -> None:
             "default_transaction_read_only is on for this login: nothing can be written.",
             f"If that is not on purpose: {read_only.change}",
         )
-    _check_room(room)
-    target.read_pool.single = room.free < _PLENTY
+    _check_limit(limit)
+    target.read_pool.single = limit.free < _PLENTY
     if found:
         _tell_what_is_lifted([*found.values()])
 
 
-def _check_room(room: Room) -> None:
-    if room.most < _CONNECTIONS:
+def _check_limit(limit: ConnectionLimit) -> None:
+    if limit.maximum < _CONNECTIONS:
         raise ConnectionsTooFew(
-            f"{room.bound} is {room.most}, and a release needs {_CONNECTIONS} connections at a time.",
-            room.change,
+            f"{limit.bound} is {limit.maximum}, and a release needs {_CONNECTIONS} connections at a time.",
+            limit.change,
         )
-    if room.free + 1 < _CONNECTIONS:  # the one that asks ends before the release begins
-        text = f"{room.bound} is {room.most}, of which {room.in_use} are in use; {_CONNECTIONS} are needed"
-        get_logger().warning("connections.few", message=f"{text}. To have more: {room.change}")
+    if limit.free + 1 < _CONNECTIONS:  # the one that asks ends before the release begins
+        text = (
+            f"{limit.bound} is {limit.maximum}, of which {limit.in_use} are in use; {_CONNECTIONS} are needed"
+        )
+        get_logger().warning("connections.few", message=f"{text}. To have more: {limit.change}")
 
 
 def _tell_what_is_lifted(settings: list[Setting]) -> None:

@@ -15,14 +15,14 @@ from django.conf import settings
 from railway_release.postgres.failures import describe, is_transient, sqlstate
 from railway_release.postgres.server import LIFT_TIMEOUTS
 from railway_release.postgres.session import (
-    SERVER_NOTICES,
+    KEEPALIVE_SETTINGS,
     Connect,
     Connection,
-    cut_all,
     fetch,
     literal,
     quote,
-    remember,
+    register,
+    shut_down_sockets,
 )
 from railway_release.postgres.wait import RetryPolicy, reconnecting
 from railway_release.runtime.log import get_logger
@@ -65,7 +65,7 @@ class ReadPool:
     def read(
         self,
         read: Callable[[Connection], T],
-        may_pass: Callable[[BaseException], bool] = is_transient,
+        is_retryable: Callable[[BaseException], bool] = is_transient,
         most: float | None = None,
     ) -> T:
         """What `read` finds; tried again while errors may pass, for `most` seconds at most.
@@ -74,7 +74,7 @@ class ReadPool:
         """
         retry_policy = self._retry_policy if most is None else self._retry_policy.at_most(most)
         once = partial(self._once, read, retry_policy)
-        return retry_policy.retrying(once, event="survey.retried", may_pass=may_pass)
+        return retry_policy.retrying(once, event="survey.retried", is_retryable=is_retryable)
 
     def another(self, number: int) -> Connection:
         """The kept connection of this number, from 0 on; only within a look."""
@@ -125,7 +125,7 @@ class ReadPool:
                         f"the server has not answered for {self._silence:g} s; its connections are given up"
                     )
                     get_logger().warning("database.silent", message=text)
-                    cut_all()
+                    shut_down_sockets()
                 heard = time.monotonic()
 
     def _cancel(self) -> None:
@@ -149,7 +149,7 @@ class ReadPool:
         except BaseException:
             connection.close()
             raise
-        remember(connection)
+        register(connection)
         return connection
 
 
@@ -177,6 +177,6 @@ SELECT pg_backend_pid(), current_setting('server_version_num')::int,
     CASE WHEN pg_backend_pid() = {{pid}} THEN concat(
         set_config('default_transaction_read_only', 'on', false),
         set_config('lock_timeout', '{_READ_LOCK_TIMEOUT}', false),
-        ({LIFT_TIMEOUTS}), {SERVER_NOTICES},
+        ({LIFT_TIMEOUTS}), {KEEPALIVE_SETTINGS},
         set_config('search_path', {{path}}, false)) END
 """

@@ -46,14 +46,14 @@ def invents(one: Deviation) -> bool:
 def _filled(reader: BatchReader, table: str, schemas: list[str]) -> list[str]:
     select = f"(SELECT {{literal}}, EXISTS (SELECT FROM {{schema}}.{_named(table)}))"  # noqa: S608 - quoted
     unreadable: dict[str, str] = {}
-    answers = list(reader.ask(sorted(set(schemas)), select, unreadable))
+    answers = list(reader.read(sorted(set(schemas)), select, unreadable))
     return [*(schema for schema, any_row in answers if any_row), *unreadable]
 
 
 def _count(reader: BatchReader, shared: str, table: str) -> int | str:
     unreadable: dict[str, str] = {}
     select = f"SELECT count(*) FROM {{schema}}.{_named(table)}"  # noqa: S608 - quoted
-    numbers = list(reader.ask([shared], select, unreadable))
+    numbers = list(reader.read([shared], select, unreadable))
     return unreadable[shared] if unreadable else int(numbers[0][0])
 
 

@@ -35,7 +35,7 @@ class TooHeavy:
     @property
     def hint(self) -> str:
         """What helps."""
-        raised = slots.raised_to(self.slots.setting_for(self.locks))
+        raised = slots.statement_to_raise(self.slots.setting_for(self.locks))
         return f"{raised}; or part the migration. Then run again."
 
 

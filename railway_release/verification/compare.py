@@ -44,7 +44,11 @@ def verify(
     """All findings."""
     plan = levels.plan
     everything = {table for tables in set(levels.tables.values()) for table in tables}
-    columns = catalog.columns(reader.connection, {table.column for table in everything if table.column})
+    columns = catalog.columns(
+        reader.connection,
+        {table.name for table in everything if table.column},
+        {table.column for table in everything if table.column},
+    )
     found = [*_missing_tables(levels, present), *_missing_columns(levels, present, columns)]
     found += [*_missing_rows(contents), *_of_topology(plan)]
     if compared.depth != "tables":

@@ -12,7 +12,7 @@ from railway_release.migrations.plan import SchemaPlan
 from railway_release.postgres import locations, shapes
 from railway_release.postgres.batch_reader import BatchReader
 from railway_release.postgres.shape import Column, Shape
-from railway_release.postgres.shapes import Alike, Depth
+from railway_release.postgres.shapes import Depth, EqualTables
 from railway_release.verification import findings
 from railway_release.verification.consensus import Fact, Facts
 from railway_release.verification.differences import Difference, differences, surplus
@@ -69,7 +69,7 @@ class Structure:
         self._shared = self._levels.plan.shared.schema.name  # others point there, and what is masked is there
         named = {self._shared} - self.plans.keys() if compared is None else {self._shared, *self.plans}
         self.tables |= {
-            (name, table) for name in named for table in locations.tables(reader.connection, name)
+            (name, table) for name in named for table in locations.tables_of(reader.connection, name)
         }
         self._server = Server(reader.connection)
 
@@ -96,14 +96,14 @@ class Structure:
                 for one in members if compared.differences else ():
                     yield from self._of(one, compared.differences)
 
-    def _by_level(self, alike: Alike) -> Collection[list[SchemaPlan]]:
+    def _by_level(self, alike: EqualTables) -> Collection[list[SchemaPlan]]:
         """The schemas of a group, those together of which the same is expected."""
         grouped: dict[int, list[SchemaPlan]] = {}
         for name in alike.schemas:
             grouped.setdefault(id(self._levels.tables[name]), []).append(self.plans[name])
         return grouped.values()
 
-    def _compared(self, alike: Alike, one: SchemaPlan) -> _Compared:
+    def _compared(self, alike: EqualTables, one: SchemaPlan) -> _Compared:
         expectations = self._expectations
 
         def normal(shape: Shape) -> Shape:

@@ -55,7 +55,7 @@ def test_many_schemas_are_read_with_the_locks_of_one(small: Project):
         with pytest.raises(psycopg.errors.OutOfMemory):
             connection.execute(" UNION ALL ".join(f"SELECT n FROM {name}.t" for name in names).encode())
         unreadable: dict[str, str] = {}
-        rows = BatchReader(connection).ask(names, "SELECT {literal}, count(*) FROM {schema}.t", unreadable)
+        rows = BatchReader(connection).read(names, "SELECT {literal}, count(*) FROM {schema}.t", unreadable)
 
         assert ({name for name, _ in rows}, unreadable) == (set(names), {})
 

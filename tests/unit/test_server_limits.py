@@ -5,10 +5,10 @@ import dataclasses
 import pytest
 
 from railway_release.config.config import Config
-from railway_release.diagnosis.server import of_limits, of_room
-from railway_release.postgres.server import Limits, Room
+from railway_release.diagnosis.server import of_connection_limit, of_limits
+from railway_release.postgres.server import ConnectionLimit, ServerLimits
 
-ROOMY = Limits(
+ROOMY = ServerLimits(
     version=18,
     locks_per_session=64,
     lock_slots=6400,
@@ -47,6 +47,6 @@ def test_the_command_raises_the_locks_far_enough():
 
 @pytest.mark.parametrize(("in_use", "causes"), [(96, ["server.connections"]), (95, [])])
 def test_six_connections_are_enough_for_a_release(in_use, causes):
-    room = Room("max_connections of the server", most=100, in_use=in_use, change="")
+    limit = ConnectionLimit("max_connections of the server", maximum=100, in_use=in_use, change="")
 
-    assert [one.id for one in of_room(room)] == causes
+    assert [one.id for one in of_connection_limit(limit)] == causes
