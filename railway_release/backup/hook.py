@@ -22,7 +22,7 @@ from railway_release.preflight.project import import_callable
 from railway_release.runtime.log import get_logger
 from railway_release.runtime.signals import Interrupts
 
-_NOTHING_WRITTEN = "Nothing was migrated. Mend the backup and run again."
+_NOTHING_WRITTEN = "Nothing was migrated. Fix the backup and run again."
 
 
 @dataclass(frozen=True)

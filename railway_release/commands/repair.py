@@ -273,7 +273,7 @@ class _Repair:
 
 
 def _in_words(repair_plan: RepairPlan) -> tuple[str, ...]:
-    repaired = (f"repaired {id} {object}" for id, object in repair_plan.mends)
+    repaired = (f"repaired {id} {object}" for id, object in repair_plan.repairs)
     return (*repaired, *(f"recorded {dotted(key)}" for key in repair_plan.records))
 
 

@@ -27,7 +27,7 @@ def without_migrating(snapshot: Snapshot, config: Config) -> Iterator[Outcome]:
         if not one.within(config):
             yield Outcome(name, "skipped")
         elif one.cohort.inconsistency:
-            yield Outcome(name, "failed", message=one.cohort.inconsistency, hint=_mend(name))
+            yield Outcome(name, "failed", message=one.cohort.inconsistency, hint=_hint(name))
         elif not one.due:
             yield Outcome(name, "current")
         elif outcome := not_to_be_touched(snapshot, one):
@@ -38,7 +38,7 @@ def without_migrating(snapshot: Snapshot, config: Config) -> Iterator[Outcome]:
     for unfit in snapshot.plan.topology.unfit:
         if config.includes(unfit.schema):
             yield Outcome(
-                unfit.schema, "failed", message=f"not touched: {unfit.why}", hint=_mend(unfit.schema)
+                unfit.schema, "failed", message=f"not touched: {unfit.why}", hint=_hint(unfit.schema)
             )
 
 
@@ -60,8 +60,8 @@ def blocking(snapshot: Snapshot, one: SchemaPlan) -> list[Finding]:
 def blocked(one: SchemaPlan, findings: list[Finding]) -> Outcome:
     """The outcome of a schema that was not touched because of these findings."""
     named = some([f"{finding.id} {finding.object}" for finding in findings], 3)
-    return Outcome(one.schema.name, "failed", message=f"not touched: {named}", hint=_mend(one.schema.name))
+    return Outcome(one.schema.name, "failed", message=f"not touched: {named}", hint=_hint(one.schema.name))
 
 
-def _mend(schema: str) -> str:
+def _hint(schema: str) -> str:
     return f"See `python run_migrations.py verify {schema_flag(schema)}`."

@@ -1,4 +1,4 @@
-"""Mend: one schema's remedy, in one transaction that is committed only if all is as it should be then."""
+"""Applying a repair plan: one transaction for a schema, committed only if its findings are gone by then."""
 
 from __future__ import annotations
 
@@ -20,20 +20,21 @@ from railway_release.verification.structure import Deviation, Structure
 
 
 class NotRepaired(Exception):
-    """It was undone, since something would not have been as it should."""
+    """The repair of a schema was rolled back, or not begun; the message says why."""
 
 
 class RepairTransaction:
-    """At work on Django's connection to the tenants' database, which is watched and has its timeouts."""
+    """Sends repairs on Django's connection to the tenants' database, under the timeouts of a release."""
 
     def __init__(self, expectations: Expectations, execution: Execution) -> None:
         self._expectations = expectations
         self._execution = execution
 
     def apply(self, one: SchemaPlan, repair_plan: RepairPlan, before: Sequence[Deviation]) -> None:
-        """Raises NotMended, or what the server says; then the schema is as it was before.
+        """Carry out the plan; `before` is what the schema deviates in now.
 
-        Indexes come last, by themselves: REINDEX CONCURRENTLY knows no transaction.
+        Raises NotRepaired, or the server's error; then the transaction was rolled back. Indexes follow, one
+        by one: REINDEX CONCURRENTLY cannot run inside a transaction block.
         """
         tenant_connection().ensure_connection()
         connection: Connection = tenant_connection().connection
@@ -43,7 +44,7 @@ class RepairTransaction:
                 for statement in repair_plan.statements:
                     self._send(connection, statement)
                 self._verify(connection, one, repair_plan, before)
-        self._mend_indexes(connection, one.schema.name, repair_plan)
+        self._rebuild_indexes(connection, one.schema.name, repair_plan)
         if repair_plan.records:
             self._send(connection, record(one.schema.name, repair_plan.records))
 
@@ -58,24 +59,24 @@ class RepairTransaction:
     def _verify(
         self, connection: Connection, one: SchemaPlan, repair_plan: RepairPlan, before: Sequence[Deviation]
     ) -> None:
-        touched = {each.difference.table for each in before if _key(each) in repair_plan.mends}
+        touched = {each.difference.table for each in before if _key(each) in repair_plan.repairs}
         compared = {*repair_plan.alters, *touched}
         left = {_key(each) for each in _deviations(connection, self._expectations, one, compared)}
-        done = {key for key in repair_plan.mends if key[0] != INDEX_INVALID}  # those come after the COMMIT
+        done = {key for key in repair_plan.repairs if key[0] != INDEX_INVALID}  # rebuilt after the COMMIT
         allowed = {_key(each) for each in before} - done
         if wrong := sorted(left - allowed):
             text = some([f"{id} {object}" for id, object in wrong], 3)
             raise NotRepaired(f"undone, since this would still be wrong: {text}")
 
-    def _mend_indexes(self, connection: Connection, schema: str, repair_plan: RepairPlan) -> None:
-        for words, names in (
+    def _rebuild_indexes(self, connection: Connection, schema: str, repair_plan: RepairPlan) -> None:
+        for command, names in (
             ("DROP INDEX CONCURRENTLY", repair_plan.discards),
             ("REINDEX INDEX CONCURRENTLY", repair_plan.reindexes),
         ):
             for name in names:
                 # Cancelled, it would leave another invalid index.
                 self._execution.begin(("", name), atomic=False)
-                self._send(connection, f"{words} {quote(schema)}.{quote(name)}")
+                self._send(connection, f"{command} {quote(schema)}.{quote(name)}")
                 self._execution.end()
 
 
@@ -86,14 +87,14 @@ def _key(one: Deviation) -> tuple[str, str]:
 def _deviations(
     connection: Connection, expectations: Expectations, one: SchemaPlan, tables: Collection[str]
 ) -> Iterator[Deviation]:
-    """What these tables lack: those that were made or altered, and by that those that point there."""
+    """What is wrong with these tables now; the others are only checked for being there."""
     structure = Structure(BatchReader(connection), expectations, [one], "models", tables)
     yield from (*structure.missing_tables(), *structure.deviations())
 
 
 @contextlib.contextmanager
 def _transaction(connection: Connection, schema: str) -> Iterator[None]:
-    """Tables are made in this schema, and point to its own before the shared one's."""
+    """A transaction in which names are those of this schema, and after it of the rest of the search_path."""
     path = ", ".join(map(quote, dict.fromkeys((schema, *search_path()))))
     connection.cursor().execute(f"BEGIN; SET LOCAL search_path = {path}")
     try:
@@ -107,7 +108,7 @@ def _transaction(connection: Connection, schema: str) -> Iterator[None]:
 
 
 def _check(connection: Any, schema: str, repair_plan: RepairPlan, shared: str) -> None:
-    """Lock what is to be altered, so that nothing is found in its place, and see that nothing is lost."""
+    """Lock the tables to be altered, and raise NotRepaired if one that has to be empty holds rows."""
     if repair_plan.alters:
         tables = ", ".join(f"{quote(schema)}.{quote(table)}" for table in repair_plan.alters)
         connection.cursor().execute(f"LOCK TABLE {tables} IN ACCESS EXCLUSIVE MODE")

@@ -1,7 +1,7 @@
-"""Create: the schemas of tenants that have a row and none, and what django-tenants does around that.
+"""Creating the schemas of tenants that have a row and no schema, with what django-tenants does around that.
 
-A new schema is made empty and migrated with all others, unless only TenantMixin.create_schema can make it.
-Until its creation is complete it bears a mark, its comment, by which the next run finds it.
+A new schema is created empty and migrated with all others, unless only TenantMixin.create_schema can make it.
+Until its creation is complete it has a comment (CREATING), by which the next run finds it.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _PROJECTS_OWN = ("GET_EXECUTOR_FUNCTION", "TENANT_BASE_MIGRATE_COMMAND")
 
 
 def why_through_django_tenants(names: Sequence[str]) -> dict[str, str]:
-    """Why only django-tenants' own create_schema() can make these tenants' schemas; nothing where we can."""
+    """By schema, why only django-tenants' create_schema() can make it; empty where CREATE SCHEMA will do."""
     connection = tenant_connection()
     connection.set_schema_to_public()
     with transaction.atomic(using=connection.alias):
@@ -58,8 +58,11 @@ def _why(tenant: Any) -> str:
 
 
 def make(name: str) -> None:
-    """Empty, and with the mark; nothing if somebody else was quicker."""
-    # Its module has models in reach, which are there only after django.setup().
+    """Create an empty schema with the comment; do nothing if it exists by now.
+
+    Raises NotRepaired if the tenant's row is gone or has an unknown type.
+    """
+    # The module imports models, which exist only after django.setup().
     from django_tenants.postgresql_backend.base import _check_schema_name  # noqa: PLC0415
 
     tenant = _tenant(name)
@@ -72,7 +75,10 @@ def make(name: str) -> None:
 
 
 def make_through_django_tenants(name: str) -> None:
-    """As its save() would; a clone comes with its records, or not at all."""
+    """Create and complete the schema as the tenant's save() would; a clone in one transaction where possible.
+
+    Does nothing if the schema exists by now. Raises NotRepaired if the tenant's row is gone.
+    """
     tenant = _tenant(name)
     text = f"{name}: created through django-tenants' own machinery, since {_why(tenant)}"
     get_logger().info("schema.created_otherwise", message=text, schema=name)
@@ -81,16 +87,16 @@ def make_through_django_tenants(name: str) -> None:
             made = tenant.create_schema(check_if_exists=True, verbosity=0)
         _identity().restore_role()
         if made is False:
-            return  # somebody else was quicker
+            return  # another session has created it meanwhile
         with _cursor() as cursor:
             cursor.execute(_comment(name, literal(CREATING)))
     finish(name)
 
 
 def finish(name: str) -> None:
-    """Tell those who wait for it, as save() does where it creates schemas, and take the mark away.
+    """Send post_schema_sync, as save() does where it creates schemas, then remove the comment.
 
-    Whoever was told and failed, or was cut off, is told again by the next run.
+    After a receiver that failed or was cut off, the comment stays, so the next run sends the signal again.
     """
     tenant = _tenant(name)
     if tenant.auto_create_schema:
@@ -109,29 +115,29 @@ def _tenant(name: str) -> Any:
 
 
 def _identity() -> Identity:
-    """What the project's own code is called as, and what it is to leave."""
+    """The role and schema in which the project's code is called, and which are restored after it."""
     return Identity(tenant_connection(), Schema(get_public_schema_name(), "shared"))
 
 
 def _mixin() -> Any:
-    # It reads TENANT_MODEL when it is imported.
+    # The module reads TENANT_MODEL when it is imported.
     from django_tenants.models import TenantMixin  # noqa: PLC0415
 
     return TenantMixin
 
 
 def _template(tenant: Any) -> str:
-    """The schema that it is to be cloned from, if that is there."""
+    """The schema that the tenant's is cloned from; empty if there is none."""
     if not get_creation_fakes_migrations():
         return ""
-    # Before 4.0, all types have the same.
+    # Before django-tenants 4.0, all types have the same template.
     template = tenant.get_base_schema() if hasattr(tenant, "get_base_schema") else get_tenant_base_schema()
     return str(template) if template and schema_exists(template, tenant_connection().alias) else ""
 
 
 @contextlib.contextmanager
 def _all_or_nothing(tenant: Any) -> Iterator[None]:
-    """One transaction, where nobody's own code and no other process has a part in it."""
+    """One transaction, unless the project's own code or another process takes part in the creation."""
     own = type(tenant).create_schema is not _mixin().create_schema
     named = any(getattr(settings, name, None) for name in _PROJECTS_OWN)
     if own or named or get_executor().codename != "standard" or not _template(tenant):
@@ -143,7 +149,7 @@ def _all_or_nothing(tenant: Any) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _cursor() -> Iterator[Any]:
-    """The driver's own: Django's would set the path first."""
+    """A cursor of the driver: one of Django's would set search_path first."""
     tenant_connection().ensure_connection()
     with tenant_connection().connection.cursor() as cursor:
         yield cursor

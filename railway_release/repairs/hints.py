@@ -1,4 +1,4 @@
-"""Hints: what a person can do for a schema whose repair the server has refused, and which was undone."""
+"""Hints: what a person can do after the server has refused a repair, which was then rolled back."""
 
 from __future__ import annotations
 
@@ -25,5 +25,5 @@ _HINTS = {
 
 
 def hint_of(outcome: Outcome) -> str:
-    """That of a migration would be another one."""
+    """The hint for a failed repair: by its SQLSTATE, or else the one that the outcome has."""
     return _HINTS.get(outcome.sqlstate, outcome.hint)

@@ -1,4 +1,4 @@
-"""Examine: everything that is wrong, and the remedy of each schema."""
+"""Inspecting schemas for a repair: everything that is wrong, and the plan that repairs each schema."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _MADE_EMPTY = {GHOST, MASKED, COLUMN_MISSING}
 
 @dataclass(frozen=True)
 class RepairInspection:
-    """One look, and what follows from it; by schema."""
+    """One snapshot, with what deviates in each schema and the plan of its repair; keys are schema names."""
 
     snapshot: Snapshot
     expectations: Expectations
@@ -38,19 +38,19 @@ class RepairInspection:
 
     @cached_property
     def plans(self) -> dict[str, SchemaPlan]:
-        """The schemas that can be worked in; the shared one first."""
+        """The plans of the schemas that exist, by name; the shared one first."""
         return {one.schema.name: one for one in self.snapshot.plan.schemas}
 
     @property
     def to_do(self) -> dict[str, RepairPlan]:
-        """The remedies that do something."""
+        """The plans that do something."""
         return {
             name: repair_plan for name, repair_plan in self.repair_plans.items() if repair_plan.does_something
         }
 
     @property
     def obstructed(self) -> list[str]:
-        """The tenants in which something is in the way of a pending migration, and stays there."""
+        """The tenants that have something of a pending migration, which could not be recorded."""
         shared = self.snapshot.plan.shared.schema.name
         return [
             name
@@ -60,32 +60,32 @@ class RepairInspection:
 
 
 def inspect_schemas(target: Target, planner: Planner) -> RepairInspection:
-    """Reads only."""
+    """Take a snapshot and plan the repair of each schema; nothing is written."""
     snapshot = take_snapshot(target, planner, depth="everything")
-    return reading(target, lambda reader: _examine(target, planner, snapshot, reader))
+    return reading(target, lambda reader: _inspect(target, planner, snapshot, reader))
 
 
-def _examine(target: Target, planner: Planner, snapshot: Snapshot, reader: BatchReader) -> RepairInspection:
+def _inspect(target: Target, planner: Planner, snapshot: Snapshot, reader: BatchReader) -> RepairInspection:
     expectations = Expectations(levels(snapshot.plan, planner, target.config))
     found = _deviations(snapshot, expectations, reader)
     begun = list(unrecorded.find(target.config, planner, snapshot, expectations.levels, reader))
     apps = {(name, app) for name, keys, refused in begun for app in unrecorded.apps(keys, refused)}
-    known = {name: [*_of_known_level(ones, apps, expectations)] for name, ones in found.items()}
-    repair_plans = defaultdict(RepairPlan, _remedies(snapshot, expectations, known, reader))
+    known = {name: [*_without_unsettled(ones, apps, expectations)] for name, ones in found.items()}
+    repair_plans = defaultdict(RepairPlan, _repair_plans(snapshot, expectations, known, reader))
     for name in (one.schema.name for one in snapshot.plan.tenants):
         if _is_found(HALF_CREATED, name, snapshot):
-            mends = (*repair_plans[name].mends, (HALF_CREATED, name))
-            repair_plans[name] = replace(repair_plans[name], mends=mends, finishes_schema=True)
-    for name, keys, refusals in (*begun, *_beyond(snapshot)):
+            repairs = (*repair_plans[name].repairs, (HALF_CREATED, name))
+            repair_plans[name] = replace(repair_plans[name], repairs=repairs, finishes_schema=True)
+    for name, keys, refusals in (*begun, *_refusals(snapshot)):
         one = repair_plans[name]
         repair_plans[name] = replace(one, records=(*one.records, *keys), refusals=(*one.refusals, *refusals))
     return RepairInspection(snapshot, expectations, found, _in_order(repair_plans, snapshot))
 
 
-def _of_known_level(
+def _without_unsettled(
     found: Sequence[Deviation], unsettled: Collection[tuple[str, str]], expectations: Expectations
 ) -> Iterator[Deviation]:
-    """Without what is probably where a migration has moved it: first the records of the app are settled."""
+    """The deviations but those that an unrecorded migration may explain: its record is repaired first."""
     for one in found:
         moves = leaves(one, expectations.in_the_end(one.plan))
         if not (moves and (one.plan.schema.name, one.app) in unsettled):
@@ -93,24 +93,24 @@ def _of_known_level(
 
 
 def _in_order(repair_plans: Mapping[str, RepairPlan], snapshot: Snapshot) -> dict[str, RepairPlan]:
-    """The shared schema first, as others build on it, and the same at every look."""
+    """The shared schema first, since others have keys to it; the same order each time."""
     names = [one.schema.name for one in snapshot.plan.schemas]
     names += [*snapshot.plan.topology.without_schema, *repair_plans]
     return {name: repair_plans[name] for name in dict.fromkeys(names) if repair_plans.get(name)}
 
 
-def _remedies(
+def _repair_plans(
     snapshot: Snapshot, expectations: Expectations, found: Mapping[str, list[Deviation]], reader: BatchReader
 ) -> Iterator[tuple[str, RepairPlan]]:
     everything = (one for some in found.values() for one in some)
     filled = rows.read(reader, everything, snapshot.plan.shared.schema.name)
     for name, ones in ((name, ones) for name, ones in found.items() if ones):
-        to_mend = [one for one in ones if _is_to_be_mended(one, snapshot)]
+        to_repair = [one for one in ones if _is_to_be_repaired(one, snapshot)]
         plan = ones[0].plan
         expected, later = expectations.of(plan), expectations.in_the_end(plan)
-        # The driver composes statements on a cursor, which is to be of a schema that django-tenants takes.
+        # The driver quotes values on a cursor, and django-tenants opens one only where a schema is set.
         tenant_connection().set_schema_to_public()
-        repair_plan = plan_repair(to_mend, expected, later, filled, tenant_connection())
+        repair_plan = plan_repair(to_repair, expected, later, filled, tenant_connection())
         yield (
             name,
             replace(repair_plan, not_restored=_not_restored(ones, repair_plan, expectations.levels.planner)),
@@ -120,19 +120,19 @@ def _remedies(
     ]
     reasons = why_through_django_tenants(to_create) if to_create else {}
     for name in to_create:
-        mends, why = ((NO_SCHEMA, name),), reasons.get(name, "")
-        yield name, RepairPlan(mends=mends, creates_schema=True, through_django_tenants=why)
+        repairs, why = ((NO_SCHEMA, name),), reasons.get(name, "")
+        yield name, RepairPlan(repairs=repairs, creates_schema=True, through_django_tenants=why)
 
 
 def _is_found(id: str, schema: str, snapshot: Snapshot) -> bool:
-    """And not accepted."""
+    """Whether the schema has this finding, and the user has not accepted it."""
     findings = snapshot.findings_by_schema.get(schema, ())
     return any(one.id == id and one.severity != "accepted" for one in findings)
 
 
 def _not_restored(found: Sequence[Deviation], repair_plan: RepairPlan, planner: Planner) -> tuple[str, ...]:
-    """The recorded migrations whose code may have filled what is made anew: those of the same apps."""
-    repaired = (one for one in found if (one.difference.id, one.difference.object) in repair_plan.mends)
+    """The recorded migrations, of the same apps, whose code may have filled what the repair creates empty."""
+    repaired = (one for one in found if (one.difference.id, one.difference.object) in repair_plan.repairs)
     apps = {one.app for one in repaired if one.difference.id in _MADE_EMPTY}
     cohort = found[0].plan.cohort
     graph = planner.graph_of(cohort)
@@ -143,7 +143,7 @@ def _not_restored(found: Sequence[Deviation], repair_plan: RepairPlan, planner: 
 def _deviations(
     snapshot: Snapshot, expectations: Expectations, reader: BatchReader
 ) -> dict[str, list[Deviation]]:
-    """Of the schemas in which anything was found, all."""
+    """By schema, all deviations of the schemas that have findings."""
     plans = [one for one in snapshot.plan.schemas if one.schema.name in snapshot.findings_by_schema]
     found: dict[str, list[Deviation]] = defaultdict(list)
     if plans:
@@ -154,8 +154,8 @@ def _deviations(
     return found
 
 
-def _is_to_be_mended(one: Deviation, snapshot: Snapshot) -> bool:
-    """Whether it was found, and nobody has accepted it."""
+def _is_to_be_repaired(one: Deviation, snapshot: Snapshot) -> bool:
+    """Whether there is a finding of it that the user has not accepted."""
     difference = one.difference
     return difference.id not in IGNORED and any(
         (finding.id, finding.object) == (difference.id, difference.object) and finding.severity != "accepted"
@@ -163,8 +163,8 @@ def _is_to_be_mended(one: Deviation, snapshot: Snapshot) -> bool:
     )
 
 
-def _beyond(snapshot: Snapshot) -> Iterator[unrecorded.Found]:
-    """What is wrong and cannot be repaired by a statement of Django's."""
+def _refusals(snapshot: Snapshot) -> Iterator[unrecorded.Found]:
+    """The errors that no statement of Django's repairs, each with its hint."""
     for one in snapshot.findings:
         if one.severity == "error" and one.id in NOT_OURS:
             yield one.schema, (), (Refusal(one.id, one.object, one.hint),)

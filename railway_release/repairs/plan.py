@@ -24,29 +24,32 @@ _LEFT_BY_REINDEX = ("_ccnew", "_ccold")
 
 @dataclass(frozen=True)
 class _Case:
-    """One schema: what is expected there, what is wrong and can be repaired, and what cannot."""
+    """A schema: its expected tables, and its deviations, parted into those to repair and those refused."""
 
     expected: Tables
     repaired: tuple[Deviation, ...]
     refused: tuple[Deviation, ...]
 
     def tables(self) -> set[str]:
-        """Those that will be made."""
+        """The tables that will be created."""
         return {one.difference.table for one in self.repaired if one.difference.id in _TABLE}
 
     def columns(self, table: str) -> set[str]:
-        """Those that will be added to a table that is there."""
+        """The columns that will be added to an existing table."""
         return _missing_columns(table, self.repaired)
 
     def refused_columns(self, table: str) -> set[str]:
-        """Those that will still be missing."""
+        """The columns that stay missing in a table."""
         return _missing_columns(table, self.refused)
 
 
 def plan_repair(
     found: Sequence[Deviation], expected: Tables, later: Tables, rows: Rows, connection: Any
 ) -> RepairPlan:
-    """The remedy of one schema; `connection` is Django's, for its words only."""
+    """The plan for one schema; `connection` is Django's, and only composes SQL.
+
+    `expected` are its tables by name, `later` those once nothing is pending, `rows` which of them hold any.
+    """
     refusals = {one: why for one in found if (why := why_not(one, rows, later))}
     refusals |= _pointing_to_refused(found, expected, refusals)
     case = _Case(expected, tuple(one for one in found if one not in refusals), tuple(refusals))
@@ -54,7 +57,7 @@ def plan_repair(
     indexes = [name for one in case.repaired if _is_invalid(one) for name in one.difference.instead]
     left = [name for name in indexes if name.rstrip("0123456789").endswith(_LEFT_BY_REINDEX)]
     return RepairPlan(
-        mends=tuple((one.difference.id, one.difference.object) for one in case.repaired),
+        repairs=tuple((one.difference.id, one.difference.object) for one in case.repaired),
         statements=tuple(dict.fromkeys(sql for _, sql in sorted(ranked, key=lambda one: one[0]))),
         alters=tuple(sorted(_altered(case))),
         must_be_empty=tuple(sorted({one.difference.table for one in case.repaired if invents(one)})),
@@ -72,28 +75,31 @@ def plan_repair(
 def _pointing_to_refused(
     found: Sequence[Deviation], expected: Tables, refused: Collection[Deviation]
 ) -> dict[Deviation, str]:
-    """What would point to something that stays away; of a table, its keys would find the shared schema's."""
-    away = {_place(one) for one in refused if one.difference.id in _MADE}
+    """What has foreign keys to something refused, and why it is refused, too.
+
+    Created anyway, a key could find a table of that name in the shared schema.
+    """
+    absent = {_place(one) for one in refused if one.difference.id in _MADE}
     more: dict[Deviation, str] = {}
     while True:
         new = {
             one: f"It points to {', '.join(sorted(targets))}, which cannot be made here."
             for one in found
-            if one not in more and one not in refused and (targets := _targets(one, expected) & away)
+            if one not in more and one not in refused and (targets := _targets(one, expected) & absent)
         }
         if not new:
             return more
         more |= new
-        away |= {_place(one) for one in new if one.difference.id in _MADE}
+        absent |= {_place(one) for one in new if one.difference.id in _MADE}
 
 
 def _place(one: Deviation) -> str:
-    """A table, or a column as in table.column."""
+    """The name of a table, or of a column as ``table.column``."""
     return one.difference.object
 
 
 def _targets(one: Deviation, expected: Tables) -> set[str]:
-    """The tables and columns of the same schema to which something that is missing points."""
+    """The tables and columns of the same schema to which the foreign keys of something missing point."""
     keys: Iterable[ForeignKey] = ()
     match one.difference.piece:
         case Shape(foreign_keys=keys):
@@ -113,7 +119,7 @@ def _of_differences(case: _Case, connection: Any) -> Iterator[Ranked]:
 
 
 def _of_consequences(case: _Case, connection: Any) -> Iterator[Ranked]:
-    """What went with a column or a table, of which nothing was said: it could not be there."""
+    """What depends on a missing column or table, and so is missing as well without a deviation of its own."""
     made = case.tables()
     for table, shape in case.expected.items():
         if table in made:
@@ -125,7 +131,7 @@ def _of_consequences(case: _Case, connection: Any) -> Iterator[Ranked]:
 
 
 def _about(shape: Shape, columns: set[str]) -> list[Piece]:
-    """All that is about these columns."""
+    """The constraints and indexes on these columns."""
     there = without(shape, columns).rules
     return [one for one in shape.rules if one not in there]
 

@@ -1,4 +1,4 @@
-"""Proof: whether all that a migration makes is in a schema, object by object, or nothing of it."""
+"""Proof: whether a schema has everything that a migration creates, object by object, or nothing of it."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ from railway_release.verification.expectations import Expectations, Tables
 from railway_release.verification.levels import Levels, at
 from railway_release.verification.structure import Deviation, Structure
 
-# What is there, and only that: told already.
+# These only say that something is there, which _made() says.
 _MORE = {findings.COLUMN_EARLY, findings.COLUMN_EXTRA, findings.COLUMN_IN_THE_WAY}
 
 
 @dataclass(frozen=True)
 class Proof:
-    """What speaks against its work being there, and what speaks against its being absent; in words."""
+    """What a migration's work lacks in a schema, and what of it is there; in words."""
 
     missing: tuple[str, ...] = ()
     there: tuple[str, ...] = ()
-    inconsistent: str = ""  # why its record could not stand, or could not go
+    inconsistent: str = ""  # why its record cannot be made, or cannot be deleted
 
 
 class Prover:
-    """Compares schemas with what would be expected of them with a migration's record, and without."""
+    """Compares a schema with what is expected of it with a migration's record, and without."""
 
     def __init__(self, reader: BatchReader, levels: Levels, history: History) -> None:
         self._reader = reader
@@ -39,7 +39,7 @@ class Prover:
         self._known: dict[tuple[tuple[Key, ...], tuple[Key, ...]], Expectations] = {}
 
     def prove(self, schema: str, keys: Sequence[Key]) -> Proof:
-        """Of these migrations together, which are recorded all or not at all."""
+        """The proof for these migrations together, which will be recorded all or none."""
         records = self._history.get(schema, ())
         others = [key for key in records if key not in keys]
         after = self.view(schema, [*others, *keys])
@@ -62,13 +62,13 @@ class Prover:
         return {other for key in keys for other in graph.backwards_plan(key)}
 
     def view(self, schema: str, records: Iterable[Key]) -> _View:
-        """The schema as it would be judged with these records."""
+        """The schema, compared as if it had these records."""
         expectations = self._expectations(schema, tuple(records))
         (one,) = [each for each in expectations.levels.plan.schemas if each.schema.name == schema]
         return _View(one, expectations, self._reader)
 
     def _expectations(self, schema: str, records: tuple[Key, ...]) -> Expectations:
-        """The same for all schemas whose records are the same as this one's."""
+        """What is expected with these records; one object for all schemas that have the same records now."""
         now = self._history.get(schema, ())
         if (now, records) not in self._known:
             alike = {name: records for name, theirs in self._history.items() if theirs == now}
@@ -79,7 +79,7 @@ class Prover:
 
 @dataclass(frozen=True)
 class _View:
-    """A schema with records that it has or might have."""
+    """A schema, compared with what is expected for records that it has or might have."""
 
     plan: SchemaPlan
     expectations: Expectations
@@ -87,12 +87,12 @@ class _View:
 
     @cached_property
     def tables(self) -> Tables:
-        """Those that migrations would have made."""
+        """The tables that migrations with these records have created, by name."""
         return self.expectations.of(self.plan)
 
     @cached_property
     def deviations(self) -> list[Deviation]:
-        """What would be wrong."""
+        """Where the schema deviates from what these records say."""
         return [*self._structure.missing_tables(), *self._structure.deviations()]
 
     def holds(self, table: str) -> bool:
@@ -105,32 +105,32 @@ class _View:
 
 
 def _made(before: Tables, view: _View) -> Iterator[str]:
-    """What the migration makes, and is there."""
-    lacking = {id(recipe) for one in view.deviations if (recipe := _recipe(one))}
+    """What the migration creates and the schema has."""
+    lacking = {recipe for one in view.deviations if (recipe := _recipe(one))}
     for table, shape in view.tables.items():
         if table not in before:
-            yield from [] if id(shape.recipe) in lacking else [f"the table {table} is there"]
+            yield from [] if shape.recipe in lacking else [f"the table {table} is there"]
             continue
         for column in shape.columns:
-            if column not in before[table].columns and id(column.recipe) not in lacking:
+            if column not in before[table].columns and column.recipe not in lacking:
                 yield f"the column {table}.{column.name} is there as it says"
-        for rule in _judged(shape, view, lacking):
-            if rule not in before[table].rules and id(rule.recipe) not in lacking:
+        for rule in _compared(shape, view, lacking):
+            if rule not in before[table].rules and rule.recipe not in lacking:
                 yield f"{type(rule).__name__.lower()} {rule.name}".rstrip() + f" of {table} is there"
 
 
-def _judged(
-    shape: Shape, view: _View, lacking: Collection[int]
+def _compared(
+    shape: Shape, view: _View, lacking: Collection[Recipe | None]
 ) -> Iterator[Unique | Check | Index | ForeignKey]:
-    """All of which it was said whether it is there: nothing is said of what is about a missing column."""
-    columns = {one.name for one in shape.columns if id(one.recipe) in lacking}
+    """The constraints and indexes that were compared: what is on a missing column was not."""
+    columns = {one.name for one in shape.columns if one.recipe in lacking}
     for rule in without(shape, columns).rules:
         if not isinstance(rule, ForeignKey) or rule.schema or view.holds(rule.table):
             yield rule
 
 
 def _undone(without_it: _View, with_it: _View) -> Iterator[str]:
-    """What the migration takes away or changes, and is not there any more."""
+    """What the migration drops or changes, and the schema has no more."""
     expected = {_key(one) for one in with_it.deviations}
     for one in without_it.deviations:
         if _key(one) not in expected and one.difference.id not in _MORE:

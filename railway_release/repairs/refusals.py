@@ -1,4 +1,4 @@
-"""Refusals: what is not repaired, and what a person can do who knows more."""
+"""Refusals: what is not repaired, why, and what a person can do about it."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ _WHY = {
     findings.COLUMN_IN_THE_WAY: "No column is ever dropped: if nothing needs it, ALTER TABLE … DROP COLUMN; "
     "or give it a default.",
 }
-# Warnings of which nothing is said: they are nobody's loss.
+# Warnings that a repair does not mention: nothing fails because of them.
 IGNORED = frozenset({findings.COLUMN_EXTRA, findings.COLUMN_EARLY, findings.COLUMN_COLLATION})
 
-# What the hint of the finding says, a person has to do.
+# Only a person can repair these; the finding's hint says how.
 NOT_OURS = frozenset({findings.MISSING, findings.INCONSISTENT, findings.UNREADABLE, findings.MISTYPED})
 
 
 def why_not(one: Deviation, rows: Rows, later: Tables) -> str:
-    """Why this is left as it is; empty if it can be repaired."""
+    """Why this deviation is not repaired; empty if it can be."""
     difference, schema, piece = one.difference, one.plan.schema.name, one.difference.piece
     if one.is_ahead:
         return _AHEAD

@@ -1,4 +1,4 @@
-"""The plan of a repair as values: what repairs a schema, and what a person has to decide."""
+"""The plan of a repair: what repairs a schema, and what a person has to decide."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ class Refusal:
 
 @dataclass(frozen=True)
 class RepairPlan:
-    """What repairs a schema; schemas with equal plans are told together.
+    """What repairs a schema; schemas with equal plans are reported together.
 
-    Tables are those of the schema itself, but for those of a field that begins with `shared`.
+    Tables are those of the schema itself; those of a field that begins with `shared` are the shared schema's.
     """
 
-    mends: tuple[tuple[str, str], ...] = ()  # ids and objects of the findings that will be gone
+    repairs: tuple[tuple[str, str], ...] = ()  # ids and objects of the findings that will be gone
     statements: tuple[str, ...] = ()  # in one transaction, in this order
-    alters: tuple[str, ...] = ()  # the tables that must be there
+    alters: tuple[str, ...] = ()  # the tables that are locked
     must_be_empty: tuple[str, ...] = ()  # or a column would need values that nobody has given
     shared_must_be_empty: tuple[str, ...] = ()  # or rows would be left behind there
     reindexes: tuple[str, ...] = ()  # indexes, one after the other, outside of the transaction
-    discards: tuple[str, ...] = ()  # what a REINDEX that was cut off has left, likewise
+    discards: tuple[str, ...] = ()  # indexes that an interrupted REINDEX has left, likewise
     records: tuple[Key, ...] = ()  # migrations whose work is there, to be recorded
     creates_schema: bool = False
     through_django_tenants: str = ""  # why nothing else can create it
@@ -47,7 +47,7 @@ class RepairPlan:
 
     @property
     def is_own(self) -> bool:
-        """Whether nobody else is creating the schema, since a repair does."""
+        """Whether this tool creates or completes the schema, rather than django-tenants."""
         return self.finishes_schema or (self.creates_schema and not self.through_django_tenants)
 
     @property

@@ -1,4 +1,4 @@
-"""Rows: which tables hold any, asked before anything is added to them."""
+"""Which tables hold rows, read before columns are added to them or tables created that hide them."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from railway_release.verification.structure import Deviation
 
 @dataclass(frozen=True)
 class Rows:
-    """Of the tables that were asked about."""
+    """What is known of the rows of the tables that were read."""
 
-    filled: frozenset[tuple[str, str]]  # schema and table; those that cannot be read, too
-    in_shared: Mapping[str, int | str]  # how many hide behind a masked table, or why nobody can see that
+    filled: frozenset[tuple[str, str]]  # schema and table; also those that cannot be read
+    in_shared: Mapping[str, int | str]  # masked table to the number of rows in the shared one, or an error
 
 
 def read(reader: BatchReader, found: Iterable[Deviation], shared: str) -> Rows:
-    """One statement for each table and fifty schemas."""
+    """Read the tables that these deviations make necessary, many schemas at a time."""
     asked: dict[str, list[str]] = defaultdict(list)
     masked = set()
     for one in found:
@@ -58,5 +58,5 @@ def _count(reader: BatchReader, shared: str, table: str) -> int | str:
 
 
 def _named(table: str) -> str:
-    """Quoted, in a text with places for other names."""
+    """The quoted name, for use in a format string."""
     return quote(table).replace("{", "{{").replace("}", "}}")

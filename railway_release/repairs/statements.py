@@ -1,4 +1,4 @@
-"""Statements: the SQL that makes a difference disappear, each with its place in the order."""
+"""Statements: the SQL that repairs a difference, each with its place in the order."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from railway_release.verification.differences import Difference
 
 Ranked = tuple[int, str]
 
-# Tables first, then what later ones need: keys before what points to them, columns before what is about them.
+# Tables first; then keys before the foreign keys to them, and columns before the rules on them.
 _TABLES, _KEYS, _COLUMNS, _RULES, _FOREIGN_KEYS, _LAST = range(6)
 _RANKS = {
     findings.GHOST: _TABLES,
@@ -31,15 +31,15 @@ _RANKS = {
 
 
 def dropped(difference: Difference) -> Iterator[tuple[str, str]]:
-    """Table and name of each constraint that makes room for another."""
+    """Table and name of each constraint that is dropped for another one."""
     if difference.id in _RANKS and difference.piece:
         yield from ((difference.table, name) for name in difference.instead)
 
 
 def of(difference: Difference, connection: Any, gone: Collection[tuple[str, str]]) -> Iterator[Ranked]:
-    """What is in its place goes, and what the models say is made; nothing for what cannot be made.
+    """Drop what is in the way and create what the models say; nothing for what has no recipe.
 
-    `gone` are the constraints that other differences drop.
+    `gone` are the constraints that other differences drop, as (table, name).
     """
     alter = f"ALTER TABLE {quote(difference.table)}"
     if difference.id == findings.CONSTRAINT_UNCHECKED:
@@ -54,7 +54,7 @@ def of(difference: Difference, connection: Any, gone: Collection[tuple[str, str]
 
 
 def making(piece: Piece, connection: Any, rank: int = _LAST) -> Iterator[Ranked]:
-    """Django's own statements."""
+    """Django's own statements that create this piece, with their places in the order."""
     if piece.recipe:
         now, at_the_end = recipes.statements(piece.recipe, connection)
         yield from ((rank, one) for one in now)
@@ -74,8 +74,9 @@ def _rule(difference: Difference, column: Column) -> Iterator[str]:
 
 
 def _counting(table: str, name: str) -> Iterator[str]:
-    """A sequence that the column still owns, from before Django 4.1, is its own again: beside a second one
-    nobody, and not PostgreSQL itself, knows which of them counts.
+    """Give the column an identity, or the default of a sequence that it still owns from before Django 4.1.
+
+    With two sequences, pg_get_serial_sequence() would not tell which one fills the column.
     """
     alter = f"ALTER TABLE {table} ALTER COLUMN {quote(name)}"
     place = f"{literal(table)}, {literal(name)}"

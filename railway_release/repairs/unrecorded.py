@@ -1,4 +1,4 @@
-"""Unrecorded: pending migrations whose work is in the schema already, proven object by object."""
+"""Unrecorded migrations: pending ones whose work is in the schema already, proven object by object."""
 
 from __future__ import annotations
 
@@ -20,29 +20,29 @@ from railway_release.snapshot import Snapshot
 from railway_release.verification.levels import Levels
 
 ID = half_applied.UNRECORDED
-Found = tuple[str, tuple[Key, ...], tuple[Refusal, ...]]  # schema, to be recorded, and what is not
+Found = tuple[str, tuple[Key, ...], tuple[Refusal, ...]]  # schema, migrations to record, and those refused
 
 
 def find(
     config: Config, planner: Planner, snapshot: Snapshot, levels: Levels, reader: BatchReader
 ) -> Iterator[Found]:
-    """Each schema in which something of a pending migration is there."""
+    """Each schema that has something of a pending migration."""
     context = DiagnosisContext(reader.connection, snapshot.plan, planner, config, snapshot.findings)
     begun: dict[SchemaPlan, list[Key]] = defaultdict(list)
     for one, step, _, _ in half_applied.begun(context):
         begun[one].append(step.key)
     prover = Prover(reader, levels, snapshot.history)
     for one, keys in begun.items():
-        yield _judged(one, keys, prover, planner.graph_of(one.cohort))
+        yield _proven(one, keys, prover, planner.graph_of(one.cohort))
 
 
 def apps(keys: Iterable[Key], refusals: Iterable[Refusal]) -> set[str]:
-    """The apps of which something is there that was not recorded."""
+    """The apps of these migrations."""
     return {app for app, _ in keys} | {one.object.partition(".")[0] for one in refusals}
 
 
-def _judged(one: SchemaPlan, begun: Iterable[Key], prover: Prover, graph: Graph) -> Found:
-    """Each with all that it builds on: the later ones may have changed what the first have made."""
+def _proven(one: SchemaPlan, begun: Iterable[Key], prover: Prover, graph: Graph) -> Found:
+    """Prove each with all that it depends on: later ones may have changed what the first have created."""
     proven: dict[Key, None] = {}
     refused: dict[Key, str] = {}
     for key in begun:

@@ -1,4 +1,4 @@
-"""Verdict: whether a record may be written, or taken away, by hand."""
+"""Whether `fake` may record a migration as applied, or delete its record."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from railway_release.migrations.outcome import Key, dotted, in_words
 from railway_release.repairs.proof import Proof
 from railway_release.runtime.text import some
 
-_MOST = 20  # a person who is told that much is missing reads no more
+_MOST = 20  # nobody reads more than that
 
 
 def against_recording(key: Key, graph: Graph, proof: Proof, *, data_is_done: bool) -> str:
-    """Why it is not to be recorded as applied; nothing if it is."""
+    """Why the migration may not be recorded as applied; empty if it may."""
     if proof.inconsistent:
         return proof.inconsistent
     if proof.missing:
@@ -23,13 +23,13 @@ def against_recording(key: Key, graph: Graph, proof: Proof, *, data_is_done: boo
 
 
 def built_on(key: Key, graph: Graph, applied: Collection[Key]) -> str:
-    """Why its record cannot go, whatever is there; nothing if it can."""
+    """Why its record cannot be deleted, whatever the schema holds; empty if it can."""
     dependent = [one for one in graph.graph.backwards_plan(key) if one in applied and one != key]
     return f"recorded migrations depend on it: {in_words(tuple(dependent))}" if dependent else ""
 
 
 def against_forgetting(key: Key, graph: Graph, proof: Proof, *, data_is_done: bool) -> str:
-    """Why its record is not to be taken away; nothing if it is."""
+    """Why its record may not be deleted; empty if it may."""
     if proof.inconsistent:
         return proof.inconsistent
     if proof.there:
@@ -47,7 +47,7 @@ def _unproven(key: Key, graph: Graph, verb: str) -> str:
 
 
 def unknown(key: Key, graph: Graph) -> str:
-    """Why it is no migration of its own in a schema with these records; nothing if it is one."""
+    """Why a schema with these records knows no such migration; empty if it does."""
     if key in graph.graph.nodes:
         return ""
     squashes = [one for one, squash in graph.replacements.items() if key in squash.replaces]

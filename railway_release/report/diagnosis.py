@@ -1,4 +1,4 @@
-"""Causes and explanations as log lines: the verdict first, then the evidence, then what to type."""
+"""Causes and explanations as log lines: the evidence, what it means, and the command to type."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from railway_release.runtime.text import schemas_in_words
 
 
 def area_lines(areas: Mapping[str, str]) -> Iterator[Line]:
-    """One line for each area that was looked at."""
+    """One line for each area that was examined."""
     for area, words in areas.items():
         yield Line("info", "area.examined", f"{area}: {words}")
 
@@ -24,7 +24,7 @@ def cause_lines(causes: Iterable[Cause]) -> Iterator[Line]:
 
 
 def explanation_lines(explanations: Iterable[Explanation]) -> Iterator[Line]:
-    """Each error by itself."""
+    """One line for each error, with its verdict, its schemas and its causes."""
     for one in explanations:
         worst = min((cause.severity for cause in one.causes), key=("error", "warning", "info").index)
         yield Line(worst, "error.explained", "\n".join(_explained(one)))

@@ -1,4 +1,4 @@
-"""Plans of repairs as lines: what would be repaired where, the SQL, and what is left to a person, and why."""
+"""Repair plans as log lines: what would be repaired where, the SQL, and what is left to a person, and why."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from railway_release.repairs.repair_plan import PlannedRepair, RepairPlan
 from railway_release.report.line import Line
 from railway_release.runtime.text import schemas_in_words, some
 
-_MENDS = 5
+_REPAIRS = 5
 
 
 def repair_plan_lines(repair_plans: Sequence[PlannedRepair], *, done: bool) -> Iterator[Line]:
-    """With the SQL unless it is `done`."""
+    """A line for each plan with its SQL, unless `done`; then lines for what is refused or not restored."""
     for one in repair_plans:
         where = schemas_in_words(one.schemas)
         if one.repair_plan.does_something and not done:
@@ -35,8 +35,8 @@ def _repairs(repair_plan: RepairPlan) -> str:
         why = repair_plan.through_django_tenants
         how = f"through django-tenants' own machinery, since {why}" if why else "with the others"
         return f"would create the schema and migrate it, {how}"
-    mends = [f"{id} {object}" for id, object in repair_plan.mends]
-    words = [f"would repair {some(mends, _MENDS)}"] if mends else []
+    repairs = [f"{id} {object}" for id, object in repair_plan.repairs]
+    words = [f"would repair {some(repairs, _REPAIRS)}"] if repairs else []
     words += (
         [f"would record {in_words(repair_plan.records)}, whose work is there"] if repair_plan.records else []
     )

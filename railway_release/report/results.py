@@ -184,5 +184,6 @@ def _to_explain(result: Result) -> Iterator[Line]:
 
 
 def _repair_plan(one: PlannedRepair) -> dict[str, Any]:
+    plan = dataclasses.asdict(one.repair_plan)
     records = [".".join(key) for key in one.repair_plan.records]
-    return {"schemas": list(one.schemas), **dataclasses.asdict(one.repair_plan), "records": records}
+    return {"schemas": list(one.schemas), "mends": plan.pop("repairs"), **plan, "records": records}
