@@ -12,7 +12,7 @@ from typing import Literal, TypeVar
 from railway_release import topology
 from railway_release.config.config import Config
 from railway_release.errors import PreflightError, SharedSchemaMissing, UnknownName
-from railway_release.migrations.plan import History, Plan, Planner
+from railway_release.migrations.plan import Histories, Plan, Planner
 from railway_release.postgres.batch_reader import BatchReader
 from railway_release.postgres.failures import is_transient, sqlstate
 from railway_release.postgres.records import Records, records
@@ -49,7 +49,7 @@ class Snapshot:
     too_heavy: Mapping[str, TooHeavy]  # schemas with a migration that the server has no room for
 
     @property
-    def history(self) -> History:
+    def history(self) -> Histories:
         """Each schema's records."""
         return self.records.histories
 
@@ -138,7 +138,9 @@ def _read(target: Target, planner: Planner, reader: BatchReader, wanted: _Wanted
     recorded = _records(reader, there, wanted.earlier)
     read_at = time.monotonic()
     _check_shared_records(there.shared.name, recorded.unreadable)
-    plan = planner.plan(there.without(recorded.unreadable), recorded.histories).finishing(recorded.unfinished)
+    plan = planner.plan(there.without(recorded.unreadable), recorded.histories).with_unfinished(
+        recorded.unfinished
+    )
     known = wanted.earlier.contents if wanted.earlier else NOTHING_KNOWN
     expected = levels(plan, planner, target.config)
     tables = present(reader, expected)
@@ -147,7 +149,7 @@ def _read(target: Target, planner: Planner, reader: BatchReader, wanted: _Wanted
     within = [plan.shared] if wanted.extent == "shared tables" else plan.schemas
     findings = verify(reader, expected, held, tables, Compared(wanted.depth, within))
     shared = there.shared.name
-    plan = plan.completing(_incomplete(plan, held, findings, target.config))
+    plan = plan.with_incomplete(_incomplete(plan, held, findings, target.config))
     ours = (f for f in findings if target.config.includes(f.schema, shared=f.schema == shared))
     heavy = too_heavy(connection, plan, planner)
     return Snapshot(plan, recorded, tuple(ours), read_at, held, heavy)
@@ -159,7 +161,7 @@ def _read_records(target: Target, planner: Planner, reader: BatchReader) -> tupl
     _check_names(target.config, there)
     found = records(reader, [schema.name for schema in there.schemas], there.with_records)
     plan = planner.draft(there.without(found.unreadable), found.histories)
-    return plan.finishing(found.unfinished), found
+    return plan.with_unfinished(found.unfinished), found
 
 
 def _records(reader: BatchReader, there: topology.Topology, earlier: Snapshot | None) -> Records:

@@ -92,7 +92,7 @@ class _Fake:
     def _judged(self, snapshot: Snapshot, reader: BatchReader) -> Iterator[tuple[SchemaPlan, str]]:
         prover = Prover(reader, levels(snapshot.plan, self.planner, self.target.config), snapshot.history)
         for one in snapshot.plan.schemas:
-            if one.within(self.target.config):
+            if one.is_chosen_by(self.target.config):
                 yield one, self._why_not(one, prover)
 
     def _why_not(self, one: SchemaPlan, prover: Prover) -> str:

@@ -124,7 +124,7 @@ def _say_what_is_pending(plan: Plan, pending: tuple[Pending, ...]) -> None:
 def _say_what_is_too_heavy(snapshot: Snapshot, config: Config) -> None:
     groups: dict[TooHeavy, list[str]] = {}
     for one in snapshot.plan.pending:
-        if one.within(config) and (heavy := snapshot.too_heavy.get(one.schema.name)):
+        if one.is_chosen_by(config) and (heavy := snapshot.too_heavy.get(one.schema.name)):
             groups.setdefault(heavy, []).append(one.schema.name)
     for heavy, names in groups.items():
         text = f"{schemas_in_words(names)}: {heavy.message}"
@@ -135,7 +135,7 @@ def pending_of(plan: Plan, config: Config) -> tuple[Pending, ...]:
     """The pending migrations that the command is about."""
     groups: dict[tuple[Key, ...], list[str]] = {}
     for one in plan.pending:
-        if one.within(config):
+        if one.is_chosen_by(config):
             groups.setdefault(one.cohort.steps, []).append(one.schema.name)
     return tuple(Pending(steps, tuple(schemas)) for steps, schemas in groups.items())
 
@@ -144,7 +144,9 @@ def _failing_for_pending(result: R, found: Planned, config: Config) -> R:
     waiting = [
         one
         for one in found.snapshot.plan.schemas
-        if (one.pending or one.unfinished) and one.within(config) and _counts(one.schema.name, found, config)
+        if (one.pending or one.unfinished)
+        and one.is_chosen_by(config)
+        and _counts(one.schema.name, found, config)
     ]
     if not waiting:
         return result

@@ -36,7 +36,7 @@ def naming_the_unreached(work: Work) -> Iterator[None]:
         yield
     except BaseException:
         named = {outcome.schema for outcome in work.outcomes}
-        waiting = [one for one in work.before.plan.pending if one.within(work.target.config)]
+        waiting = [one for one in work.before.plan.pending if one.is_chosen_by(work.target.config)]
         work.outcomes.extend(
             Outcome(one.schema.name, "not reached", message=tenants.NOT_REACHED)
             for one in waiting
@@ -54,7 +54,7 @@ def _migrate_shared(work: Work) -> Iterator[Outcome]:
 
 def _shared_outcome(work: Work) -> Iterator[Outcome]:
     one, config = work.before.plan.shared, work.target.config
-    if not one.within(config):
+    if not one.is_chosen_by(config):
         if one.pending:
             text = f"{one.schema.name} is left out and has pending migrations: {in_words(one.cohort.steps)}"
             get_logger().warning("shared.left_out", message=text)

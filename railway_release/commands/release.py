@@ -47,7 +47,7 @@ def release(target: Target, report: Report) -> None:
 
 def _back_up(work: Work) -> None:
     config, plan = work.target.config, work.before.plan
-    work.backup.before_writing(one for one in plan.schemas if one.within(config))
+    work.backup.before_writing(one for one in plan.schemas if one.is_chosen_by(config))
 
 
 def _judged(work: Work, result: ReleaseResult) -> ReleaseResult:

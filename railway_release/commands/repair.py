@@ -119,7 +119,9 @@ class _Repair:
         self._report.result = self._verified(replace(result, findings=after.findings))
 
     def _to_be_changed(self, found: RepairInspection) -> tuple[tuple[str, ...], tuple[tuple[str, str], ...]]:
-        due = [one for one in found.snapshot.plan.schemas if one.due and one.within(self._target.config)]
+        due = [
+            one for one in found.snapshot.plan.schemas if one.due and one.is_chosen_by(self._target.config)
+        ]
         steps = dict.fromkeys(step for one in due for step in one.cohort.steps)
         names = dict.fromkeys((*found.to_do, *(one.schema.name for one in due)))
         return tuple(names), tuple(steps)

@@ -16,7 +16,7 @@ from railway_release.verification.findings import NO_SCHEMA, Finding
 def to_migrate(snapshot: Snapshot, config: Config) -> Iterator[SchemaPlan]:
     """The tenants that have something to do and whose state allows it."""
     for one in snapshot.plan.tenants:
-        if one.within(config) and one.due and not not_to_be_touched(snapshot, one):
+        if one.is_chosen_by(config) and one.due and not not_to_be_touched(snapshot, one):
             yield one
 
 
@@ -24,7 +24,7 @@ def without_migrating(snapshot: Snapshot, config: Config) -> Iterator[Outcome]:
     """The outcomes of those that are not to be touched."""
     for one in snapshot.plan.tenants:
         name = one.schema.name
-        if not one.within(config):
+        if not one.is_chosen_by(config):
             yield Outcome(name, "skipped")
         elif one.cohort.inconsistency:
             yield Outcome(name, "failed", message=one.cohort.inconsistency, hint=_hint(name))

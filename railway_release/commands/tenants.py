@@ -13,7 +13,7 @@ from railway_release.engine.attempt import NOT_ATOMIC, RECEIVERS
 from railway_release.engine.identity import ConnectionChanged
 from railway_release.migrations.outcome import Outcome
 from railway_release.migrations.plan import SchemaPlan
-from railway_release.migrations.settle import RetryPolicy, settled, suspects, wait_until_settled
+from railway_release.migrations.settle import SettlePolicy, settled, suspects, wait_until_settled
 from railway_release.postgres.catalog import busy_schemas, schema_oids
 from railway_release.runtime.log import get_logger
 from railway_release.runtime.text import some
@@ -105,7 +105,7 @@ def _dropped_since(work: Work, snapshot: Snapshot) -> Iterator[Outcome]:
     left |= set(topology.without_schema)
     there = work.before.plan.topology.in_database, topology.in_database
     for one in work.before.plan.tenants:
-        if one.schema.name not in left and one.within(work.target.config):
+        if one.schema.name not in left and one.is_chosen_by(work.target.config):
             yield Outcome(one.schema.name, "skipped", message=_what_became_of(one.schema.name, *there))
 
 
@@ -121,7 +121,7 @@ def latecomers(work: Work, now: Snapshot) -> Iterator[Outcome]:
     """Tenants with work to do that this release has not known."""
     known = {outcome.schema for outcome in work.outcomes}
     for one in now.plan.tenants:
-        if one.due and one.within(work.target.config) and one.schema.name not in known:
+        if one.due and one.is_chosen_by(work.target.config) and one.schema.name not in known:
             yield Outcome(one.schema.name, "not reached", message=_LATE)
 
 
@@ -136,9 +136,9 @@ def _unsettled(work: Work, snapshot: Snapshot, doubtful: frozenset[str]) -> froz
     _say_what_is_awaited(doubtful)
     # Where the schemas were there already, the first look counts as the first of the two reads.
     first = work.before if doubtful <= _known_before(work) else snapshot
-    retry_policy = _retry_policy(work)
+    policy = _settle_policy(work)
     calm, _ = work.target.read_pool.read(
-        lambda connection: settled(connection, doubtful, first.history, first.read_at, retry_policy)
+        lambda connection: settled(connection, doubtful, first.history, first.read_at, policy)
     )
     return doubtful - calm
 
@@ -184,9 +184,9 @@ def _or_gone(work: Work, outcome: Outcome, before: Mapping[str, int]) -> Outcome
 
 def _apply_late(work: Work, round: Round, late: frozenset[str], doubtful: Doubtful, seen: Snapshot) -> None:
     """Give the unsettled a bounded time; for those that settle a new snapshot is taken."""
-    retry_policy, deadline = _retry_policy(work), time.monotonic() + work.target.config.settle_wait
+    policy, deadline = _settle_policy(work), time.monotonic() + work.target.config.settle_wait
     ready = work.target.read_pool.read(
-        lambda connection: wait_until_settled(connection, late, retry_policy, deadline)
+        lambda connection: wait_until_settled(connection, late, policy, deadline)
     )
     now = take_snapshot(work.target, work.planner, seen)
     calm = {name for name in ready if ready[name] == now.history.get(name)}
@@ -213,5 +213,5 @@ def _leave_to_others(work: Work, round: Round) -> None:
         round.end(Outcome(name, "not reached", message=f"{_STILL_MADE}{who}"))
 
 
-def _retry_policy(work: Work) -> RetryPolicy:
-    return RetryPolicy(work.target.config.settle, work.target.application)
+def _settle_policy(work: Work) -> SettlePolicy:
+    return SettlePolicy(work.target.config.settle, work.target.application)

@@ -24,7 +24,7 @@ class DiagnosisContext:
     @property
     def schemas(self) -> list[SchemaPlan]:
         """Those that the command is about."""
-        return [one for one in self.plan.schemas if one.within(self.config)]
+        return [one for one in self.plan.schemas if one.is_chosen_by(self.config)]
 
     @property
     def reader(self) -> BatchReader:

@@ -26,7 +26,7 @@ from django_tenants.utils import get_public_schema_name
 from railway_release.engine import receivers, sql
 from railway_release.engine.states import States, is_plain
 from railway_release.migrations import rows
-from railway_release.migrations.disk import Graph, applies_itself, forward
+from railway_release.migrations.disk import Graph, applies_itself, apply_to_state
 from railway_release.migrations.outcome import Key
 from railway_release.migrations.plan import Cohort
 from railway_release.migrations.rendering import Rendering
@@ -181,14 +181,14 @@ def compiled(graph: Graph, cohort: Cohort, clock: Clock | None = None) -> Progra
     keys = counted(cohort.to_apply, "plans.counted", "migrations prepared", clock)
     steps = [_step(key, graph.graph.nodes[key], states) for key in keys]
     done = {*cohort.applied, *(key for step in steps for key in step.records)}
-    target = rows.expected(states.now)
+    target = rows.expected_rows(states.now)
     return Program(
         bool(cohort.applied),
         states.now,
         tuple(steps),
         tuple(_completed_squashes(graph, done)),
         target,
-        target.beyond(rows.expected(graph.state)),
+        target.without(rows.expected_rows(graph.state)),
         renames=tuple(one for step in steps for one in step.actions if isinstance(one, Rename)),
         first=SeparateState(graph.state) if receivers.are_listening(pre_migrate) else None,
         final=receivers.final(states.now) if receivers.are_listening(post_migrate) else None,
@@ -237,4 +237,4 @@ def _flattened(operation: Operation, app: str, states: States) -> Iterator[Actio
     branch = states.branch()
     for part in operation.database_operations:
         yield from _flattened(part, app, branch)
-    forward(operation, app, states.now)
+    apply_to_state(operation, app, states.now)

@@ -14,7 +14,7 @@ from django.db.migrations.migration import Migration
 from django.db.migrations.operations.base import Operation
 from django.db.migrations.state import ProjectState
 
-from railway_release.migrations.disk import advanced, forward
+from railway_release.migrations.disk import apply_to_state, state_after
 from railway_release.migrations.rendering import ModelKey, Rendering, closure, referred, referrers
 
 # Operations that talk to the database only through the schema editor or Django's introspection.
@@ -47,7 +47,7 @@ class States:
     def advance(self, operation: Operation, app: str) -> tuple[ProjectState, ProjectState]:
         """The states before and after the operation, with the models that it uses rendered."""
         before = self._seen_by(operation, app)
-        forward(operation, app, self.now)
+        apply_to_state(operation, app, self.now)
         if not _is_djangos(operation):
             self.rendering.forget()
         return before, self._seen_by(operation, app)
@@ -55,7 +55,7 @@ class States:
     def advance_migration(self, migration: Migration) -> ProjectState:
         """The whole state before a migration with an apply() of its own; to be cloned before it is used."""
         before = self.rendering.for_user_code(self.now, separate=True)
-        self.now = advanced(migration, self.now)
+        self.now = state_after(migration, self.now)
         self.rendering.forget()
         return before
 

@@ -1,1 +1,1 @@
-"""What is pending where, and bringing it there."""
+"""Which migrations each schema has and needs, and the states that they lead through."""

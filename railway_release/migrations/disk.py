@@ -18,7 +18,10 @@ from railway_release.migrations.outcome import Key, dotted
 
 
 class Graph(MigrationLoader):
-    """Django's graph for one applied set, without a database and without importing the files again."""
+    """Django's loader and graph for one set of records, without a connection.
+
+    `disk`, if given, has imported the files already.
+    """
 
     def __init__(self, applied: Iterable[Key], disk: MigrationLoader | None = None) -> None:
         self._applied: dict[Key, Any] = dict.fromkeys(applied)
@@ -28,7 +31,7 @@ class Graph(MigrationLoader):
 
     @property
     def applied_migrations(self) -> dict[Key, Any]:
-        # The loader without a connection assigns an empty set; ours was read for all schemas at once.
+        # Without a connection the loader assigns an empty dictionary; ours was read for all schemas at once.
         return self._applied
 
     @applied_migrations.setter
@@ -36,7 +39,7 @@ class Graph(MigrationLoader):
         pass
 
     def load_disk(self) -> None:
-        """Take over what was imported already: the files are the same for every schema."""
+        """Import the files, unless `disk` has: they are the same for every schema."""
         if self._disk is None:
             super().load_disk()
             return
@@ -45,11 +48,11 @@ class Graph(MigrationLoader):
         self.migrated_apps = self._disk.migrated_apps
 
     def for_applied(self, applied: Iterable[Key]) -> Graph:
-        """The graph over the same files for another applied set."""
+        """The graph of the same files for other records."""
         return Graph(applied, disk=self)
 
     def inconsistency(self) -> str:
-        """Which recorded migration has an unrecorded dependency, as Django checks it; or nothing."""
+        """Which recorded migration has an unrecorded dependency, as a text; empty if none has."""
         done = self._recorded | set(self._applied)
         for key in sorted(self._recorded & set(self.graph.nodes)):
             for parent in sorted(self.graph.node_map[key].parents):
@@ -58,12 +61,12 @@ class Graph(MigrationLoader):
         return ""
 
     def conflicts(self) -> str:
-        """The apps with more than one leaf migration, in words; or nothing."""
+        """The apps with more than one leaf migration, as a text; empty if there are none."""
         found = self.detect_conflicts()
         return "; ".join(f"{', '.join(names)} in {app}" for app, names in sorted(found.items()))
 
     def unrecorded_squashes(self) -> list[Key]:
-        """Squashed migrations that count as applied, since all that they replace is, but have no record yet.
+        """Squashed migrations that count as applied, since all that they replace are, but have no record yet.
 
         Django records them at every migrate; without the record they would come back as pending once the
         replaced files are deleted.
@@ -72,12 +75,12 @@ class Graph(MigrationLoader):
 
     @cached_property
     def held(self) -> frozenset[Key]:
-        """The migrations that need neither be applied nor recorded any more."""
+        """The migrations on disk that are applied and recorded."""
         return frozenset(self._applied) & frozenset(self.graph.nodes) - set(self.unrecorded_squashes())
 
     @cached_property
     def held_in_part(self) -> frozenset[Key]:
-        """The squashed migrations that are not held, while migrations that they replace are recorded."""
+        """The squashed migrations that are not applied, although some that they replace are recorded."""
         begun = (key for key, squash in self.replacements.items() if self._recorded & set(squash.replaces))
         return frozenset(begun) - self.held
 
@@ -91,7 +94,7 @@ class Graph(MigrationLoader):
                     yield key
 
     def records_of(self, key: Key) -> tuple[Key, ...]:
-        """What is recorded of a migration: a squashed one counts only beside all that it replaces."""
+        """The records that a migration needs: a squashed one counts only with all that it replaces."""
         return (*self.graph.nodes[key].replaces, key)
 
     def in_order(self) -> list[Key]:
@@ -102,12 +105,12 @@ class Graph(MigrationLoader):
 
     @cached_property
     def state(self) -> ProjectState:
-        """The models as they are in a schema with exactly these records; not rendered, not to be changed."""
+        """The models in a schema with exactly these records. It is not rendered, and must not be changed."""
         return self._state_after(key for key in self.in_order() if key in self._applied)
 
     @cached_property
     def last_state(self) -> ProjectState:
-        """The models once everything is applied; not rendered, not to be changed."""
+        """The models once everything is applied. It is not rendered, and must not be changed."""
         return self._state_after(self.in_order())
 
     def changed_models(self) -> list[str]:
@@ -118,7 +121,7 @@ class Graph(MigrationLoader):
     def _state_after(self, keys: Iterable[Key]) -> ProjectState:
         state = ProjectState(real_apps=self.unmigrated_apps)
         for key in keys:
-            state = advanced(self.graph.nodes[key], state)
+            state = state_after(self.graph.nodes[key], state)
         return state
 
 
@@ -128,28 +131,27 @@ def applies_itself(migration: Migration) -> bool:
     return any(getattr(getattr(migration, name), "__func__", None) is not own for name, own in calls)
 
 
-def advanced(migration: Migration, state: ProjectState) -> ProjectState:
-    """The state after a migration, which may be the given one, changed."""
+def state_after(migration: Migration, state: ProjectState) -> ProjectState:
+    """The state after a migration; the given one is changed, and may be returned."""
     if applies_itself(migration):
-        _part_from_migrations(state)
+        _clone_related_fields(state)
         return migration.mutate_state(state, preserve=False)
     for operation in migration.operations:
-        forward(operation, migration.app_label, state)
+        apply_to_state(operation, migration.app_label, state)
     return state
 
 
-def forward(operation: Operation, app: str, state: ProjectState) -> None:
-    """Let the operation change the state, and nothing else."""
+def apply_to_state(operation: Operation, app: str, state: ProjectState) -> None:
+    """Change the state as the operation does; the migrations' own fields stay as they are."""
     if isinstance(operation, RenameField):
-        _part_from_migrations(state)
+        _clone_related_fields(state)
     operation.state_forwards(app, state)
 
 
-def _part_from_migrations(state: ProjectState) -> None:
-    """Copy the fields that refer to others.
+def _clone_related_fields(state: ProjectState) -> None:
+    """Replace the fields that refer to other models by clones.
 
-    Django's renaming of a field changes them in place, and they belong to the migrations, from which other
-    states are to be made.
+    RenameField changes them in place, and they belong to the operations, from which other states are made.
     """
     for model in state.models.values():
         model.fields |= {name: field.clone() for name, field in model.fields.items() if field.remote_field}

@@ -1,4 +1,4 @@
-"""Opaque: operations whose work no look at the tables can prove, since it is data, or anything at all."""
+"""Opaque operations: what they did cannot be proven from the tables, since it is data, or arbitrary code."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ _DJANGO = ("django.db.migrations.operations.", "django.contrib.postgres.operatio
 
 
 def opaque(migration: Migration) -> list[str]:
-    """Their names, in order; ``apply`` is what the migration's own class does."""
+    """The class names of the opaque operations, in order; ``apply`` first if the migration overrides that."""
     own = ["apply"] if applies_itself(migration) else []
     return [*own, *(type(one).__name__ for one in flat(migration.operations) if _is_opaque(one))]
 
 
 def flat(operations: Iterable[Operation]) -> Iterator[Operation]:
-    """The operations that touch the database, those inside of SeparateDatabaseAndState in its place."""
+    """The operations that change the database: SeparateDatabaseAndState is replaced by those inside it."""
     for one in operations:
         if isinstance(one, SeparateDatabaseAndState):
             yield from flat(one.database_operations)

@@ -1,4 +1,4 @@
-"""How each schema ended: one value a schema, the same whichever engine did the work."""
+"""The result of a run for each schema: one value a schema, the same from either engine."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ State = Literal["migrated", "repaired", "refused", "current", "failed", "skipped
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one schema; texts are safe to show."""
+    """The result for one schema; all texts are redacted."""
 
     schema: str
     state: State

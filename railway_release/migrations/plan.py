@@ -1,4 +1,4 @@
-"""Plan: what is pending in every schema, worked out once for each cohort of equal schemas."""
+"""Plan: what is pending in every schema, computed once for each cohort of schemas with the same records."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from railway_release.config.config import Config
 from railway_release.errors import MigrationsInvalid, UnknownName
 from railway_release.migrations.disk import Graph
 from railway_release.migrations.outcome import Key
-from railway_release.migrations.rows import Rows, expected
+from railway_release.migrations.rows import Rows, expected_rows
 from railway_release.runtime.counting import counted
 from railway_release.topology import Schema, Topology
 
-History = Mapping[str, tuple[Key, ...]]  # schema name to its records, oldest first
+Histories = Mapping[str, tuple[Key, ...]]  # schema name to its records, oldest first
 
 
 @dataclass(frozen=True)
 class Cohort:
-    """Schemas with the same applied set have the same pending steps, or the same reason for having none."""
+    """The pending steps of all schemas with the same records, or why there are none."""
 
     applied: frozenset[Key]
-    steps: tuple[Key, ...]  # in the order in which they will be applied
+    steps: tuple[Key, ...]  # pending, in the order in which they will be applied
     squashes: tuple[Key, ...] = ()  # of the steps, those that are to be recorded only
-    inconsistency: str = ""  # why nothing can be applied
+    inconsistency: str = ""  # why nothing can be applied; empty if something can
     target: tuple[str, ...] = ()  # what Django's migrate is to be given: app label, migration name
     foundations: frozenset[str] = frozenset()  # the apps of the steps and of all that they depend on
 
@@ -43,32 +43,32 @@ class Cohort:
 
 @dataclass(frozen=True)
 class SchemaPlan:
-    """One schema and what is to be done there."""
+    """One schema and what is to be done in it."""
 
     schema: Schema
     cohort: Cohort
     ahead: frozenset[str]  # apps whose records are newer than the code
-    complete: bool = False  # content types and permissions are to be seen to in any case
+    complete: bool = False  # content types and permissions are to be created, whatever is pending
     unfinished: tuple[Key, ...] = ()  # recorded by a run that ended before their receivers were called
 
     @property
     def pending(self) -> bool:
-        """Whether there is anything to apply."""
+        """Whether there are migrations to apply or to record."""
         return bool(self.cohort.steps)
 
     @property
     def due(self) -> bool:
-        """Whether there is anything to do."""
+        """Whether there are migrations, content types or permissions to create, or receivers to call."""
         return self.pending or self.complete or bool(self.unfinished)
 
-    def within(self, config: Config) -> bool:
-        """Whether the command is about this schema."""
+    def is_chosen_by(self, config: Config) -> bool:
+        """Whether the options choose this schema."""
         return config.includes(self.schema.name, shared=self.schema.role == "shared")
 
 
 @dataclass(frozen=True)
 class Plan:
-    """Everything that a release would do."""
+    """What a release would do in every schema."""
 
     graph: Graph
     topology: Topology
@@ -77,15 +77,15 @@ class Plan:
 
     @property
     def schemas(self) -> tuple[SchemaPlan, ...]:
-        """All, the shared schema first."""
+        """All schemas, the shared one first."""
         return (self.shared, *self.tenants)
 
-    def finishing(self, unfinished: History) -> Plan:
-        """The plan with what earlier runs have recorded, and not seen to its end."""
+    def with_unfinished(self, unfinished: Histories) -> Plan:
+        """The plan with the migrations that earlier runs have recorded, but not finished."""
         return self._each(lambda one: replace(one, unfinished=unfinished.get(one.schema.name, ())))
 
-    def completing(self, schemas: Collection[str]) -> Plan:
-        """The plan with the content types and permissions of these schemas to be seen to."""
+    def with_incomplete(self, schemas: Collection[str]) -> Plan:
+        """The plan in which the content types and permissions of these schemas are to be created."""
         return self._each(
             lambda one: replace(one, complete=one.schema.name in schemas or bool(one.unfinished))
         )
@@ -96,12 +96,16 @@ class Plan:
 
     @property
     def pending(self) -> tuple[SchemaPlan, ...]:
-        """Those with something to apply."""
+        """The schemas with migrations to apply or to record, the shared one first."""
         return tuple(one for one in self.schemas if one.pending)
 
 
 class Planner:
-    """Knows the files and the target; makes a plan from records. The cohorts are remembered."""
+    """Makes plans from records, the migrations on disk and the target; what it computes of a cohort is kept.
+
+    `app` and `migration`, which may be the beginning of a name, limit the plan as Django's migrate does.
+    Raises MigrationsInvalid for files that cannot be loaded, UnknownName for a target that does not exist.
+    """
 
     def __init__(self, app: str = "", migration: str = "") -> None:
         try:
@@ -119,26 +123,21 @@ class Planner:
         self._rows: dict[frozenset[Key], Rows] = {}
         self._check_names()
 
-    def plan(self, topology: Topology, history: History) -> Plan:
-        """The plan for these schemas; raises MigrationsInvalid when the shared schema cannot be migrated."""
-        plan = self.draft(topology, history)
+    def plan(self, topology: Topology, histories: Histories) -> Plan:
+        """The plan for these schemas; raises MigrationsInvalid if the shared schema cannot be migrated."""
+        plan = self.draft(topology, histories)
         self._check_shared(plan.shared.cohort)
         return plan
 
-    def draft(self, topology: Topology, history: History) -> Plan:
+    def draft(self, topology: Topology, histories: Histories) -> Plan:
         """What the plan would be, also where the shared schema cannot be migrated."""
-        records = [history.get(schema.name, ()) for schema in topology.schemas]
-        # Equal histories are one object, so that each is looked at once.
-        distinct = {id(one): one for one in records}
+        records = [histories.get(schema.name, ()) for schema in topology.schemas]
         levels = {
-            key: (self._cohort(frozenset(one)), self._ahead(one))
-            for key, one in counted(distinct.items(), "levels.counted", "levels of records looked at")
+            history: (self._cohort(frozenset(history)), self._ahead(history))
+            for history in counted(dict.fromkeys(records), "levels.counted", "levels of records looked at")
         }
-        plans = (
-            SchemaPlan(schema, *levels[id(one)])
-            for schema, one in zip(topology.schemas, records, strict=True)
-        )
-        shared, *tenants = plans
+        pairs = zip(topology.schemas, records, strict=True)
+        shared, *tenants = (SchemaPlan(schema, *levels[history]) for schema, history in pairs)
         return Plan(self._graph, topology, shared, tuple(tenants))
 
     def graph_of(self, cohort: Cohort) -> Graph:
@@ -148,8 +147,8 @@ class Planner:
     def rows_of(self, cohort: Cohort) -> Rows:
         """The content types and permissions that belong to this cohort's records."""
         if cohort.applied not in self._rows:
-            rows = expected(self.graph_of(cohort).state)
-            # Cohorts that differ in nothing but columns share theirs.
+            rows = expected_rows(self.graph_of(cohort).state)
+            # Cohorts that differ only in columns have equal rows: one object for all of them.
             self._rows[cohort.applied] = next((one for one in self._rows.values() if one == rows), rows)
         return self._rows[cohort.applied]
 
@@ -160,7 +159,7 @@ class Planner:
 
     @property
     def last_state(self) -> ProjectState:
-        """The models once everything on disk is applied; not rendered, not to be changed."""
+        """The models once everything on disk is applied. It is not rendered, and must not be changed."""
         return self._graph.last_state
 
     def changed_models(self) -> list[str]:
@@ -226,7 +225,7 @@ class Planner:
             self.resolve(self._app, self._migration)
 
     def resolve(self, app: str, prefix: str) -> Key:
-        """The migration that this begins the name of; raises UnknownName."""
+        """The one migration of the app whose name begins with `prefix`; raises UnknownName."""
         self.check_app(app)
         if (app, prefix) in self._graph.disk_migrations:
             return (app, prefix)

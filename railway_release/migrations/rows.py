@@ -1,7 +1,7 @@
-"""The content types and permissions that Django's post_migrate receivers see to, as sets.
+"""The content types and permissions that Django's post_migrate receivers create.
 
 Django asks for them app by app and model by model, some hundred statements a tenant. What they should be
-follows from the migrations alone, so it is worked out once, without rendering a model.
+follows from the migrations alone, so it is computed once, without rendering a model.
 Source: django.contrib.contenttypes.management.create_contenttypes and
 django.contrib.auth.management.create_permissions.
 """
@@ -24,7 +24,7 @@ DEFAULT_ACTIONS = ("add", "change", "delete", "view")
 
 @dataclass(frozen=True)
 class Rows:
-    """What django_content_type and auth_permission should hold at least."""
+    """Rows that django_content_type and auth_permission should have; they may have more."""
 
     content_types: tuple[tuple[str, str], ...] = ()  # app label, model
     permissions: tuple[tuple[str, str, str, str], ...] = ()  # app label, model, codename, name
@@ -32,8 +32,8 @@ class Rows:
     def __bool__(self) -> bool:
         return bool(self.content_types or self.permissions)
 
-    def beyond(self, others: Rows) -> Rows:
-        """Those that are not among the others."""
+    def without(self, others: Rows) -> Rows:
+        """The rows that are not among the others."""
         types, permissions = set(others.content_types), set(others.permissions)
         return Rows(
             tuple(row for row in self.content_types if row not in types),
@@ -41,23 +41,23 @@ class Rows:
         )
 
 
-def expected(state: ProjectState) -> Rows:
-    """The rows for a schema whose migrations have led to this state."""
+def expected_rows(state: ProjectState) -> Rows:
+    """The rows for a schema whose migrations have led to this state; none without contenttypes."""
     if ("contenttypes", "contenttype") not in state.models:
         return Rows()
     with_permissions = ("auth", "permission") in state.models
     with translation.override(None):  # as migrate does: rows are the same whatever the language
-        described = [
+        models = [
             (config.label, *model)
             for config in apps.get_app_configs()
             if config.models_module is not None
             for model in _models(config, state)
         ]
     return Rows(
-        tuple((app, model) for app, model, _ in described),
+        tuple((app, model) for app, model, _ in models),
         tuple(
             (app, model, codename, name)
-            for app, model, permissions in described
+            for app, model, permissions in models
             for codename, name in permissions
             if with_permissions
         ),
@@ -83,7 +83,7 @@ def _permissions(model: str, verbose_name: str, options: dict[str, Any]) -> tupl
 
 
 def is_swapped(model: ModelState) -> bool:
-    """Whether a setting names another model in this one's place."""
+    """Whether a setting (AUTH_USER_MODEL) names another model in place of this one."""
     swappable = model.options.get("swappable")
     named = getattr(settings, swappable, None) if swappable else None
     return bool(named) and str(named).lower() != f"{model.app_label}.{model.name}".lower()

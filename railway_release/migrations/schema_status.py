@@ -1,4 +1,4 @@
-"""Standing: how far each schema is, from its records and the files, in whatever state they are."""
+"""Makes the status of every schema from its records and the files, also where these do not fit together."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def status_of(plan: Plan, records: Records, planner: Planner, config: Config) ->
     there, apps = plan.topology, config.app[:1]
     migrations = sorted(plan.graph.in_order(), key=lambda key: key[0])  # stable: each app keeps its order
     unreadable = {one.schema for one in there.unfit}
-    schemas = [one for one in plan.schemas if one.schema.name not in unreadable and one.within(config)]
+    schemas = [one for one in plan.schemas if one.schema.name not in unreadable and one.is_chosen_by(config)]
     chosen = tuple(key for key in migrations if key[0] in (apps or (key[0],)))
     return Status(
         groups=_groups(schemas, _SchemaStatuses(records, planner, apps)),
@@ -54,27 +54,32 @@ def _misfits(there: Topology, config: Config) -> Iterator[Misfit]:
 
 
 class _SchemaStatuses:
-    """Worked out once for each distinct history; equal ones are one shared object."""
+    """The distinct statuses, numbered from 0; each history is looked at once."""
 
     def __init__(self, records: Records, planner: Planner, apps: Collection[str]) -> None:
         self._histories = records.histories
         self._planner = planner
         self._apps = apps
-        self._by_history: dict[int, SchemaStatus] = {}
-        self._distinct: dict[SchemaStatus, SchemaStatus] = {}
+        self._numbers: dict[tuple[Key, ...], int] = {}
+        self._distinct: dict[SchemaStatus, int] = {}
 
-    def of(self, one: SchemaPlan) -> SchemaStatus:
+    def number(self, one: SchemaPlan) -> int:
+        """The number of the schema's status."""
         history = self._histories.get(one.schema.name, ())
-        if id(history) not in self._by_history:
-            new = self._new(one, history)
-            self._by_history[id(history)] = self._distinct.setdefault(new, new)
-        return self._by_history[id(history)]
+        if history not in self._numbers:
+            status = self._new(one, history)
+            self._numbers[history] = self._distinct.setdefault(status, len(self._distinct))
+        return self._numbers[history]
+
+    def in_order(self) -> list[SchemaStatus]:
+        """The statuses by their numbers."""
+        return list(self._distinct)
 
     def _new(self, one: SchemaPlan, history: Iterable[Key]) -> SchemaStatus:
         graph = self._planner.graph_of(one.cohort)
         disk = graph.disk_migrations
         replaced = {key for migration in disk.values() for key in migration.replaces}
-        # Where records fit no graph, they speak for themselves.
+        # Where the records fit no graph, what is recorded and on disk counts as applied.
         held = graph.held if not one.cohort.inconsistency else {*history} & graph.graph.nodes.keys()
         newer = _newer(history, one.ahead, disk)
         stale = {*history} - disk.keys() - replaced - {*newer}
@@ -102,12 +107,12 @@ def _newer(history: Iterable[Key], ahead: Collection[str], disk: Collection[Key]
 
 
 def _groups(schemas: Iterable[SchemaPlan], statuses: _SchemaStatuses) -> tuple[Group, ...]:
-    found: dict[tuple[Role, str | None, int], tuple[SchemaStatus, list[str]]] = {}
+    found: dict[tuple[Role, str | None, int], list[str]] = {}
     for one in schemas:
-        status = statuses.of(one)
-        key = (one.schema.role, one.schema.type, id(status))
-        found.setdefault(key, (status, []))[1].append(one.schema.name)
-    groups = [Group(role, type, tuple(names), one) for (role, type, _), (one, names) in found.items()]
+        key = (one.schema.role, one.schema.type, statuses.number(one))
+        found.setdefault(key, []).append(one.schema.name)
+    distinct = statuses.in_order()
+    groups = [Group(role, type, tuple(names), distinct[n]) for (role, type, n), names in found.items()]
     order = ("shared", "template", "tenant")
     return tuple(sorted(groups, key=lambda group: (order.index(group.role), -len(group.schemas))))
 
@@ -121,7 +126,10 @@ def _kinds(schemas: Iterable[Schema]) -> tuple[Kind, ...]:
 
 
 def _tables(labels: Iterable[str], schemas: Iterable[Schema]) -> dict[str, tuple[Kind, ...]]:
-    """Where each app has tables. Only django-tenants' own router answers alike for all schemas of a kind."""
+    """In which kinds of schemas each app has tables; empty if a router is not django-tenants' own.
+
+    Only that one is known to answer alike for all schemas of a kind.
+    """
     if not all(type(one) is TenantSyncRouter for one in router.routers):
         return {}
     found: dict[str, tuple[Kind, ...]] = dict.fromkeys(sorted(labels), ())

@@ -1,4 +1,7 @@
-"""Status: which schemas have which migrations, as one value. It is imported before there are settings."""
+"""Status: which schemas have which migrations, as one value.
+
+This module is imported before there are settings.
+"""
 
 from __future__ import annotations
 
@@ -16,10 +19,10 @@ Kind = tuple[bool, str | None]  # whether it is the shared schema, and the tenan
 
 @dataclass(frozen=True)
 class SchemaStatus:
-    """What the records of a schema amount to, beside the files."""
+    """What the records of a schema say about the migrations on disk."""
 
     recorded: tuple[Key, ...]  # every record, sorted
-    held: frozenset[Key]  # the migrations on disk that are done with
+    held: frozenset[Key]  # the migrations on disk that are applied
     held_in_part: frozenset[Key]  # squashed ones, where only some records of what they replace are there
     pending: tuple[Key, ...]  # in the order in which they would be applied; unknown where inconsistent
     ahead: tuple[Key, ...]  # records newer than the files
@@ -27,7 +30,7 @@ class SchemaStatus:
     inconsistency: str  # why nothing can be applied
 
     def mark(self, key: Key) -> Mark:
-        """How far this migration is."""
+        """Whether this migration is applied in the schema."""
         return "held" if key in self.held else "in part" if key in self.held_in_part else "not held"
 
 
@@ -42,13 +45,13 @@ class Group:
 
     @property
     def pending(self) -> tuple[Key, ...]:
-        """What is still to be applied."""
+        """The migrations to apply, in their order."""
         return self.status.pending
 
 
 @dataclass(frozen=True)
 class Misfit:
-    """A schema of which no standing can be told."""
+    """A schema whose status cannot be told."""
 
     schema: str
     kind: Literal["unreadable", "mistyped", "without schema", "without row"]
@@ -57,27 +60,27 @@ class Misfit:
 
 @dataclass(frozen=True)
 class Status:
-    """All that was asked about: the schemas, as groups, and the migrations on disk, by app."""
+    """The status of all chosen schemas, in groups, and the migrations on disk of the chosen apps."""
 
     groups: tuple[Group, ...]  # the shared schema first
     migrations: tuple[Key, ...]  # on disk, by app, each app in the order of its migrations
-    kinds: tuple[Kind, ...]  # which there are, whether asked about or not
-    tables: dict[str, tuple[Kind, ...]]  # app to where it has tables; empty if the router is not ours to ask
+    kinds: tuple[Kind, ...]  # of all schemas, chosen or not
+    tables: dict[str, tuple[Kind, ...]]  # app to the kinds of schemas with its tables; empty if unknown
     obstacle: str  # why no release can start; empty if nothing stands in its way
     misfits: tuple[Misfit, ...]
     tenants_known: bool
 
     def marks(self, key: Key) -> tuple[Mark, ...]:
-        """How far this migration is in each group."""
+        """Whether this migration is applied in each group, in the groups' order."""
         return tuple(group.status.mark(key) for group in self.groups)
 
     def has_tables(self, group: Group, app: str) -> bool:
-        """Whether the app's migrations do anything there but being recorded, as far as can be told."""
+        """Whether the app has tables in the group's schemas; True if that is unknown."""
         return not self.tables or (group.role == "shared", group.type) in self.tables.get(app, ())
 
     @property
     def stale(self) -> dict[Key, int]:
-        """In how many schemas each stale record is."""
+        """Each stale record with the number of schemas that have it."""
         counts: dict[Key, int] = defaultdict(int)
         for group in self.groups:
             for key in group.status.stale:
@@ -85,7 +88,7 @@ class Status:
         return dict(sorted(counts.items()))
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain values, complete; the keys are part of the interface."""
+        """The status as JSON has it; the keys are part of the interface."""
         return {
             "cohorts": [_group_as_dict(group) for group in self.groups],
             "apps": [self._app_as_dict(app) for app in dict.fromkeys(app for app, _ in self.migrations)],

@@ -1,6 +1,6 @@
-"""Weights: how many locks a migration takes at least in one schema, known from its operations.
+"""Weights: how many locks a migration takes at least in one schema, computed from its operations.
 
-Everything that a transaction makes or drops is locked until it ends: tables and indexes, and also
+Everything that a transaction creates or drops is locked until it ends: tables and indexes, and also
 sequences, constraints and triggers. What is counted here is certain; a migration may take more.
 """
 
@@ -30,35 +30,36 @@ _KEY = 2  # a foreign key and its index
 _KEY_DROPPED = 6  # the key, its four triggers, and the table that it is on
 _DROPS = re.compile(r"\bDROP\s+TABLE\s+(?:IF\s+EXISTS\s+)?([^;]+)", re.IGNORECASE)
 
-Belongs = Callable[[str, str, Operation], bool]  # app label, and name of the model in lower case
+IsMigrated = Callable[[str, str, Operation], bool]  # app label, and name of the model in lower case
 
 
 @dataclass(frozen=True)
 class Weight:
-    """One migration: what it makes, and tables whose incoming keys it takes down or makes anew."""
+    """The locks of one migration: for what it creates, and for the foreign keys that it drops."""
 
     step: Key
-    made: int
-    dropped: frozenset[str]
+    created: int
+    dropped: frozenset[str]  # tables whose incoming foreign keys are dropped, and perhaps created anew
 
     def locks(self, keys: Mapping[str, int]) -> int:
-        """With so many keys that point at each table of the schema."""
-        return self.made + sum(_KEY_DROPPED * keys.get(table, 0) for table in self.dropped)
+        """How many locks it takes, if `keys` has the number of foreign keys that point at each table."""
+        return self.created + sum(_KEY_DROPPED * keys.get(table, 0) for table in self.dropped)
 
 
-def weights(graph: Graph, cohort: Cohort, belongs: Belongs) -> list[Weight]:
-    """One for each pending migration that is a transaction, in a schema where `belongs` says what is done."""
+def weights(graph: Graph, cohort: Cohort, is_migrated: IsMigrated) -> list[Weight]:
+    """One for each pending atomic migration, of the operations that `is_migrated` in the schema."""
     found = []
     for key in cohort.steps:
         migration = graph.graph.nodes[key]
         if migration.atomic:
-            done = [one for one in flat(migration.operations) if belongs(key[0], _model_name(one), one)]
-            made = sum(_made(one, key[0]) for one in done)
-            found.append(Weight(key, made, frozenset(_dropped(done, key[0], graph.state))))
+            every = flat(migration.operations)
+            migrated = [one for one in every if is_migrated(key[0], _model_name(one), one)]
+            created = sum(_created(one, key[0]) for one in migrated)
+            found.append(Weight(key, created, frozenset(_dropped(migrated, key[0], graph.state))))
     return found
 
 
-def _made(operation: Operation, app: str) -> int:
+def _created(operation: Operation, app: str) -> int:
     if isinstance(operation, operations.CreateModel):
         options = operation.options
         if not options.get("managed", True) or options.get("proxy") or _is_swapped(options, app, operation):
@@ -77,7 +78,7 @@ def _is_swapped(options: Mapping[str, Any], app: str, operation: operations.Crea
 
 
 def _indexes(field: Any) -> int:
-    """With the constraints of a key or of what is unique, which take locks of their own."""
+    """The locks of a field's indexes and constraints, or of the table of a many-to-many relation."""
     if field.many_to_many:
         return 0 if field.remote_field.through else _TABLE + 2 * _KEY
     if field.primary_key:
@@ -86,7 +87,7 @@ def _indexes(field: Any) -> int:
 
 
 def _dropped(found: Iterable[Any], app: str, state: ProjectState) -> Iterator[str]:
-    """Tables from before this run: dropped, or with another type for a column that keys may point at."""
+    """The existing tables that are dropped, or get another type for a column that keys may point at."""
     for one in found:
         if isinstance(one, operations.RunSQL):
             yield from _dropped_in(str(one.sql))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from typing import Any, TypeVar
 
 from railway_release.postgres.batch_reader import BatchReader
@@ -35,11 +35,22 @@ def is_mark(record: Record) -> bool:
     return record[0] == MARK
 
 
+class History(tuple[Record, ...]):
+    """The migration records of a schema, oldest first. A cheap key: its hash is computed once."""
+
+    def __hash__(self) -> int:
+        return self._hash
+
+    @cached_property
+    def _hash(self) -> int:
+        return super().__hash__()
+
+
 @dataclass(frozen=True)
 class Records:
     """The migration records of many schemas, which share equal histories."""
 
-    histories: dict[str, tuple[Record, ...]]  # by schema, in the order in which they were recorded
+    histories: dict[str, History]  # by schema
     unreadable: dict[str, str]  # schema to the reason
     fresh: frozenset[str]  # schemas with a record of the last hour
     unfinished: Mapping[str, tuple[Record, ...]]  # records that a run left unfinished, by schema
@@ -55,8 +66,8 @@ def records(
     if with_records is None:
         with_records = schemas_with_records(reader.connection)
     unreadable: dict[str, str] = {}
-    read: dict[str, tuple[Record, ...]] = {}
-    known: dict[str, tuple[Record, ...]] = {}
+    read: dict[str, History] = {}
+    known: dict[str, History] = {}
     fresh: set[str] = set()
     marks: dict[str, str] = {}
     asked = sorted(set(with_records) & set(schemas))
@@ -66,7 +77,8 @@ def records(
         read |= dict.fromkeys(members, known.setdefault(text, _history(text)))
         fresh |= {name for name, is_fresh in zip(members, of_late, strict=True) if is_fresh}
         marks |= {name: mark for name, mark in zip(members, marked, strict=True) if mark}
-    histories = {schema: read.get(schema, ()) for schema in schemas if schema not in unreadable}
+    none = History()
+    histories = {schema: read.get(schema, none) for schema in schemas if schema not in unreadable}
     unfinished = {name: _last(histories.get(name, ()), mark) for name, mark in marks.items()}
     return Records(histories, unreadable, frozenset(fresh), unfinished)
 
@@ -129,10 +141,10 @@ def _one_of_each(
     return {schema: found[digest] for schema, digest in digests.items()}
 
 
-def _history(text: str) -> tuple[Record, ...]:
+def _history(text: str) -> History:
     """The records from the text of _RECORDS, whose separators (ASCII RS and US) are in no name."""
     pairs = (record.partition("\x1f") for record in text.split("\x1e") if record)
-    return tuple((app, name) for app, _, name in pairs)
+    return History((app, name) for app, _, name in pairs)
 
 
 _RECORDS = """

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from railway_release.migrations.outcome import Key
-from railway_release.migrations.plan import History, SchemaPlan
+from railway_release.migrations.plan import Histories, SchemaPlan
 from railway_release.postgres.batch_reader import BatchReader
 from railway_release.postgres.shape import Check, ForeignKey, Index, Recipe, Shape, Unique
 from railway_release.verification import findings
@@ -32,7 +32,7 @@ class Proof:
 class Prover:
     """Compares a schema with what is expected of it with a migration's record, and without."""
 
-    def __init__(self, reader: BatchReader, levels: Levels, history: History) -> None:
+    def __init__(self, reader: BatchReader, levels: Levels, history: Histories) -> None:
         self._reader = reader
         self._levels = levels
         self._history = history

@@ -11,7 +11,7 @@ from django.db import router
 from django_tenants.routers import TenantSyncRouter
 
 from railway_release.config.config import Config
-from railway_release.migrations.plan import History, Plan, Planner, SchemaPlan
+from railway_release.migrations.plan import Histories, Plan, Planner, SchemaPlan
 from railway_release.runtime.counting import counted
 from railway_release.topology import Schema, tenant_connection
 from railway_release.verification import expected
@@ -48,7 +48,7 @@ def levels(plan: Plan, planner: Planner, config: Config) -> Levels:
     return found
 
 
-def at(earlier: Levels, records: History) -> Levels:
+def at(earlier: Levels, records: Histories) -> Levels:
     """The same schemas, were these their records."""
     return levels(earlier.planner.draft(earlier.plan.topology, records), earlier.planner, earlier.config)
 

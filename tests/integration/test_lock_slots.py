@@ -121,7 +121,7 @@ planner, wrong, seen = Planner(), [], 0
 cohort = planner._cohort(frozenset())
 graph = planner.graph_of(cohort)
 for schema, place in ((Schema("public", "shared"), "one"), (Schema("new", "tenant"), "other")):
-    counted = {one.step: one.made for one in weights(graph, cohort, belonging(schema))}
+    counted = {one.step: one.created for one in weights(graph, cohort, belonging(schema))}
     state = graph.state.clone()
     with connection.cursor() as cursor:
         cursor.execute(f"CREATE SCHEMA {place}")
