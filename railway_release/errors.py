@@ -1,7 +1,6 @@
-"""Every error that ends a command: a stable id, what happened, what to type next, the exit code.
+"""The errors that end a command: each has a stable id, a message, a hint of what to do, and an exit code.
 
-Partial failures (a tenant that failed, a table that is missing) are no exceptions: they are values in
-the report, because the rest of the release goes on.
+A tenant that failed or a missing table is no exception but a value in the report, since the release goes on.
 """
 
 from __future__ import annotations
@@ -47,12 +46,12 @@ PRECEDENCE = (
 
 
 def first(causes: set[Exit]) -> Exit:
-    """The exit code for these causes."""
+    """The exit code for these causes: the first of PRECEDENCE among them, DONE for none."""
     return next((cause for cause in PRECEDENCE if cause in causes), Exit.DONE)
 
 
 class ReleaseError(Exception):
-    """Something that stops the command before or instead of its work."""
+    """An error that ends the command; `hint` says what to do, and may be empty."""
 
     id = "unexpected"
     exit_code = Exit.UNEXPECTED
@@ -108,7 +107,7 @@ class DatabaseUrlUnusable(PreflightError):
 
 
 class DatabaseRefused(PreflightError):
-    """The server answered, and said no: wrong password, role or database."""
+    """The server refused the connection: wrong password, role or database."""
 
     id = "database.refused"
 
@@ -132,7 +131,7 @@ class PoolerFound(PreflightError):
 
 
 class ServerReadOnly(PreflightError):
-    """The server, or what is set for the role or the database, takes no writes."""
+    """The server is a standby, or default_transaction_read_only is on for the role or the database."""
 
     id = "database.read_only"
 
@@ -168,7 +167,7 @@ class MigrationsInvalid(PreflightError):
 
 
 class NotConfirmed(PreflightError):
-    """The person at the terminal did not confirm."""
+    """The user did not confirm at the terminal."""
 
     id = "release.not_confirmed"
 
@@ -181,14 +180,14 @@ class LockHeld(ReleaseError):
 
 
 class LockLost(ReleaseError):
-    """The connection that held the release lock is gone."""
+    """The connection that held the release lock was lost."""
 
     id = "lock.lost"
     exit_code = Exit.LOCK
 
 
 class DatabaseLost(ReleaseError):
-    """The database answered at first, and then did so no longer, for longer than the time allowed."""
+    """The database stopped answering, for longer than the time allowed."""
 
     id = "database.lost"
     exit_code = Exit.DATABASE_LOST

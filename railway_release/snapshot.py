@@ -1,4 +1,4 @@
-"""Survey: one look at everything, without writing; what every command starts from."""
+"""Snapshot: the schemas, their records and tables, and the plan; every command starts from one."""
 
 from __future__ import annotations
 
@@ -28,18 +28,18 @@ from railway_release.verification.contents import NOTHING_KNOWN, Contents
 from railway_release.verification.findings import INCOMPLETE, Finding
 from railway_release.verification.levels import levels
 
-# A tenant that is deleted between two statements takes its table or schema with it.
-_VANISHED = {"42P01", "3F000"}
+# undefined_table, invalid_schema_name: a tenant was deleted between two statements.
+_DROPPED_MEANWHILE = {"42P01", "3F000"}
 T = TypeVar("T")
-# With all come content types and permissions; with the last, of tenants' tables only that they are there.
+# "all": also content types and permissions; "shared tables": tenants' tables are not compared.
 Extent = Literal["all", "tables", "shared tables"]
 
-_MOST_CONNECTIONS = 4  # the application needs the others
+_MOST_CONNECTIONS = 4  # for one snapshot: the application needs the others
 
 
 @dataclass(frozen=True)
 class Snapshot:
-    """The plan, the records it was made from, what verification found, and when they were read."""
+    """What was read at one time: records, the plan made from them, and the findings of verification."""
 
     plan: Plan
     records: Records
@@ -50,7 +50,7 @@ class Snapshot:
 
     @property
     def history(self) -> Histories:
-        """Each schema's records."""
+        """The records of each schema, oldest first."""
         return self.records.histories
 
     @property
@@ -59,8 +59,8 @@ class Snapshot:
         return self.records.fresh
 
     @property
-    def leaves_nothing_to_do(self) -> bool:
-        """Whether no schema has anything due."""
+    def is_nothing_due(self) -> bool:
+        """Whether there is nothing to do in any schema."""
         return not any(one.due for one in self.plan.schemas)
 
     @cached_property
@@ -80,30 +80,31 @@ def take_snapshot(
     *,
     extent: Extent = "all",
 ) -> Snapshot:
-    """Read everything; a few statements for each fifty schemas.
+    """Read everything, with a few statements for each fifty schemas; nothing is written.
 
-    Except what an `earlier` look still answers, what lies below `depth`, and what is beyond the `extent`.
+    Not read are records that an `earlier` snapshot has, if nothing was due then; details of tables below
+    `depth`; and what is outside the `extent`.
     """
     wanted = _Wanted(earlier, depth, extent)
     return reading(target, lambda reader: _read(target, planner, reader, wanted))
 
 
 def take_record_snapshot(target: Target, planner: Planner) -> tuple[Plan, Records]:
-    """Read the schemas and their records, nothing else; the plan is a draft, whatever state they are in."""
+    """Read only the schemas and their records; the plan is a draft, also where nothing can be migrated."""
     return reading(target, lambda reader: _read_records(target, planner, reader))
 
 
 def reading(target: Target, read: Callable[[BatchReader], T]) -> T:
-    """What `read` finds on connections that cannot write; tried again while errors may pass."""
+    """The result of `read` on connections that cannot write; transient errors are retried."""
     return target.read_pool.read(
         lambda connection: _read_once(target, connection, read),
-        is_retryable=lambda error: sqlstate(error) in _VANISHED or is_transient(error),
+        is_retryable=lambda error: sqlstate(error) in _DROPPED_MEANWHILE or is_transient(error),
     )
 
 
 def _read_once(target: Target, connection: Connection, read: Callable[[BatchReader], T]) -> T:
     numbers = itertools.count(1)
-    # A pooler may let more connections wait for one that is free, and that is the first.
+    # A pooler may let a second connection wait until the first is closed.
     server = target.read_pool.server
     most = (
         1
@@ -111,19 +112,19 @@ def _read_once(target: Target, connection: Connection, read: Callable[[BatchRead
         else min(target.config.jobs or cores(), _MOST_CONNECTIONS)
     )
     django = topology.tenant_connection()
-    own = django.connection
+    before = django.connection
     try:
         another = lambda: target.read_pool.another(next(numbers))  # noqa: E731
         return read(BatchReader(connection, another, most, server.lock_slots))
     finally:
-        # What was open before belongs to whoever migrates.
-        if django.connection is not own:
+        # A connection that was open before is kept: migrations run on it.
+        if django.connection is not before:
             django.close()
 
 
 @dataclass(frozen=True)
 class _Wanted:
-    """What of everything is to be read."""
+    """The arguments of take_snapshot()."""
 
     earlier: Snapshot | None
     depth: Depth
@@ -132,7 +133,7 @@ class _Wanted:
 
 def _read(target: Target, planner: Planner, reader: BatchReader, wanted: _Wanted) -> Snapshot:
     connection = reader.connection
-    there = topology.read(connection, lending=not target.read_pool.server.pooled)
+    there = topology.read(connection, for_django=not target.read_pool.server.pooled)
     _check_shared_schema(there)
     _check_names(target.config, there)
     recorded = _records(reader, there, wanted.earlier)
@@ -146,8 +147,8 @@ def _read(target: Target, planner: Planner, reader: BatchReader, wanted: _Wanted
     tables = present(reader, expected)
     everything = wanted.extent == "all"
     held = contents.read(reader, plan, planner, known, tables) if everything else NOTHING_KNOWN
-    within = [plan.shared] if wanted.extent == "shared tables" else plan.schemas
-    findings = verify(reader, expected, held, tables, Compared(wanted.depth, within))
+    chosen = [plan.shared] if wanted.extent == "shared tables" else plan.schemas
+    findings = verify(reader, expected, held, tables, Compared(wanted.depth, chosen))
     shared = there.shared.name
     plan = plan.with_incomplete(_incomplete(plan, held, findings, target.config))
     ours = (f for f in findings if target.config.includes(f.schema, shared=f.schema == shared))
@@ -156,7 +157,7 @@ def _read(target: Target, planner: Planner, reader: BatchReader, wanted: _Wanted
 
 
 def _read_records(target: Target, planner: Planner, reader: BatchReader) -> tuple[Plan, Records]:
-    there = topology.read(reader.connection, lending=not target.read_pool.server.pooled)
+    there = topology.read(reader.connection, for_django=not target.read_pool.server.pooled)
     _check_shared_schema(there)
     _check_names(target.config, there)
     found = records(reader, [schema.name for schema in there.schemas], there.with_records)
@@ -165,8 +166,8 @@ def _read_records(target: Target, planner: Planner, reader: BatchReader) -> tupl
 
 
 def _records(reader: BatchReader, there: topology.Topology, earlier: Snapshot | None) -> Records:
-    """Where nothing was to do, we have not written since, and only those that came meanwhile are read."""
-    known = earlier.records if earlier and earlier.leaves_nothing_to_do else Records({}, {}, frozenset(), {})
+    """The records; after a snapshot with nothing due we wrote nothing, so only new schemas are read."""
+    known = earlier.records if earlier and earlier.is_nothing_due else Records({}, {}, frozenset(), {})
     schemas = [schema.name for schema in there.schemas]
     new = records(reader, [name for name in schemas if name not in known.histories], there.with_records)
     taken_over = {name: known.histories[name] for name in schemas if name in known.histories}
@@ -174,7 +175,7 @@ def _records(reader: BatchReader, there: topology.Topology, earlier: Snapshot | 
 
 
 def _incomplete(plan: Plan, held: Contents, findings: Iterable[Finding], config: Config) -> set[str]:
-    """The schemas whose content types and permissions are all to be seen to."""
+    """The schemas in which all content types and permissions are to be created."""
     if config.post_migrate:
         return {one.schema.name for one in plan.schemas}
     unknown = {one.schema.name for one in plan.pending if one.schema.name not in held.complete}
@@ -194,7 +195,7 @@ def _check_shared_records(name: str, unreadable: Mapping[str, str]) -> None:
     if name in unreadable:
         raise PreflightError(
             f"The records of the shared schema {name!r} cannot be read: {unreadable[name]}.",
-            f"Look at {quote(name)}.django_migrations with the role of the release.",
+            f"Read {quote(name)}.django_migrations with the role of the release to see why.",
         )
 
 

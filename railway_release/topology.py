@@ -1,4 +1,4 @@
-"""Which schemas there are: the shared one, the tenants', templates, and those that do not fit together."""
+"""Topology: which schemas exist, from the tenants table and the catalog, and which of them fit together."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ else:  # PostgreSQL's would import the driver, which may be missing: the project
 
 Role = Literal["shared", "tenant", "template"]
 
-# django-tenants' own setting: whether it sets the path once, or with every statement.
+# django-tenants' setting: whether it sets search_path once, or before every cursor.
 SETS_ONCE = "TENANT_LIMIT_SET_CALLS"
 
 _UNDEFINED_TABLE, _UNDEFINED_COLUMN = "42P01", "42703"
@@ -48,7 +48,7 @@ class Schema:
 
 @dataclass(frozen=True)
 class Unfit:
-    """A schema that nothing can be planned for."""
+    """A schema for which no plan can be made, and why."""
 
     schema: str
     kind: Literal["mistyped", "unreadable"]
@@ -57,32 +57,32 @@ class Unfit:
 
 @dataclass(frozen=True)
 class Topology:
-    """What the tenants table and the catalog say together."""
+    """All schemas, as the tenants table and the catalog have them."""
 
     shared: Schema
-    tenants: tuple[Schema, ...]  # with their schema, in migration order; templates first
-    without_schema: tuple[str, ...]  # a row, no schema
-    without_row: tuple[str, ...]  # migration records, no row
+    tenants: tuple[Schema, ...]  # that exist, in migration order; templates first
+    without_schema: tuple[str, ...]  # tenants with a row, but no schema
+    without_row: tuple[str, ...]  # schemas with migration records, but no tenant row
     unfit: tuple[Unfit, ...]
-    in_database: Mapping[str, int]  # all schemas that there are, whosever they are, with their OIDs
-    with_records: frozenset[str]  # of these, those that hold a django_migrations table
-    known: bool  # False while the tenants table lacks what its model needs: the shared schema comes first
+    in_database: Mapping[str, int]  # every schema of the database, also other programs', with its OID
+    with_records: frozenset[str]  # of these, those with a django_migrations table
+    known: bool  # False if the tenants table lacks what its model needs, until the shared schema is migrated
 
     @property
     def schemas(self) -> tuple[Schema, ...]:
-        """All schemas to look at, the shared one first."""
+        """The schemas that a plan can be made for, the shared one first."""
         return (self.shared, *self.tenants)
 
     @property
     def names(self) -> frozenset[str]:
-        """Every schema or tenant that anything is known of."""
+        """The names of all schemas and tenants that options may name."""
         unfit = (one.schema for one in self.unfit)
         return frozenset(
             (*(one.name for one in self.schemas), *unfit, *self.without_schema, *self.without_row)
         )
 
     def without(self, unreadable: Mapping[str, str]) -> Topology:
-        """The topology with these schemas, whose records cannot be read for some reason, set aside."""
+        """The topology with these schemas, whose records cannot be read for a reason, among the unfit."""
         return replace(
             self,
             tenants=tuple(one for one in self.tenants if one.name not in unreadable),
@@ -123,26 +123,26 @@ def tenant_connection() -> TenantConnection:
 
 
 def search_path() -> tuple[str, ...]:
-    """Where every tenant finds what is not its own."""
+    """The schemas that follow the tenant's own on search_path: the shared one and PG_EXTRA_SEARCH_PATHS."""
     return (get_public_schema_name(), *getattr(settings, "PG_EXTRA_SEARCH_PATHS", ()))
 
 
-def read(connection: Connection, *, lending: bool = False) -> Topology:
-    """The topology now; with `lending`, Django asks for the tenants on this connection, too."""
-    rows = _tenant_rows(connection if lending else None)
+def read(connection: Connection, *, for_django: bool = False) -> Topology:
+    """The topology now; with `for_django`, Django reads the tenants on this connection, too."""
+    rows = _tenant_rows(connection if for_django else None)
     present, with_records = catalog.schemas(connection)
     shared = get_public_schema_name()
-    # PostgreSQL has cut longer names, and finds the schema by the longer name, too.
+    # PostgreSQL truncates longer names, also when it looks the schema up.
     tenants = [Schema(clip(name), "tenant", type) for name, type in rows or () if name != shared]
     names = {shared, *(schema.name for schema in tenants)}
-    # A template first: tenants created from it meanwhile are then born current.
-    everyone = [*(one for one in _templates() if one.name not in names), *tenants]
-    strangers = with_records - names - {schema.name for schema in everyone}
+    # Templates first: tenants that are cloned meanwhile then need no migration.
+    declared = [*(one for one in _templates() if one.name not in names), *tenants]
+    without_row = with_records - names - {schema.name for schema in declared}
     return Topology(
         shared=Schema(shared, "shared"),
-        tenants=tuple(one for one in everyone if one.name in present and _is_typed(one)),
+        tenants=tuple(one for one in declared if one.name in present and _is_typed(one)),
         without_schema=tuple(one.name for one in tenants if one.name not in present),
-        without_row=() if rows is None else tuple(sorted(strangers)),
+        without_row=() if rows is None else tuple(sorted(without_row)),
         unfit=tuple(
             Unfit(one.name, "mistyped", f"{one.type!r} is not in TENANT_TYPES")
             for one in tenants
@@ -154,7 +154,7 @@ def read(connection: Connection, *, lending: bool = False) -> Topology:
     )
 
 
-def _tenant_rows(lent: Connection | None) -> list[tuple[str, str | None]] | None:
+def _tenant_rows(open_connection: Connection | None) -> list[tuple[str, str | None]] | None:
     """Name and type of each tenant; None if the shared schema has to be migrated before they can be read.
 
     Reads what migrate_schemas reads: the default manager, in TENANT_MIGRATION_ORDER.
@@ -162,7 +162,7 @@ def _tenant_rows(lent: Connection | None) -> list[tuple[str, str | None]] | None
     connection = tenant_connection()
     connection.set_schema_to_public()
     try:
-        with _undone(connection) if lent is None else _borrowing(connection, lent):
+        with _rolled_back(connection) if open_connection is None else _using(connection, open_connection):
             rows = _tenant_query(connection.alias)
     except ProgrammingError as error:
         if sqlstate(error) in (_UNDEFINED_TABLE, _UNDEFINED_COLUMN):
@@ -172,28 +172,28 @@ def _tenant_rows(lent: Connection | None) -> list[tuple[str, str | None]] | None
 
 
 @contextlib.contextmanager
-def _undone(connection: TenantConnection) -> Iterator[None]:
-    """On Django's own connection; search_path must not stay behind on a pooled server connection."""
+def _rolled_back(connection: TenantConnection) -> Iterator[None]:
+    """A transaction on Django's own connection: search_path must not stay on a pooled server connection."""
     with transaction.atomic(using=connection.alias):
         yield
         transaction.set_rollback(True, using=connection.alias)
 
 
 @contextlib.contextmanager
-def _borrowing(connection: TenantConnection, lent: Connection) -> Iterator[None]:
-    """Django asks on a connection that is open already, and on which the path is set."""
+def _using(connection: TenantConnection, open_connection: Connection) -> Iterator[None]:
+    """While entered, Django uses a connection that is open already, and on which search_path is set."""
     missing = object()
     limit = getattr(settings, SETS_ONCE, missing)
-    own = {
+    before = {
         name: getattr(connection, name) for name in ("connection", "autocommit", "search_path_set_schemas")
     }
     setattr(settings, SETS_ONCE, True)
-    connection.connection, connection.autocommit = lent, True
+    connection.connection, connection.autocommit = open_connection, True
     connection.search_path_set_schemas = list(search_path())
     try:
         yield
     finally:
-        for name, value in own.items():
+        for name, value in before.items():
             setattr(connection, name, value)
         if limit is missing:
             delattr(settings, SETS_ONCE)
@@ -209,7 +209,7 @@ def _tenant_query(alias: str) -> list[tuple[Any, ...]]:
 
 
 def _templates() -> list[Schema]:
-    """The schemas that new tenants are cloned from; often without a row of their own."""
+    """The schemas that new tenants are cloned from; they may have a tenant row or not."""
     found = []
     if base := getattr(settings, "TENANT_BASE_SCHEMA", None):
         found.append(Schema(base, "template"))
@@ -221,5 +221,5 @@ def _templates() -> list[Schema]:
 
 
 def _is_typed(schema: Schema) -> bool:
-    """Whether django-tenants' router can answer for this schema; without a known type it raises."""
+    """Whether the schema's type is known; django-tenants' router raises for others."""
     return not has_multi_type_tenants() or schema.type in get_tenant_types()

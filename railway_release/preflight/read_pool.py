@@ -117,7 +117,7 @@ class ReadPool:
         heard = time.monotonic()
         while not done.wait(_GLANCE):
             self._interrupts.drain()
-            if self._interrupts.unheard:
+            if self._interrupts.is_pending:
                 self._cancel()
             if self._silence and time.monotonic() - heard > self._silence:
                 if not self._anybody_answers() and not done.is_set():

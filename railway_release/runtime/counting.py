@@ -1,4 +1,4 @@
-"""Counting: a line every few seconds for work whose parts are counted and nobody can see."""
+"""Progress lines for long computations: how many parts are done, every few seconds."""
 
 from __future__ import annotations
 
@@ -14,27 +14,27 @@ _EVERY_SECONDS = 5.0
 
 
 def counted(parts: Collection[T], event: str, work: str, clock: Clock | None = None) -> Iterator[T]:
-    """The parts; whenever some seconds have passed, a line says how many are done.
+    """The parts; every few seconds, `event` is logged with `work` and how many of them are done.
 
-    A clock that several counts share keeps all their lines apart.
+    Several counts may share a clock, so that their lines together do not come more often.
     """
     clock = clock or Clock()
     for done, part in enumerate(parts):
-        if clock.strikes():
+        if clock.is_due():
             text = f"{work}: {done} of {len(parts)}"
             get_logger().info(event, message=text, done=done, total=len(parts))
         yield part
 
 
 class Clock:
-    """Tells whether it is time for another line."""
+    """Says when the next line is due."""
 
     def __init__(self, every: float = _EVERY_SECONDS) -> None:
         self._every = every
         self._last = time.monotonic()
 
-    def strikes(self) -> bool:
-        """Whether some seconds have passed since it last did so."""
+    def is_due(self) -> bool:
+        """Whether `every` seconds have passed since this last returned True."""
         if time.monotonic() - self._last < self._every:
             return False
         self._last = time.monotonic()

@@ -1,4 +1,4 @@
-"""What the platform tells us, and what to tell the user about it.
+"""The deployment that this process belongs to, from Railway's variables.
 
 Variables: https://docs.railway.com/reference/variables
 """
@@ -20,7 +20,7 @@ WAYS_OUT = (
 
 @dataclass(frozen=True)
 class Platform:
-    """The deployment, as Railway's variables tell it; empty strings elsewhere."""
+    """The deployment, from Railway's variables; empty strings on other hosts."""
 
     project: str
     environment: str
@@ -31,7 +31,7 @@ class Platform:
 
     @property
     def known(self) -> bool:
-        """Whether Railway's variables are there, as on Railway itself and under `railway run`."""
+        """Whether Railway's variables are set, as on Railway itself and under `railway run`."""
         return bool(self.environment)
 
     @property
@@ -40,7 +40,7 @@ class Platform:
         return bool(self.replica or self.deployment)
 
     def log_fields(self) -> dict[str, str]:
-        """What every log line carries, so that lines can be found by deployment."""
+        """The fields of every log line, so that lines can be found by deployment."""
         fields = {
             "deployment": self.deployment,
             "service": self.service,
@@ -51,7 +51,7 @@ class Platform:
 
 
 def platform(environ: Mapping[str, str]) -> Platform:
-    """Read Railway's variables."""
+    """The deployment that these environment variables describe."""
     return Platform(
         project=environ.get("RAILWAY_PROJECT_NAME", ""),
         environment=environ.get("RAILWAY_ENVIRONMENT_NAME", ""),

@@ -1,4 +1,4 @@
-"""No secret leaves the process: every line, report and exception passes through here."""
+"""Redaction: every log line, report and exception passes through here, so that none shows a secret."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ HIDDEN = "***"
 _SECRET_NAME = re.compile(
     r"SECRET|CREDENTIAL|PASSPHRASE|(PASS|PASSWORD|PASSWD|TOKENS?|KEYS?|BEARER|DSN)$|(^|_)PATS?$", re.I
 )
-# Names of which some hold a secret, and others where one is used.
-_DOUBTFUL_NAME = re.compile(r"PRIVATE|API_?KEY|AUTH(ORIZATION)?$", re.I)
+# Names of which some hold a secret, and others say where one is used.
+_AMBIGUOUS_NAME = re.compile(r"PRIVATE|API_?KEY|AUTH(ORIZATION)?$", re.I)
 _PLACE = re.compile(
     r"_(BUCKET|CLASS|DIR|DOMAIN|FIELD|FUNCTION|HEADER|HOST|HOSTNAME|LOCATION|MODEL|NAME|NETWORK|PATH|PORT|ROOT"
     r"|SERVER|STORAGE)$",
     re.I,
 )
-# A switch, or the path of a model, a class or a function: hidden, it would be missing everywhere.
+# A flag, or the path of a model, class or function: if it were learned, it would be replaced in every text.
 _HARMLESS = re.compile(
     r"enabled|disabled|required|optional|default|[a-z_][a-z0-9_]{0,39}(\.[A-Za-z_]\w{0,39})+"
 )
@@ -35,21 +35,21 @@ _SHORTEST = 6
 
 
 class Redactor:
-    """Replaces known secrets, and whatever looks like a password in a URL or DSN."""
+    """Replaces known secrets, and what looks like a password in a URL or DSN."""
 
     def __init__(self) -> None:
         self._secrets: set[str] = set()
         self._pattern: re.Pattern[str] | None = None
 
     def learn(self, values: Iterable[Any]) -> None:
-        """Hide these values from now on, also as URLs, Python and JSON write them."""
+        """Replace these values from now on, also as URLs, Python and JSON write them."""
         for value in values:
             self._secrets |= _spellings(value)
         longest_first = sorted(self._secrets, key=len, reverse=True)
         self._pattern = re.compile("|".join(map(re.escape, longest_first))) if longest_first else None
 
     def learn_named(self, named: Mapping[str, Any]) -> None:
-        """Hide what sounds secret by its name, and passwords in URLs and DSNs, however deep."""
+        """Learn the values with names of secrets, and passwords in URLs and DSNs, however deeply nested."""
         self.learn(_secrets_in(named, secret=False))
 
     def __call__(self, value: Any) -> Any:
@@ -86,16 +86,19 @@ def _secrets_in(value: Any, *, secret: bool) -> Iterable[str]:
 
 
 def _is_secret(name: str, value: Any) -> bool:
-    """By its name; where that says too little, by what it holds. Below a doubtful name, names say more."""
+    """Whether a value is secret, by its name; where that is ambiguous, by the value.
+
+    A mapping with an ambiguous name is not secret itself: the names in it decide.
+    """
     if _SECRET_NAME.search(name):
         return True
     values = value if isinstance(value, list | tuple | set) else (value,)
     harmless = (isinstance(one, Mapping) or _HARMLESS.fullmatch(str(one)) for one in values)
-    return bool(_DOUBTFUL_NAME.search(name)) and not _PLACE.search(name) and not all(harmless)
+    return bool(_AMBIGUOUS_NAME.search(name)) and not _PLACE.search(name) and not all(harmless)
 
 
 def _passwords_in(text: str) -> Iterable[str]:
-    """The password or token of a URL, decoded and as it stands there, or the passwords of a DSN in words."""
+    """The password or token of a URL, decoded and not, or the passwords of a DSN (``password=…``)."""
     if "://" not in text:
         yield from (match["value"].strip("'") for match in _DSN_PASSWORD.finditer(text))
         return
@@ -109,7 +112,7 @@ def _passwords_in(text: str) -> Iterable[str]:
 
 
 def _spellings(value: str) -> set[str]:
-    """The value whole and, since a private key has many, line by line, in every usual notation."""
+    """The value as URLs, Python and JSON write it, whole and, since a private key has many, each line."""
     found = set()
     for one in (value, unquote(value), *map(str.strip, value.splitlines())):
         found |= {one, quote(one), quote(one, safe=""), repr(one)[1:-1]}

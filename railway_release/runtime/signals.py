@@ -1,4 +1,4 @@
-"""SIGINT, SIGTERM and SIGHUP: stop between migrations, or roll back the one in hand, then say so and exit.
+"""SIGINT, SIGTERM and SIGHUP: stop between migrations, or roll back the running one, then report and exit.
 
 Railway sends SIGTERM and, without draining seconds, SIGKILL right after it, so stopping must be quick.
 """
@@ -25,7 +25,7 @@ class Interrupted(KeyboardInterrupt):
 
 
 class Interrupts:
-    """While entered, these signals raise Interrupted in the main thread; inside `shield` they only wait."""
+    """While entered, these signals raise Interrupted in the main thread, but not inside `shield`."""
 
     def __init__(self) -> None:
         self.requested: int | None = None
@@ -52,7 +52,7 @@ class Interrupts:
 
     @contextlib.contextmanager
     def shield(self) -> Iterator[None]:
-        """Work that must not be torn; whoever ends it calls `check` when its result is safe."""
+        """While entered, signals are only noted; call `check` afterwards, when the result is safe."""
         self.check()
         self._shielded = True
         try:
@@ -61,40 +61,40 @@ class Interrupts:
             self._shielded = False
 
     def check(self) -> None:
-        """Raise Interrupted if a signal came; a second signal does not tear what the first one ends."""
+        """Raise Interrupted if a signal came. Later signals do not raise, so that cleaning up can end."""
         if self.requested is not None:
             self._raised = True
             raise Interrupted(self.requested)
 
     @property
-    def unheard(self) -> bool:
-        """Whether a signal came of which the main thread has not heard, since it waits inside a driver."""
+    def is_pending(self) -> bool:
+        """Whether a signal came and was not raised yet, since the main thread waits inside the driver."""
         return self.requested is not None and not self._raised and not self._shielded
 
     def ignore(self) -> None:
-        """From now on, to the end of the process, signals change nothing: what is left to do is short.
+        """Ignore signals until the process ends, which is soon.
 
-        For good, or one that comes while the interpreter shuts down would take the exit code's place.
+        Otherwise one that comes while the interpreter shuts down would replace the exit code.
         """
         self._shielded = self._ignored = True
 
     def fileno(self) -> int:
-        """For select(): readable when a signal came."""
+        """The file descriptor for select(); it is readable when a signal came, or after `wake`."""
         return self._reader.fileno()
 
     def wake(self) -> None:
-        """Make it readable without a signal."""
+        """Make the file descriptor readable without a signal."""
         self._writer.send(b"\0")
 
     def drain(self) -> None:
-        """Note the signals that came, from any thread."""
+        """Note the signals that came; any thread may call this."""
         with contextlib.suppress(BlockingIOError):
             for signum in self._reader.recv(64):
                 if signum in _SIGNALS:
                     self.requested = self.requested or signum
 
     def _on_signal(self, signum: int, _: types.FrameType | None) -> None:
-        # The watch may have noted it already, so whether it was raised is a matter of its own.
+        # `drain` may have noted it in another thread, so `requested` does not say whether it was raised.
         self.requested = self.requested or signum
         if not self._shielded and not self._raised:
             self.check()

@@ -1,4 +1,4 @@
-"""Words that more than one room prints: long lists, and flags that can be typed as they stand."""
+"""Texts that several packages print: long lists, numbers with nouns, and flags to be typed."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from railway_release.runtime.visible import visible
 
 
 def some(names: Sequence[str], most: int = 5) -> str:
-    """``a, b, c and 7 more``."""
+    """The first names, and how many more there are: ``a, b, c and 7 more``."""
     first = ", ".join(map(visible, names[:most]))
     return f"{first} and {len(names) - most} more" if len(names) > most else first
 
 
 def count(number: int, noun: str) -> str:
-    """``1 schema``, ``2 schemas``."""
+    """A number with its noun: ``1 schema``, ``2 schemas``."""
     return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def schema_flag(name: str) -> str:
-    """``--schema NAME``, quoted for a shell; a name that looks like a flag is joined to it."""
+    """``--schema NAME``, quoted for a shell; ``--schema=NAME`` for a name that begins with a hyphen."""
     return f"--schema{'=' if name.startswith('-') else ' '}{shlex.quote(name)}"
 
 

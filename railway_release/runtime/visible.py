@@ -1,7 +1,7 @@
-"""Text as a terminal may have it: what would move the cursor, colour or reorder is written as an escape.
+"""Text that is safe on a terminal: characters that move the cursor, colour or reorder become escapes.
 
-Names, errors and what migrations print are other people's: a line break in them could pass for a line of the
-log, and an escape sequence could take one away.
+Names, errors and what migrations print may hold anything: a line break could imitate a line of the log, and
+an escape sequence could erase one.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ _UNSEEN_IN_JSON = re.compile(f"[{_C1}\xad\u061c{_SEPARATORS}{_FORMATS}]")
 
 
 def visible(text: str) -> str:
-    r"""On one line, with ``\n`` for a line break, ``\x1b`` for an escape character, and so on."""
+    r"""The text on one line, with ``\n`` for a line break, ``\x1b`` for an escape character, and so on."""
     return _UNSEEN.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
 
 
 def laid_out(text: str, margin: str) -> str:
-    """The same line by line: all but the first begin with the margin."""
+    """The text made visible line by line; all lines but the first begin with the margin."""
     return f"\n{margin}".join(visible(line) for line in text.split("\n"))
 
 
 def json_for_terminals(document: str) -> str:
-    """Equal JSON without what JSON need not escape and terminals obey, or readers take for line breaks."""
+    """The JSON document with escapes for what terminals obey, or readers take for line breaks."""
     return _UNSEEN_IN_JSON.sub(lambda found: f"\\u{ord(found[0]):04x}", document)
