@@ -51,7 +51,7 @@ def first(causes: set[Exit]) -> Exit:
 
 
 class ReleaseError(Exception):
-    """An error that ends the command; `hint` says what to do, and may be empty."""
+    """An error that ends the command before its work, or instead of it."""
 
     id = "unexpected"
     exit_code = Exit.UNEXPECTED
