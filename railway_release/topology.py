@@ -26,13 +26,11 @@ from railway_release.postgres.session import Connection, clip
 
 if TYPE_CHECKING:
     from django.db.backends.postgresql.base import DatabaseWrapper
+    from django.db.backends.postgresql.psycopg_any import IsolationLevel
 else:  # PostgreSQL's would import the driver, which may be missing: the project's backend is to say so
     from django.db.backends.base.base import BaseDatabaseWrapper as DatabaseWrapper
 
 Role = Literal["shared", "tenant", "template"]
-
-# django-tenants' setting: whether it sets search_path once, or before every cursor.
-SETS_ONCE = "TENANT_LIMIT_SET_CALLS"
 
 _UNDEFINED_TABLE, _UNDEFINED_COLUMN = "42P01", "42703"
 
@@ -101,6 +99,7 @@ class TenantConnection(DatabaseWrapper):
     tenant: Any
     include_public_schema: bool
     search_path_set_schemas: list[str] | None
+    isolation_level: IsolationLevel  # Django sets it when it connects
 
     def set_tenant(self, tenant: Any, include_public: bool = True) -> None:
         """Work in this tenant's schema from the next statement on."""
@@ -125,6 +124,21 @@ def tenant_connection() -> TenantConnection:
 def search_path() -> tuple[str, ...]:
     """The schemas that follow the tenant's own on search_path: the shared one and PG_EXTRA_SEARCH_PATHS."""
     return (get_public_schema_name(), *getattr(settings, "PG_EXTRA_SEARCH_PATHS", ()))
+
+
+@contextlib.contextmanager
+def search_path_set_once() -> Iterator[None]:
+    """While entered, django-tenants sets search_path when it changes, and not before every cursor."""
+    name, missing = "TENANT_LIMIT_SET_CALLS", object()
+    previous = getattr(settings, name, missing)
+    setattr(settings, name, True)
+    try:
+        yield
+    finally:
+        if previous is missing:
+            delattr(settings, name)
+        else:
+            setattr(settings, name, previous)
 
 
 def read(connection: Connection, *, for_django: bool = False) -> Topology:
@@ -182,23 +196,17 @@ def _rolled_back(connection: TenantConnection) -> Iterator[None]:
 @contextlib.contextmanager
 def _using(connection: TenantConnection, open_connection: Connection) -> Iterator[None]:
     """While entered, Django uses a connection that is open already, and on which search_path is set."""
-    missing = object()
-    limit = getattr(settings, SETS_ONCE, missing)
     before = {
         name: getattr(connection, name) for name in ("connection", "autocommit", "search_path_set_schemas")
     }
-    setattr(settings, SETS_ONCE, True)
     connection.connection, connection.autocommit = open_connection, True
     connection.search_path_set_schemas = list(search_path())
     try:
-        yield
+        with search_path_set_once():
+            yield
     finally:
         for name, value in before.items():
             setattr(connection, name, value)
-        if limit is missing:
-            delattr(settings, SETS_ONCE)
-        else:
-            setattr(settings, SETS_ONCE, limit)
 
 
 def _tenant_query(alias: str) -> list[tuple[Any, ...]]:

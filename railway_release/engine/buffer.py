@@ -17,6 +17,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db import transaction
+from django.db.backends.base.schema import BaseDatabaseSchemaEditor as SchemaEditor
 from django.db.backends.postgresql.psycopg_any import is_psycopg3
 from django_tenants.utils import get_public_schema_name
 
@@ -25,6 +26,7 @@ from railway_release.engine.execution import Execution
 from railway_release.engine.identity import Identity
 from railway_release.postgres.lock import MARK_AS_NOT_ATOMIC, NO_LONGER_NOT_ATOMIC
 from railway_release.postgres.session import quote
+from railway_release.topology import TenantConnection
 
 # On a line of its own, since a statement may end in a comment.
 _SEPARATOR = "\n;\n"
@@ -38,7 +40,9 @@ _READS_OR_WRITES_ROWS = re.compile(
 class StatementBuffer:
     """The statements that wait to be sent on Django's connection to the tenants' database."""
 
-    def __init__(self, connection: Any, execution: Execution, identity: Identity, settings: str) -> None:
+    def __init__(
+        self, connection: TenantConnection, execution: Execution, identity: Identity, settings: str
+    ) -> None:
         self._connection = connection
         self._execution = execution
         self._identity = identity
@@ -180,13 +184,15 @@ class StatementBuffer:
         return f"SET search_path = {', '.join(map(quote, path))}"
 
 
-def buffering_editor(connection: Any, buffer: StatementBuffer, *, atomic: bool) -> Any:
+def buffering_editor(connection: TenantConnection, buffer: StatementBuffer, *, atomic: bool) -> SchemaEditor:
     """The connection's schema editor, with its statements added to the buffer.
 
     Its `atomic_migration` is `atomic`, as the migration is; the transaction is the buffer's.
     """
 
-    class BufferingEditor(connection.SchemaEditorClass):  # type: ignore[misc]  # known at run time
+    base: Any = connection.SchemaEditorClass
+
+    class BufferingEditor(base):  # type: ignore[misc]  # known at run time
         def __enter__(self) -> Any:
             super().__enter__()
             self.atomic_migration = atomic

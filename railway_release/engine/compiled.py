@@ -6,8 +6,6 @@ import contextlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from django.conf import settings
-
 from railway_release.engine import receivers
 from railway_release.engine.apply import Applier, has_receivers
 from railway_release.engine.attempt import SchemaRunner
@@ -19,13 +17,13 @@ from railway_release.engine.pool import CAN_FORK, WorkerPool
 from railway_release.migrations.outcome import Key, Outcome
 from railway_release.migrations.plan import Cohort, Planner, SchemaPlan
 from railway_release.postgres.failures import describe
-from railway_release.postgres.server import tightest_connection_limit
+from railway_release.postgres.server import ConnectionLimit, tightest_connection_limit
 from railway_release.preflight.read_pool import ReadPool
 from railway_release.runtime.cores import cores
 from railway_release.runtime.counting import Clock, counted
 from railway_release.runtime.log import get_logger
 from railway_release.runtime.text import count
-from railway_release.topology import SETS_ONCE, tenant_connection
+from railway_release.topology import search_path_set_once, tenant_connection
 
 _MAX_MODELS = 4000  # rendered and kept in memory at once; each takes some 25 kB
 
@@ -142,17 +140,20 @@ class CompiledEngine:
             text = f"one process migrates: the free connections could not be counted ({describe(error)})"
             get_logger().warning("workers.none", message=text)
             return 1
-        # By default half of what is left, so that the application can still connect.
-        wanted = min(self._requested_jobs or min(cores(), max(1, limit.free // 2)), schemas)
-        free = limit.free + (
-            tenant_connection().connection is not None
-        )  # which a worker's connection replaces
-        jobs = max(1, min(wanted, free))
-        if jobs > 1 or free < wanted:
-            text = f"{jobs} worker processes (start method fork)" if jobs > 1 else "one process migrates"
-            text += f": {limit.bound} leaves {count(free, 'connection')}" if free < wanted else ""
-            get_logger().info("workers.chosen", message=text, jobs=jobs, connections_free=free)
-        return jobs
+        return _chosen_jobs(limit, self._requested_jobs, schemas)
+
+
+def _chosen_jobs(limit: ConnectionLimit, requested: int, schemas: int) -> int:
+    """The number of processes that free connections allow, by default for half of them; logs it."""
+    wanted = min(requested or min(cores(), max(1, limit.free // 2)), schemas)
+    # This process closes its connection before a worker opens one.
+    free = limit.free + (tenant_connection().connection is not None)
+    jobs = max(1, min(wanted, free))
+    if jobs > 1 or free < wanted:
+        text = f"{jobs} worker processes (start method fork)" if jobs > 1 else "one process migrates"
+        text += f": {limit.bound} leaves {count(free, 'connection')}" if free < wanted else ""
+        get_logger().info("workers.chosen", message=text, jobs=jobs, connections_free=free)
+    return jobs
 
 
 def _in_order(tasks: list[Task], plans: Sequence[SchemaPlan]) -> list[Task]:
@@ -171,15 +172,5 @@ def _migrate_environment(runner: SchemaRunner) -> Iterator[None]:
     """While entered, receivers, connections and settings are as the migrations of all schemas need them."""
     receivers.register()
     tenant_connection().set_schema_to_public()  # where every attempt begins, also in the workers
-    missing = object()
-    previous = getattr(settings, SETS_ONCE, missing)
-    # The path is set with each migration; django-tenants would send it with every single statement.
-    setattr(settings, SETS_ONCE, True)
-    try:
-        with receivers.without_djangos_own(), sessions_with_limits(runner.limits):
-            yield
-    finally:
-        if previous is missing:
-            delattr(settings, SETS_ONCE)
-        else:
-            setattr(settings, SETS_ONCE, previous)
+    with search_path_set_once(), receivers.without_djangos_own(), sessions_with_limits(runner.limits):
+        yield

@@ -17,7 +17,7 @@ from django.dispatch import Signal
 
 from railway_release.migrations.outcome import Key
 from railway_release.postgres.session import literal, quote
-from railway_release.topology import Schema, tenant_connection
+from railway_release.topology import Schema, TenantConnection, tenant_connection
 
 _IDLE, _IN_TRANSACTION, _FAILED = 0, 2, 3  # libpq's PGTransactionStatusType
 
@@ -31,7 +31,7 @@ class ConnectionChanged(Exception):
 class Identity:
     """Django's connection to the tenants' database, and the schema that it has to work in."""
 
-    def __init__(self, connection: Any, schema: Schema) -> None:
+    def __init__(self, connection: TenantConnection, schema: Schema) -> None:
         self._connection = connection
         self.schema = schema
 
@@ -119,7 +119,7 @@ class _Transaction:
     status: int
 
     @classmethod
-    def of(cls, connection: Any) -> _Transaction:
+    def of(cls, connection: TenantConnection) -> _Transaction:
         raw = connection.connection
         return cls(
             connection.in_atomic_block,

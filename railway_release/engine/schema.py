@@ -6,10 +6,10 @@ import contextlib
 import time
 from collections.abc import Collection, Iterator
 from functools import partial
-from typing import Any
 
 from django.apps import apps
 from django.db import DatabaseError, router, transaction
+from django.db.backends.base.schema import BaseDatabaseSchemaEditor as SchemaEditor
 from django.db.migrations import operations
 from django_tenants.postgresql_backend.introspection import DatabaseSchemaIntrospection
 
@@ -27,6 +27,7 @@ from railway_release.postgres.failures import is_transient, sqlstate
 from railway_release.postgres.records import is_mark, mark
 from railway_release.postgres.session import fetch
 from railway_release.runtime.log import get_logger
+from railway_release.topology import TenantConnection
 
 # Not imported by name: in Django 6.1 its module and the backend's import each other.
 _DjangosIntrospection = DatabaseSchemaIntrospection.__bases__[0]
@@ -42,7 +43,7 @@ class SchemaRun:
 
     def __init__(
         self,
-        connection: Any,
+        connection: TenantConnection,
         identity: Identity,
         runner: SchemaRunner,
         recorded: Collection[Key],
@@ -88,7 +89,7 @@ class SchemaRun:
 
     def wrapped(self) -> contextlib.AbstractContextManager[None]:
         """While entered, all that Django sends passes the buffer."""
-        return self._connection.execute_wrapper(self._buffer.before_each)  # type: ignore[no-any-return]
+        return self._connection.execute_wrapper(self._buffer.before_each)
 
     def _step(self, step: Step, *, last: bool) -> None:
         with self._exclusively(step):
@@ -200,7 +201,7 @@ class SchemaRun:
                 self._record(*self._carried, squashes=squashes, last=last)
             self._committed(*self._carried, squashes=squashes)
 
-    def _run_action(self, step: Step, action: Action | Rename | CustomApply, editor: Any) -> None:
+    def _run_action(self, step: Step, action: Action | Rename | CustomApply, editor: SchemaEditor) -> None:
         if isinstance(action, Rename):
             self._rename(action, editor)
         elif isinstance(action, CustomApply):
@@ -214,13 +215,13 @@ class SchemaRun:
             if action.is_sql:
                 self._buffer.restore_session(role=False)
 
-    def _rename(self, action: Rename, editor: Any) -> None:
+    def _rename(self, action: Rename, editor: SchemaEditor) -> None:
         """Rename the content type, where the router allows it: Django does that in a RunPython of the app."""
         belongs = router.allow_migrate(self._connection.alias, action.app)
         if belongs and self._allowed("contenttypes", "ContentType"):
             editor.execute(statements.rename_content_type(action), None)
 
-    def _run_own_code(self, step: Step, action: Action, editor: Any) -> None:
+    def _run_own_code(self, step: Step, action: Action, editor: SchemaEditor) -> None:
         # The project's code may use the driver's cursors, and would run before statements that wait.
         self._buffer.flush()
         receivers.forget_content_types(action.before.apps, action.after.apps)
@@ -233,7 +234,7 @@ class SchemaRun:
             self._forwards(step, action, editor)
         self._buffer.restore_session(role=True)
 
-    def _run_custom_apply(self, step: Step, action: CustomApply, editor: Any) -> None:
+    def _run_custom_apply(self, step: Step, action: CustomApply, editor: SchemaEditor) -> None:
         """Call the migration's apply() as Django's executor does, with a state that it may change."""
         self._buffer.flush()
         state = action.before.clone()
@@ -249,7 +250,7 @@ class SchemaRun:
         restore_role()
 
     @staticmethod
-    def _forwards(step: Step, action: Action, editor: Any) -> None:
+    def _forwards(step: Step, action: Action, editor: SchemaEditor) -> None:
         app = step.migration.app_label
         action.operation.database_forwards(app, editor, action.before, action.after)
 

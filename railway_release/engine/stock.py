@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any
 
 from django.apps import apps
+from django.db.backends.base.schema import BaseDatabaseSchemaEditor as SchemaEditor
 from django.db.migrations.migration import Migration
 from django.db.migrations.state import ProjectState
 from django.db.models.signals import post_migrate, pre_migrate
@@ -138,7 +139,7 @@ class _StockRun:
         migration: Migration,
         apply: Callable[..., ProjectState],
         project_state: ProjectState,
-        schema_editor: Any,
+        schema_editor: SchemaEditor,
     ) -> ProjectState:
         """Apply the migration; an atomic one in the transaction in which it is recorded, too."""
         restore_role = self._identity.restore_role

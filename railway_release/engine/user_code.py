@@ -6,6 +6,7 @@ import contextlib
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from django.db.backends.base.schema import BaseDatabaseSchemaEditor as SchemaEditor
 from django.db.migrations.migration import Migration
 from django.db.migrations.operations.base import Operation
 
@@ -16,7 +17,7 @@ from railway_release.migrations.opaque import flat
 
 @contextlib.contextmanager
 def restoring_connection(
-    migration: Migration, identity: Identity, editor: Any, restore_role: Callable[[], None]
+    migration: Migration, identity: Identity, editor: SchemaEditor, restore_role: Callable[[], None]
 ) -> Iterator[None]:
     """While entered, the connection's schema and role are restored after each operation of the project's own.
 
@@ -37,11 +38,11 @@ def restoring_connection(
 
 
 def _restoring(
-    operation: Operation, identity: Identity, own: Any, restore_role: Callable[[], None]
+    operation: Operation, identity: Identity, own: SchemaEditor, restore_role: Callable[[], None]
 ) -> Callable[..., None]:
     forwards = operation.database_forwards
 
-    def restoring(app_label: str, schema_editor: Any, from_state: Any, to_state: Any) -> None:
+    def restoring(app_label: str, schema_editor: SchemaEditor, from_state: Any, to_state: Any) -> None:
         if schema_editor is not own:
             forwards(app_label, schema_editor, from_state, to_state)
             return

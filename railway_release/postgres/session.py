@@ -25,7 +25,7 @@ class Cursor(Protocol):
 class Queryable(Protocol):
     """What statements can be sent through: the driver's connection, or Django's."""
 
-    def cursor(self) -> Any: ...
+    def cursor(self) -> Cursor: ...
 
 
 class Connection(Queryable, Protocol):
