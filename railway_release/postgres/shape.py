@@ -16,7 +16,7 @@ class Recipe:
 
     follow: Callable[[Any], None]
     column: str = ""  # the column that the part is created with, if it is
-    invents: bool = False  # whether existing rows would need a value that has no default
+    needs_value: bool = False  # whether existing rows would need a value that has no default
     default: str = ""  # the default of a column, as Django writes it
 
 
@@ -28,7 +28,7 @@ class Column:
     type: str
     not_null: bool
     collation: str = ""  # "" for the type's own
-    counted: bool = False  # whether it is an identity column, or its default is nextval of its own sequence
+    has_sequence: bool = False  # an identity column, or one whose default is nextval of its own sequence
     default: str = ""  # an expression; "" for none, and for nextval of its own sequence
     generated: str = ""  # an expression
     recipe: Recipe | None = field(default=None, compare=False, repr=False)

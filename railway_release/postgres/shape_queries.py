@@ -137,8 +137,8 @@ _DETAILS = {
     SELECT attrelid::bigint, attname::text,
         replace(format_type(atttypid, atttypmod), {own}, ''), attnotnull,
         CASE WHEN attcollation <> y.typcollation THEN l.collname::text ELSE '' END,
-        attidentity <> '' OR s.counted IS NOT NULL,
-        CASE WHEN attgenerated = '' AND s.counted IS NULL
+        attidentity <> '' OR s.has_sequence IS NOT NULL,
+        CASE WHEN attgenerated = '' AND s.has_sequence IS NULL
             THEN coalesce(pg_get_expr(adbin, adrelid), '') ELSE '' END,
         CASE WHEN attgenerated <> '' THEN pg_get_expr(adbin, adrelid) ELSE '' END
     FROM pg_catalog.pg_attribute {table_is attrelid}
@@ -147,7 +147,7 @@ _DETAILS = {
     LEFT JOIN LATERAL (SELECT adrelid, adbin FROM pg_catalog.pg_attrdef
         WHERE atthasdef AND adrelid = attrelid AND adnum = attnum OFFSET 0) AS v ON true
     LEFT JOIN LATERAL (
-        SELECT true AS counted FROM pg_catalog.pg_depend d JOIN pg_catalog.pg_class q ON q.oid = d.objid
+        SELECT true AS has_sequence FROM pg_catalog.pg_depend d JOIN pg_catalog.pg_class q ON q.oid = d.objid
         WHERE d.refobjid = attrelid AND d.refobjsubid = attnum AND q.relkind = 'S' AND d.deptype = 'a'
           AND d.classid = 'pg_catalog.pg_class'::regclass AND d.refclassid = d.classid
           AND pg_get_expr(adbin, adrelid) LIKE 'nextval(%%' LIMIT 1

@@ -10,7 +10,7 @@ from railway_release.postgres.shape import Column, ForeignKey, Piece, Shape
 from railway_release.repairs import statements
 from railway_release.repairs.refusals import why_not
 from railway_release.repairs.repair_plan import Refusal, RepairPlan
-from railway_release.repairs.rows import Rows, invents
+from railway_release.repairs.rows import Rows, needs_value
 from railway_release.repairs.statements import Ranked
 from railway_release.verification import findings
 from railway_release.verification.differences import without
@@ -60,7 +60,7 @@ def plan_repair(
         repairs=tuple((one.difference.id, one.difference.object) for one in case.repaired),
         statements=tuple(dict.fromkeys(sql for _, sql in sorted(ranked, key=lambda one: one[0]))),
         alters=tuple(sorted(_altered(case))),
-        must_be_empty=tuple(sorted({one.difference.table for one in case.repaired if invents(one)})),
+        must_be_empty=tuple(sorted({one.difference.table for one in case.repaired if needs_value(one)})),
         shared_must_be_empty=tuple(
             sorted(one.difference.table for one in case.repaired if one.difference.id == findings.MASKED)
         ),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from railway_release.postgres.session import quote
 from railway_release.postgres.shape import Column
-from railway_release.repairs.rows import Rows, invents
+from railway_release.repairs.rows import Rows, needs_value
 from railway_release.runtime.text import count
 from railway_release.verification import findings
 from railway_release.verification.expectations import Tables
@@ -41,7 +41,7 @@ def why_not(one: Deviation, rows: Rows, later: Tables) -> str:
         return _LEAVING
     if difference.id == findings.MASKED and (hidden := rows.in_shared.get(difference.table, 0)):
         return _masking(hidden)
-    if isinstance(piece, Column) and invents(one) and (schema, difference.table) in rows.filled:
+    if isinstance(piece, Column) and needs_value(one) and (schema, difference.table) in rows.filled:
         return _inventing(difference.table, piece)
     needs_recipe = difference.id not in (findings.INDEX_INVALID, findings.CONSTRAINT_UNCHECKED)
     return _BY_HAND if needs_recipe and not (piece and piece.recipe) else ""

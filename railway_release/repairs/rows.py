@@ -28,7 +28,7 @@ def read(reader: BatchReader, found: Iterable[Deviation], shared: str) -> Rows:
         difference = one.difference
         if difference.id == MASKED:
             masked.add(difference.table)
-        elif invents(one):
+        elif needs_value(one):
             asked[difference.table].append(one.plan.schema.name)
     filled = {
         (schema, table) for table, schemas in asked.items() for schema in _filled(reader, table, schemas)
@@ -36,11 +36,11 @@ def read(reader: BatchReader, found: Iterable[Deviation], shared: str) -> Rows:
     return Rows(frozenset(filled), {table: _count(reader, shared, table) for table in masked})
 
 
-def invents(one: Deviation) -> bool:
+def needs_value(one: Deviation) -> bool:
     """Whether it is a missing column that cannot be added where there are rows."""
     piece = one.difference.piece
     missing = one.difference.id == COLUMN_MISSING
-    return bool(missing and piece and piece.recipe and piece.recipe.invents)
+    return bool(missing and piece and piece.recipe and piece.recipe.needs_value)
 
 
 def _filled(reader: BatchReader, table: str, schemas: list[str]) -> list[str]:

@@ -113,7 +113,7 @@ def _kind(column: Column, later: Collection[str]) -> str:
     """Of a column that no model knows."""
     if column.name in later:
         return findings.COLUMN_EARLY
-    filled = column.default or column.counted or column.generated or not column.not_null
+    filled = column.default or column.has_sequence or column.generated or not column.not_null
     return findings.COLUMN_EXTRA if filled else findings.COLUMN_IN_THE_WAY
 
 
@@ -132,7 +132,7 @@ def _rules(name: str, expected: Column, found: Column) -> Iterator[Difference]:
         if wanted != there:
             words = (wanted or "not generated", there or "not generated")
             yield Difference(id, name, *words, piece=expected)
-    if expected.counted and not found.counted:
+    if expected.has_sequence and not found.has_sequence:
         words = ("identity or a sequence of its own", "neither")
         yield Difference(findings.COLUMN_UNCOUNTED, name, *words, piece=expected)
     # In a column of another type, the same default has other words.

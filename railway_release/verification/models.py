@@ -66,7 +66,7 @@ def _column(model: type[Model], field: Field[Any, Any], editor: Editor) -> Colum
     parameters = field.db_parameters(connection=editor.connection)
     in_full = _type(field, editor)
     type = _MORE.split(in_full)[0]
-    counted = (
+    has_sequence = (
         type.lower() in _SERIAL
         or "IDENTITY" in in_full.upper()
         or bool(field.db_type_suffix(connection=editor.connection))
@@ -77,7 +77,7 @@ def _column(model: type[Model], field: Field[Any, Any], editor: Editor) -> Colum
         _SERIAL.get(type.lower(), type),
         not_null=not generated and (field.primary_key or not field.null),
         collation=str(parameters.get("collation") or ""),
-        counted=counted,
+        has_sequence=has_sequence,
         default=default,
         generated=_generated(field, editor) if generated else "",
         recipe=recipes.column(model, field, default),

@@ -67,7 +67,7 @@ def _works(ask: Callable[[], object]) -> bool:
 def column(model: type[Model], field: Field[Any, Any], default: str) -> Recipe:
     """The column, with what is about it alone: its foreign key, its unique constraint, its index."""
     return Recipe(
-        lambda editor: editor.add_field(model, field), invents=_needs_a_value(field), default=default
+        lambda editor: editor.add_field(model, field), needs_value=_needs_a_value(field), default=default
     )
 
 
