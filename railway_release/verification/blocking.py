@@ -9,10 +9,10 @@ from railway_release.verification.findings import GHOST, MASKED, Finding
 
 
 def blocking(one: SchemaPlan, findings: Iterable[Finding]) -> list[Finding]:
-    """Those of a schema's findings.
+    """Of a schema's findings, those because of which it is not migrated.
 
-    A ghost in an app with pending work would fail. A masked table would be reached in the shared schema, by
-    a foreign key from another app, too, so all the apps that the pending work builds on count.
+    A migration of an app fails where a table of that app is a ghost. In place of a masked table it would
+    reach the shared one, also by a foreign key from another app, so the apps that it depends on count, too.
     """
     dangerous = {GHOST: one.cohort.pending_apps, MASKED: one.cohort.foundations}
     return [finding for finding in findings if finding.app in dangerous.get(finding.id, ())]

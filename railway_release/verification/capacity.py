@@ -29,18 +29,18 @@ class TooHeavy:
 
     @property
     def message(self) -> str:
-        """What is in the way."""
+        """Which migration takes how many locks, and how many there are."""
         return f"{dotted(self.step)} takes at least {self.locks} locks in one transaction; {self.slots}"
 
     @property
     def hint(self) -> str:
-        """What helps."""
+        """How to raise the setting."""
         raised = slots.statement_to_raise(self.slots.setting_for(self.locks))
         return f"{raised}; or part the migration. Then run again."
 
 
 def too_heavy(connection: Connection, plan: Plan, planner: Planner) -> dict[str, TooHeavy]:
-    """By schema. Asks the server only where a migration takes many."""
+    """The schemas with such a migration. The server is asked only if a migration takes many locks."""
     shared = plan.shared.schema.name
     weighed = {one.schema.name: (one, found) for one, found in _weighed(plan, planner)}
     dropped = {table for weight in weighed.get(shared, (None, []))[1] for table in weight.dropped}
@@ -58,10 +58,10 @@ def _heaviest(found: list[Weight], keys: Mapping[str, int]) -> tuple[Key, int]:
 
 
 def _weighed(plan: Plan, planner: Planner) -> Iterator[tuple[SchemaPlan, list[Weight]]]:
-    """Those of one cohort and type are alike."""
-    known: dict[tuple[int, str, str | None], list[Weight]] = {}
+    """Weights by cohort, role and type: the same for all schemas that share these."""
+    known: dict[object, list[Weight]] = {}
     for one in plan.pending:
-        kind = (id(one.cohort), one.schema.role, one.schema.type)
+        kind = (one.cohort.applied, one.schema.role, one.schema.type)
         if kind not in known:
             known[kind] = weights(planner.graph_of(one.cohort), one.cohort, belonging(one.schema))
         if known[kind]:
@@ -69,7 +69,7 @@ def _weighed(plan: Plan, planner: Planner) -> Iterator[tuple[SchemaPlan, list[We
 
 
 def belonging(schema: Schema) -> Any:
-    """Asks the routers, as the operations themselves do."""
+    """A function that asks the routers whether an operation runs in this schema, as the operation does."""
     connection = tenant_connection()
 
     def belongs(app: str, model: str, operation: Any) -> bool:

@@ -1,4 +1,4 @@
-"""Compare: expected against what is there, for all schemas at once."""
+"""Comparing what is expected in the schemas with what they have, for all schemas at once."""
 
 from __future__ import annotations
 
@@ -16,34 +16,34 @@ from railway_release.verification import findings, structure
 from railway_release.verification.contents import TABLES, Contents
 from railway_release.verification.expected import Table
 from railway_release.verification.findings import Finding, Severity
-from railway_release.verification.levels import Levels
+from railway_release.verification.levels import Level, Levels
 
 Depth = Literal["tables", "columns", "everything"]
 
 
-Present = dict[str, frozenset[str]]  # of the tables that are asked for, those that each schema has
+Present = dict[str, frozenset[str]]  # by schema, those of the tables asked for that it has
 
 
 @dataclass(frozen=True)
 class Compared:
-    """What of a table is looked at beside that it is there, and in which schemas."""
+    """How deep tables are compared, beside whether they are there, and in which schemas."""
 
     depth: Depth
-    within: Collection[SchemaPlan]
+    schemas: Collection[SchemaPlan]
 
 
 def present(reader: BatchReader, levels: Levels) -> Present:
-    """Which of all tables that are expected anywhere, or are to be read, each schema has."""
-    names = {table.name for tables in set(levels.tables.values()) for table in tables}
+    """Which tables each schema has, of all that are expected anywhere or read for their contents."""
+    names = {table.name for level in set(levels.by_schema.values()) for table in level.tables}
     return catalog.tables(reader.connection, {*names, *TABLES})
 
 
 def verify(
     reader: BatchReader, levels: Levels, contents: Contents, present: Present, compared: Compared
 ) -> tuple[Finding, ...]:
-    """All findings."""
+    """All findings, with the severities that the user's configuration gives them."""
     plan = levels.plan
-    everything = {table for tables in set(levels.tables.values()) for table in tables}
+    everything = {table for level in set(levels.by_schema.values()) for table in level.tables}
     columns = catalog.columns(
         reader.connection,
         {table.name for table in everything if table.column},
@@ -52,24 +52,22 @@ def verify(
     found = [*_missing_tables(levels, present), *_missing_columns(levels, present, columns)]
     found += [*_missing_rows(contents), *_of_topology(plan)]
     if compared.depth != "tables":
-        found += _half_created(reader, compared.within)
-        found += structure.verify(reader, levels, compared.depth, compared.within)
-    return tuple(_judged(finding, levels.config) for finding in found)
+        found += _half_created(reader, compared.schemas)
+        found += structure.verify(reader, levels, compared.depth, compared.schemas)
+    return tuple(_as_configured(finding, levels.config) for finding in found)
 
 
 def _missing_tables(levels: Levels, present: Mapping[str, frozenset[str]]) -> Iterator[Finding]:
-    plan, wanted = levels.plan, levels.tables
-    in_shared = present.get(plan.shared.schema.name, frozenset())
-    absent: dict[tuple[int, int], list[Table]] = {}
-    for one in plan.schemas:
-        here, tables = present.get(one.schema.name, frozenset()), wanted[one.schema.name]
-        # Equal schemas share their sets, so the comparison is made once for all of them.
-        key = (id(here), id(tables))
-        if key not in absent:
-            absent[key] = [
-                t for t in tables if t.name not in (present.get(t.schema, ()) if t.schema else here)
+    in_shared = present.get(levels.plan.shared.schema.name, frozenset())
+    missing: dict[tuple[frozenset[str], Level], list[Table]] = {}
+    for one in levels.plan.schemas:
+        here, level = present.get(one.schema.name, frozenset()), levels.by_schema[one.schema.name]
+        # Made once for all schemas that are alike; the hash of a frozenset is kept.
+        if (here, level) not in missing:
+            missing[here, level] = [
+                t for t in level.tables if t.name not in (present.get(t.schema, ()) if t.schema else here)
             ]
-        for table in absent[key]:
+        for table in missing[here, level]:
             yield _finding(one, table, in_shared)
 
 
@@ -85,10 +83,10 @@ def _finding(one: SchemaPlan, table: Table, in_shared: frozenset[str]) -> Findin
 def _missing_columns(
     levels: Levels, present: Mapping[str, frozenset[str]], columns: Collection[tuple[str, str, str]]
 ) -> Iterator[Finding]:
-    """Of the user's own list, where the table is there."""
-    listed = {id(tables): [t for t in tables if t.column] for tables in levels.tables.values()}
-    for name, tables in levels.tables.items():
-        for table in listed[id(tables)]:
+    """Columns that the user lists as expected, in the schemas that have their tables."""
+    listed = {level: [t for t in level.tables if t.column] for level in set(levels.by_schema.values())}
+    for name, level in levels.by_schema.items():
+        for table in listed[level]:
             schema = table.schema or name
             is_table = table.name in present.get(schema, ())
             if is_table and (schema, table.name, table.column) not in columns:
@@ -100,9 +98,9 @@ def _missing_rows(contents: Contents) -> Iterator[Finding]:
         yield Finding(findings.INCOMPLETE, "warning", name, "rows", found=words)
 
 
-def _half_created(reader: BatchReader, within: Iterable[SchemaPlan]) -> Iterator[Finding]:
+def _half_created(reader: BatchReader, schemas: Iterable[SchemaPlan]) -> Iterator[Finding]:
     marked = locations.commented(reader.connection, findings.CREATING)
-    for one in within:
+    for one in schemas:
         if one.schema.name in marked:
             yield Finding(findings.HALF_CREATED, "warning", one.schema.name, "schema")
 
@@ -131,8 +129,8 @@ def _of_topology(plan: Plan) -> Iterator[Finding]:
             yield Finding(findings.AHEAD, "warning", one.schema.name, app, app)
 
 
-def _judged(finding: Finding, config: Config) -> Finding:
-    """As the user judges it: accepted with a reason, or graver or less grave than it is by itself."""
+def _as_configured(finding: Finding, config: Config) -> Finding:
+    """The finding with the severity that the configuration gives it, or accepted with its reason."""
     for pattern, severity in config.severity:
         if fnmatch.fnmatchcase(finding.id, pattern):
             finding = replace(finding, severity=cast("Severity", severity))
@@ -145,6 +143,6 @@ def _judged(finding: Finding, config: Config) -> Finding:
 
 
 def mark_known(after: Iterable[Finding], before: Iterable[Finding]) -> tuple[Finding, ...]:
-    """The findings, with those that were there before the first write marked."""
+    """The findings after a release; `known` is set where the same was found before its first write."""
     old = {(f.id, f.schema, f.object) for f in before}
     return tuple(replace(f, known=(f.id, f.schema, f.object) in old) for f in after)

@@ -1,4 +1,4 @@
-"""Consensus: what no model tells of is compared between schemas of the same cohort; the minority is named."""
+"""Comparing schemas of one cohort with each other, where no model says what is expected."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from railway_release.migrations.plan import SchemaPlan
 from railway_release.verification import findings
 from railway_release.verification.findings import Finding
 
-Group = tuple[object, ...]  # schemas that should be alike
-Fact = tuple[str, str]  # the table, or nothing, and what is there, in words
+Group = tuple[object, ...]  # what schemas that should be alike have in common
+Fact = tuple[str, str]  # table, or "" for the schema itself, and what is there in words
 
 
 class Facts:
-    """Which schemas have what."""
+    """What no model declares, with the schemas that have it."""
 
     def __init__(self, schemas: Iterable[SchemaPlan]) -> None:
         self._groups: dict[Group, list[str]] = defaultdict(list)
@@ -26,15 +26,15 @@ class Facts:
             self._group_of[one.schema.name] = group
 
     def add(self, schemas: Iterable[str], table: str, texts: Collection[str]) -> None:
-        """All of these have all of these."""
+        """Note that each of these schemas has each of these texts, in this table."""
         for name in schemas if texts else ():
             for text in texts:
                 self._holders[self._group_of[name], (table, text)].add(name)
 
     def odd_ones(self, is_known: Callable[[str, Fact], bool]) -> Iterator[Finding]:
-        """A warning for each schema that has what most do not have, or lacks what most have.
+        """A warning for each schema that has what most others do not have, or lacks what most have.
 
-        `is_known` says of what a schema lacks whether it is missing with something that is named already.
+        `is_known(schema, fact)` says whether another finding explains why the schema lacks it.
         """
         for (group, fact), holders in self._holders.items():
             everybody = self._groups[group]

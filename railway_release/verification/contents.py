@@ -1,10 +1,11 @@
-"""Contents: which schemas lack content types or permissions of their models, and which lack none."""
+"""Which schemas lack content types or permissions of their models, and which lack none."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
+from railway_release.migrations.outcome import Key
 from railway_release.migrations.plan import Plan, Planner
 from railway_release.migrations.rows import Rows
 from railway_release.postgres.batch_reader import BatchReader
@@ -14,17 +15,15 @@ from railway_release.runtime.text import some
 
 @dataclass(frozen=True)
 class Contents:
-    """Both by schema.
+    """What schemas lack; schemas of which nothing can be said are left out.
 
-    In neither: without the tables, with rows that cannot be read, or with records that have a gap or are
-    newer than the code.
+    These have no such tables, rows that cannot be read, records with a gap, or some newer than the code.
     """
 
-    absent: Mapping[str, str]  # what is missing, in words
-    complete: Mapping[str, Rows]  # all that was expected in the tables that there are
+    absent: Mapping[str, str]  # schema to what is missing, in words
+    complete: Mapping[str, Rows]  # schema that lacks nothing, to the rows that were expected in it
 
 
-# Where they are.
 TABLES = ("django_content_type", "auth_permission")
 NOTHING_KNOWN = Contents({}, {})
 
@@ -32,28 +31,30 @@ NOTHING_KNOWN = Contents({}, {})
 def read(
     reader: BatchReader, plan: Plan, planner: Planner, earlier: Contents, there: Mapping[str, Collection[str]]
 ) -> Contents:
-    """What was complete is taken to be so still; only those of which more is expected are read again.
+    """Read the schemas but those that were complete `earlier` and of which nothing more is expected now.
 
-    It is the dearest read of all: in each schema, the server opens two tables and their indexes. What a
-    migration takes away unseen, inside a function of its own, is found by the next release.
+    It is the most expensive read: in each schema, the server opens two tables and their indexes. If a
+    migration's own function deletes rows, the next release finds that. `there` has the tables of each schema.
     """
     fit = [one for one in plan.schemas if not one.cohort.inconsistency and not one.ahead]
     wanted = {one.schema.name: planner.rows_of(one.cohort) for one in fit}
+    applied = {one.schema.name: one.cohort.applied for one in fit}
     complete = {name: rows for name, rows in wanted.items() if earlier.complete.get(name) == rows}
     actual = content_rows(reader, wanted.keys() - complete.keys(), there)
-    absent = _absent({name: (rows, actual[name]) for name, rows in wanted.items() if name in actual})
+    absent = _absent(actual, wanted, applied)
     complete |= {name: wanted[name] for name in actual if name not in absent}
     return Contents(absent, complete)
 
 
-def _absent(pairs: Mapping[str, tuple[Rows, ContentRows]]) -> dict[str, str]:
-    """Equal ones share their objects, so each comparison is made once for all schemas."""
-    known: dict[tuple[int, int], str] = {}
-    for wanted, here in pairs.values():
-        if (key := (id(wanted), id(here))) not in known:
-            known[key] = _difference(wanted, here)
-    found = {name: known[id(wanted), id(here)] for name, (wanted, here) in pairs.items()}
-    return {name: words for name, words in found.items() if words}
+def _absent(
+    actual: Mapping[str, ContentRows], wanted: Mapping[str, Rows], applied: Mapping[str, frozenset[Key]]
+) -> dict[str, str]:
+    """What is missing, by schema; compared once for all with the same records and the same rows."""
+    known: dict[tuple[frozenset[Key], ContentRows], str] = {}
+    for name, here in actual.items():
+        if (applied[name], here) not in known:
+            known[applied[name], here] = _difference(wanted[name], here)
+    return {name: words for name, here in actual.items() if (words := known[applied[name], here])}
 
 
 def _difference(wanted: Rows, here: ContentRows) -> str:

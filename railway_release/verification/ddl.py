@@ -1,6 +1,7 @@
-"""DDL: what Django's statements for indexes and constraints say, as the values that the catalog is read into.
+"""Parsing the statements that Django's schema editor composes for indexes and constraints.
 
-Whatever class an index is of, Django or a library, its statement is in PostgreSQL's language.
+The results are the same values that the catalog is read into. An index of any class, of Django or of a
+library, has a statement in PostgreSQL's language, so no class needs to be known here.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ _PART = re.compile(
     r"(?: (?P<direction>ASC|DESC))?(?: NULLS (?P<nulls>FIRST|LAST))?$",
     re.DOTALL,
 )
-# What PostgreSQL does when nothing is said.
+# PostgreSQL's defaults: https://www.postgresql.org/docs/current/indexes-ordering.html
 _ORDERS = {
     "ASC": "",
     "NULLS LAST": "",
@@ -78,7 +79,7 @@ def bare(name: str) -> str:
 
 
 def split(text: str) -> list[str]:
-    """The parts of a list that commas separate, but for those within parentheses or quotes."""
+    """The parts of a list that commas separate, but not commas inside of parentheses or quotes."""
     cuts = [place for place, character, depth in _outside_quotes(text) if character == "," and not depth]
     edges = [-1, *cuts, len(text)]
     parts = (text[start + 1 : end].strip() for start, end in itertools.pairwise(edges))
@@ -86,7 +87,7 @@ def split(text: str) -> list[str]:
 
 
 def _parenthesised(text: str) -> tuple[str, str]:
-    """What is within the parentheses that a text begins with, and what follows them."""
+    """The text inside of the parentheses that it begins with, and what follows them."""
     for place, character, depth in _outside_quotes(text):
         if character == ")" and depth == 0:
             return text[1:place], text[place + 1 :]
@@ -99,7 +100,7 @@ def _clause(word: str, text: str) -> str:
 
 
 def _outside_quotes(text: str) -> Iterator[tuple[int, str, int]]:
-    """Place, character, and how many parentheses are open after it, of all that is not quoted."""
+    """Each character outside of quotes: its place, itself, and how many parentheses are open after it."""
     depth, quote = 0, ""
     for place, character in enumerate(text):
         if quote:

@@ -1,4 +1,4 @@
-"""Differences: what a table lacks, has otherwise or has in its own way, beside what is expected of it."""
+"""Differences: what a table lacks or has otherwise than expected, and what no model declares."""
 
 from __future__ import annotations
 
@@ -11,22 +11,23 @@ from railway_release.verification import findings
 
 @dataclass(frozen=True)
 class Difference:
-    """One difference; `object` is the table, with what it is about."""
+    """One difference; `object` is the table, with the column, constraint or index concerned."""
 
     id: str
     object: str
     expected: str = ""
     found: str = ""
-    target: tuple[str, str] = ("", "")  # of a foreign key: schema, "" for its own, and table
+    target: tuple[str, str] = ("", "")  # of a foreign key: schema ("" for the same one) and table
     table: str = ""
     piece: Piece | None = field(default=None, repr=False)  # what is expected, with its recipe
-    instead: tuple[str, ...] = ()  # the names of constraints, or of the index, that are there
+    instead: tuple[str, ...] = ()  # names of the constraints or the index that the table has instead
 
 
 def differences(table: str, expected: Shape, actual: Shape, later: Shape) -> Iterator[Difference]:
-    """All of them. All are in the server's words; names of constraints and indexes do not count.
+    """All differences between an expected and an actual shape; names of constraints and indexes do not count.
 
-    `later` is what is expected once all migrations have run.
+    Types and expressions have to be as the server prints them. `later` is the shape that is expected once
+    all migrations have run.
     """
     for one in _differences(table, expected, actual, later):
         yield replace(one, table=table)
@@ -44,7 +45,7 @@ def _differences(table: str, expected: Shape, actual: Shape, later: Shape) -> It
 
 
 def surplus(expected: Shape, actual: Shape) -> Iterator[str]:
-    """What is there that no model tells of, each thing in words that are the same in every schema."""
+    """What the table has that no model declares, in words that are the same in every schema."""
     yield from _own_defaults(expected, actual)
     uniques: list[Unique | Index] = [*expected.uniques, *expected.indexes]
     for unique in actual.uniques:
@@ -75,10 +76,10 @@ def _names(shape: Shape) -> set[str]:
 
 
 def without(expected: Shape, missing: Collection[str]) -> Shape:
-    """Of a column that is missing, and all that is about it, it is only said that it is missing."""
+    """The shape without the constraints and indexes on missing columns: only the column is reported."""
 
     def is_possible(*texts: str) -> bool:
-        # The server does not understand an expression over a column that is not there: it is still Django's.
+        # The server cannot parse an expression on a missing column, so its text is still Django's.
         return not any(text == name or f'"{name}"' in text for text in texts for name in missing)
 
     return replace(
@@ -110,7 +111,7 @@ def _columns(table: str, expected: Shape, actual: Shape, later: Collection[str])
 
 
 def _kind(column: Column, later: Collection[str]) -> str:
-    """Of a column that no model knows."""
+    """The finding's id for a column that no model has."""
     if column.name in later:
         return findings.COLUMN_EARLY
     filled = column.default or column.has_sequence or column.generated or not column.not_null
@@ -135,7 +136,7 @@ def _rules(name: str, expected: Column, found: Column) -> Iterator[Difference]:
     if expected.has_sequence and not found.has_sequence:
         words = ("identity or a sequence of its own", "neither")
         yield Difference(findings.COLUMN_UNCOUNTED, name, *words, piece=expected)
-    # In a column of another type, the same default has other words.
+    # In a column of another type, the server prints the same default differently.
     if expected.default and expected.type == found.type and expected.default != found.default:
         words = (expected.default, found.default or "no default")
         yield Difference(findings.COLUMN_DEFAULT, name, *words, piece=expected)
@@ -178,7 +179,7 @@ def _checks(table: str, expected: Iterable[Check], actual: Iterable[Check]) -> I
             id = findings.EXCLUSION_MISSING if check.exclusion else findings.CHECK_MISSING
             name = f"{table}.{check.name}" if check.name else table
             yield Difference(id, name, check.text, piece=check)
-        elif not check.exclusion:  # the text of an exclusion has no form in which it could be compared
+        elif not check.exclusion:  # the server prints an exclusion otherwise than Django writes it
             words = (check.text, same_name[0].text)
             name, names = f"{table}.{check.name}", (check.name,)
             yield Difference(findings.CHECK_OTHER, name, *words, piece=check, instead=names)
@@ -211,7 +212,7 @@ def _same_unique(one: Unique, other: Unique | Index) -> bool:
         plain = keeps_all and all(part.is_column and not part.opclass for part in other.parts)
         columns, rules = tuple(part.text for part in other.parts), ("", other.nulls_equal)
         return plain and (set(one.columns), (one.rest, one.nulls_equal)) == (set(columns), rules)
-    # A primary key is a unique constraint that allows no NULL, but not the other way round.
+    # A primary key serves as a unique constraint, but a unique constraint does not serve as a primary key.
     fits = other.primary or not one.primary
     same = set(one.columns) == set(other.columns)
     return fits and same and (other.primary or (one.rest, one.nulls_equal) == (other.rest, other.nulls_equal))
@@ -230,7 +231,7 @@ def _same_index(one: Index, other: Index) -> bool:
 
 
 def _as_indexes(uniques: Iterable[Unique]) -> Iterator[Index]:
-    """A unique constraint is kept by an index, which serves as well as any."""
+    """The indexes by which PostgreSQL enforces unique constraints, and which serve queries as well."""
     for one in uniques:
         parts = tuple(Part(column, True) for column in one.columns)
         yield Index(one.name, "btree", parts, True, nulls_equal=one.nulls_equal)

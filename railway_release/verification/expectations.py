@@ -1,4 +1,4 @@
-"""Expectations: what the tables of a schema look like, by the models at the level of its records."""
+"""Expectations: the shapes of a schema's tables, by the models as its recorded migrations leave them."""
 
 from __future__ import annotations
 
@@ -15,39 +15,39 @@ from railway_release.migrations.rendering import Rendering
 from railway_release.postgres.shape import ForeignKey, Shape
 from railway_release.topology import tenant_connection
 from railway_release.verification import models
-from railway_release.verification.levels import Levels
+from railway_release.verification.levels import Level, Levels
 
 Tables = Mapping[str, Shape]
 
 
 class Expectations:
-    """Worked out once for each level; models that several levels share are rendered once."""
+    """The expected tables of each schema, worked out once for each level and each rendered model."""
 
     def __init__(self, levels: Levels) -> None:
         self.levels = levels
         self._shared_schema = levels.plan.shared.schema.name
-        self._shared = {table.name for table in levels.tables[self._shared_schema]}
+        self._shared = {table.name for table in levels.by_schema[self._shared_schema].tables}
         self._editor = tenant_connection().schema_editor(collect_sql=True)
         self._rendering = Rendering(levels.planner.unmigrated_apps)
-        tenant_connection().ensure_connection()  # for the driver to write values as Django does
+        tenant_connection().ensure_connection()  # the driver quotes values only on an open connection
         self._shapes: dict[type[Model], Tables] = {}
-        self._known: dict[int, Tables] = {}
+        self._known: dict[Level, Tables] = {}
 
     def of(self, one: SchemaPlan) -> Tables:
         """The tables that migrations have made in this schema, by name."""
-        level = self.levels.tables[one.schema.name]
-        if id(level) not in self._known:
-            names = {table.name for table in level if table.migrated and not table.schema}
+        level = self.levels.by_schema[one.schema.name]
+        if level not in self._known:
+            names = {table.name for table in level.tables if table.migrated and not table.schema}
             state = self.levels.planner.graph_of(one.cohort).state
-            self._known[id(level)] = {
-                name: replace(shape, foreign_keys=tuple(self._pointed(shape.foreign_keys, names)))
+            self._known[level] = {
+                name: replace(shape, foreign_keys=tuple(self._with_targets(shape.foreign_keys, names)))
                 for name, shape in self._all_tables(state)
                 if name in names
             }
-        return self._known[id(level)]
+        return self._known[level]
 
     def in_the_end(self, one: SchemaPlan) -> Tables:
-        """All tables as they will be once everything on disk is applied, whatever schema they are for."""
+        """All tables once everything on disk is applied, of any schema; none if nothing is pending here."""
         return self._last if one.pending else {}
 
     @cached_property
@@ -58,7 +58,7 @@ class Expectations:
         try:
             apps = self._rendering.shared(state.models).apps
         except ValueError:
-            return  # models that point to one that is not there: no release can render them either
+            return  # a foreign key to a model that does not exist: no release can render these models either
         for key in state.models:
             yield from self._tables(apps.get_model(*key)).items()
 
@@ -70,7 +70,7 @@ class Expectations:
             self._shapes[model] = {split_table(name)[1]: shape for name, shape in found}
         return self._shapes[model]
 
-    def _pointed(self, keys: tuple[ForeignKey, ...], own: Collection[str]) -> Iterator[ForeignKey]:
+    def _with_targets(self, keys: tuple[ForeignKey, ...], own: Collection[str]) -> Iterator[ForeignKey]:
         """The keys, each with the schema of its target: a tenant's own table before the shared one."""
         for key in keys:
             table = split_table(key.table)[1]

@@ -1,4 +1,4 @@
-"""Expected: the tables that Django would have created in a schema at its own migration level."""
+"""The names of the tables that a schema's recorded migrations, or the user, say it has."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from railway_release.topology import tenant_connection
 
 @dataclass(frozen=True)
 class Table:
-    """A table to look for, or one column of it. `schema` is empty for the schema in question."""
+    """A table to expect, or one column of it. `schema` is empty for the schema that is being verified."""
 
     name: str
     app: str = ""
     schema: str = ""
-    migrated: bool = True  # made by a migration, so its absence is a ghost's
+    migrated: bool = True  # created by a migration, so that it is a ghost where it is missing
     column: str = ""
 
     def __str__(self) -> str:
@@ -65,7 +65,7 @@ def _table(db_table: str, app: str, migrated: bool = True) -> Table:
 
 
 def _has_table(model: ModelState) -> bool:
-    """As Model._meta.can_migrate, without a model."""
+    """Whether migrations create a table, as Options.can_migrate says of a rendered model."""
     options = model.options
     if options.get("abstract") or options.get("proxy") or not options.get("managed", True):
         return False
@@ -77,7 +77,7 @@ def _has_table(model: ModelState) -> bool:
 
 
 def _allowed(app: str, name: str) -> bool:
-    """The routers' answer; as in allow_migrate_model, they are shown the model where it still exists."""
+    """What the routers say; as by allow_migrate_model, they are given the model where it still exists."""
     try:
         hints: dict[str, Any] = {"model": apps.get_model(app, name)}
     except LookupError:

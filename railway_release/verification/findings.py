@@ -1,4 +1,4 @@
-"""Finding: one difference between what a schema should hold and what it holds."""
+"""Findings: differences between what a schema should hold and what it holds, with their ids and hints."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ ODD_ONE_OUT = "schema.odd"
 # The comment on a schema until its creation is complete.
 CREATING = "railway-release has not finished creating this schema"
 
-# All others are errors: the code fails, or lets in what it must not.
+# All others are errors: code fails, or rows that the models forbid are accepted.
 WARNINGS = frozenset(
     {
         COLUMN_EXTRA,
@@ -81,7 +81,7 @@ HINTS = {
     COLUMN_MISSING: "A migration that adds the column is recorded; every query of the model fails. "
     "`repair` adds it, if nobody has to invent values.",
     COLUMN_TYPE: "The column has another type, length or precision than the models of its migrations.",
-    COLUMN_NULL: "The column allows NULL where the models do not, or the other way round.",
+    COLUMN_NULL: "The column allows NULL where the models do not, or forbids it where they allow it.",
     COLUMN_COLLATION: "The column is sorted and compared by other rules than the models say.",
     COLUMN_GENERATED: "The column is not generated as the models say.",
     COLUMN_UNCOUNTED: "Nothing gives new rows their number, so inserts fail.",

@@ -1,7 +1,7 @@
-"""Models: the shapes of the tables that Django's schema editor would create, without creating them.
+"""The shapes of the tables that Django's schema editor would create for models.
 
-The editor's own statements say which indexes and constraints there are; so what a library's fields and
-indexes add is known, too.
+Indexes and constraints are parsed from the editor's own statements, so that what the fields and indexes of a
+library add is included.
 """
 
 from __future__ import annotations
@@ -25,16 +25,16 @@ from railway_release.verification import ddl, recipes
 
 Editor = BaseDatabaseSchemaEditor
 
-# A library's type may say more than a type.
+# What a library's db_type() may have after the type itself.
 _MORE = re.compile(r"\s+(?:COLLATE|DEFAULT|GENERATED|NOT|NULL|CHECK|UNIQUE)\b", re.IGNORECASE)
-# Before Django 4.1; the type of the column is the same.
+# PostgreSQL makes columns of these types of the pseudo-types.
 _SERIAL = {"serial": "integer", "bigserial": "bigint", "smallserial": "smallint"}
 
 
 def shape(model: type[Model], editor: Editor) -> Shape:
     """The table of one model. Names of types and expressions are as Django writes them.
 
-    A foreign key's schema is empty: where it points to depends on who looks.
+    The schema of a foreign key's target is empty, since it depends on the schema that the table is in.
     """
     options = model._meta
     fields = [field for field in options.local_concrete_fields if _type(field, editor)]
@@ -50,7 +50,7 @@ def shape(model: type[Model], editor: Editor) -> Shape:
 
 
 def tables(model: type[Model], editor: Editor) -> Iterator[tuple[str, Shape]]:
-    """Name and shape of a model's table, and of those of its many-to-many fields."""
+    """``db_table`` and shape of a model's table, and of the tables of its many-to-many fields."""
     yield model._meta.db_table, shape(model, editor)
     for field in model._meta.local_many_to_many:
         through: Any = field.remote_field.through
@@ -107,7 +107,7 @@ def _uniques(model: Any) -> Iterator[Unique]:
         if field.unique and not field.primary_key:
             yield Unique("", (clip(field.column),), recipe=recipes.unique(model, field))
     for names in options.unique_together:
-        with contextlib.suppress(FieldDoesNotExist):  # as with indexes, below
+        with contextlib.suppress(FieldDoesNotExist):  # as in _declared
             fields = [options.get_field(name) for name in names]
             columns = tuple(clip(field.column) for field in fields)
             yield Unique("", columns, recipe=recipes.unique_together(model, fields))
@@ -137,13 +137,13 @@ def _checks(model: type[Model], fields: list[Field[Any, Any]], editor: Editor) -
 
 
 def _declared(model: Any, editor: Any) -> Iterator[Index | Unique | Check]:
-    """What the editor would say for the model's indexes and constraints."""
+    """The model's indexes and constraints, parsed from the editor's statements."""
     for column, make in _makers(model, editor):
         try:
             statements = make()
         except (FieldDoesNotExist, FieldError):
-            # A field was removed that it was about, which the server takes as an order to drop it; the state
-            # of the migrations does not notice.
+            # Its field was removed; the server has dropped it with the column, which the state of the
+            # migrations does not record.
             continue
         for statement in filter(None, statements):
             if one := ddl.index(str(statement)) or ddl.constraint(str(statement)):
@@ -151,17 +151,17 @@ def _declared(model: Any, editor: Any) -> Iterator[Index | Unique | Check]:
 
 
 def _makers(model: Any, editor: Any) -> Iterator[tuple[str, Callable[[], Iterable[Any]]]]:
-    """Each with the column that brings it along.
+    """Functions that compose the statements, each with the column whose ADD COLUMN includes them.
 
-    Private, all but the last two, but what Django's own create_model calls, and its backends extend.
+    The private methods are those that Django's create_model() calls and its backends extend.
     """
     options = model._meta
     for field in options.local_fields:
-        # Of a foreign key not those for LIKE, which Django drops for good when the key's type changes.
+        # Foreign keys without indexes for LIKE, which Django drops for good when the key's type changes.
         kind: Any = BaseDatabaseSchemaEditor if field.is_relation else type(editor)
         make = partial(kind._field_indexes_sql, editor, model, field)  # noqa: SLF001 - see above
         yield clip(str(field.column)), make
-    for names in getattr(options, "index_together", ()):  # old migrations'
+    for names in getattr(options, "index_together", ()):  # before Django 5.1
         yield "", partial(_together, model, names, editor)
     for one in (*options.indexes, *options.constraints):
         yield "", partial(_created, one, model, editor)

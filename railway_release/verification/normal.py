@@ -1,4 +1,4 @@
-"""Normal: shapes with types and expressions in the server's own words, so that equal ones are equal."""
+"""Shapes in a normal form: with types and expressions as the server prints them, they can be compared."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from railway_release.postgres.shape import Check, Column, Index, Part, Shape
 
 Words = Callable[[str], str]
 
-# Two names of one thing; where a column's type has changed, Django leaves the old one.
+# Two operator classes with the same effect; where a column's type has changed, Django leaves the old one.
 _SAME = {"varchar_pattern_ops": "text_pattern_ops"}
 
 
 class Server:
-    """Asks for each text once for a table, and for each type once."""
+    """Has types and expressions printed by the server: each type once, each expression once for a table."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
@@ -26,17 +26,20 @@ class Server:
         self._default_opclasses = deparse.default_opclasses(connection)
 
     def normal_types(self, shapes: Iterable[Shape]) -> None:
-        """Have the types of all these shapes in one answer."""
+        """Read the types of all these shapes in one statement, for later calls of normal()."""
         names = {column.type for shape in shapes for column in shape.columns} - self._types.keys()
         self._types |= deparse.types(self._connection, sorted(names))
 
     def normal(self, shape: Shape, schema: str, table: str) -> Shape:
-        """The shape in the server's words; its expressions are about the columns of this table."""
+        """The shape in normal form; its expressions are about the columns of this table.
+
+        Without a privilege that is needed, they are left out.
+        """
         self.normal_types([shape])
         try:
             self._ask(shape, schema, table)
         except deparse.Forbidden:
-            shape = _without_expressions(shape)  # nothing can be said of them
+            shape = _without_expressions(shape)
 
         def words(text: str) -> str:
             return _without(schema, self._expressions.get((schema, table, text), text))
@@ -61,7 +64,7 @@ class Server:
         opclass = "" if part.opclass in self._default_opclasses else _SAME.get(part.opclass, part.opclass)
         if part.is_column:
             return replace(part, opclass=opclass)
-        # Of an expression, the collation is a part of it, or the default.
+        # The collation of an expression is a part of its text, or the default.
         return replace(part, text=words(part.text), opclass=opclass, collation="")
 
 
@@ -93,7 +96,7 @@ def _texts(shape: Shape) -> Iterator[str]:
 
 
 def _cast(column: Column) -> str:
-    """Constants have many types until they are the column's."""
+    """The default, cast to the column's type: a constant by itself has another type."""
     return f"CAST({column.default} AS {column.type})" if column.default else ""
 
 

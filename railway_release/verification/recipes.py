@@ -1,4 +1,4 @@
-"""Recipes: how Django's schema editor makes a table, and each part of one that is there.
+"""Recipes: how Django's schema editor creates a table, or a part of a table that exists.
 
 Names are those that PostgreSQL and Django give when the whole table is created.
 """
@@ -20,7 +20,7 @@ _FOREIGN_KEY_NAME = "_fk_%(to_table)s_%(to_column)s"  # as in Django's own creat
 
 
 def table(model: type[Model]) -> Recipe:
-    """The table and all that belongs to it; not those of its many-to-many fields."""
+    """How to create the table with its constraints and indexes, without the tables of many-to-many fields."""
 
     def follow(editor: Any) -> None:
         class OfOneTable(type(editor)):  # type: ignore[misc]  # known at run time
@@ -38,7 +38,7 @@ def table(model: type[Model]) -> Recipe:
 
 @contextlib.contextmanager
 def _without_leftovers(model: Any, editor: Any) -> Iterator[None]:
-    """A field was removed, and what was about it with it; the state of the migrations has not noticed."""
+    """The model without constraints and indexes on removed fields, which its migration state still has."""
     options = model._meta
     before = {name: getattr(options, name) for name in ("constraints", "indexes", "unique_together")}
     for name in ("constraints", "indexes"):
@@ -65,29 +65,29 @@ def _works(ask: Callable[[], object]) -> bool:
 
 
 def column(model: type[Model], field: Field[Any, Any], default: str) -> Recipe:
-    """The column, with what is about it alone: its foreign key, its unique constraint, its index."""
+    """How to add the column, with its foreign key, unique constraint, check and index."""
     return Recipe(
         lambda editor: editor.add_field(model, field), needs_value=_needs_a_value(field), default=default
     )
 
 
 def key(model: type[Model], field: Field[Any, Any]) -> Recipe:
-    """The primary key."""
+    """How to add the primary key."""
     return _constraint(model, "PRIMARY KEY", columns_of(field), of=field)
 
 
 def unique(model: type[Model], field: Field[Any, Any]) -> Recipe:
-    """The constraint of a unique field."""
+    """How to add the constraint of a unique field."""
     return _constraint(model, "UNIQUE", [str(field.column)], of=field)
 
 
 def unique_together(model: type[Model], fields: Iterable[Field[Any, Any]]) -> Recipe:
-    """As Django names it."""
+    """How to add a constraint of `unique_together`, with the name that Django gives it."""
     return Recipe(lambda editor: editor.execute(editor._create_unique_sql(model, [*fields])))  # noqa: SLF001 - as create_model does
 
 
 def foreign_key(model: type[Model], field: Field[Any, Any]) -> Recipe:
-    """The constraint of a foreign key."""
+    """How to add the constraint of a foreign key."""
 
     def follow(editor: Any) -> None:
         editor.execute(editor._create_fk_sql(model, field, _FOREIGN_KEY_NAME))  # noqa: SLF001 - as create_model does
@@ -96,17 +96,17 @@ def foreign_key(model: type[Model], field: Field[Any, Any]) -> Recipe:
 
 
 def check(model: type[Model], field: Field[Any, Any], text: str) -> Recipe:
-    """What a field's own type asks for."""
+    """How to add the check that a field's type includes, such as a PositiveIntegerField's."""
     return _alter(model, f"CHECK ({text})", clip(str(field.column)))
 
 
 def statement(sql: str, column: str = "") -> Recipe:
-    """What Django's editor has said already."""
+    """How to do what a statement of Django's editor does."""
     return Recipe(lambda editor: editor.execute(sql, None), column)
 
 
 def statements(recipe: Recipe, connection: Any) -> tuple[list[str], list[str]]:
-    """What Django would send, and what it would send after all else; nothing is sent."""
+    """The statements of a recipe, and those that Django defers to the end; nothing is sent."""
     editor = connection.schema_editor(collect_sql=True)
     editor.deferred_sql = []
     recipe.follow(editor)
@@ -114,7 +114,7 @@ def statements(recipe: Recipe, connection: Any) -> tuple[list[str], list[str]]:
 
 
 def columns_of(key: Any) -> list[str]:
-    """Composite primary keys have several."""
+    """The columns of a primary key; a composite one has several."""
     return list(getattr(key, "columns", None) or [key.column])
 
 

@@ -1,4 +1,4 @@
-"""Structure: the tables of all schemas, part by part, beside what the models say at their own levels."""
+"""Structure: the tables of schemas compared, part by part, with the models at the level of each schema."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from railway_release.verification.consensus import Fact, Facts
 from railway_release.verification.differences import Difference, differences, surplus
 from railway_release.verification.expectations import Expectations
 from railway_release.verification.findings import Finding
-from railway_release.verification.levels import Levels
+from railway_release.verification.levels import Level, Levels
 from railway_release.verification.normal import Server
 
 THE_TABLE = "the table itself"
@@ -26,10 +26,10 @@ THE_TABLE = "the table itself"
 
 @dataclass(frozen=True)
 class Deviation:
-    """A schema, and something that it lacks or has otherwise."""
+    """A difference in one schema."""
 
     plan: SchemaPlan
-    app: str  # whose table it is about
+    app: str  # whose table it is
     difference: Difference
 
     @property
@@ -40,16 +40,16 @@ class Deviation:
 
 @dataclass(frozen=True)
 class _Compared:
-    """What is said of one table in all schemas that have it alike."""
+    """The result for one table, the same for all schemas of one level that have it alike."""
 
     differences: tuple[Difference, ...] = ()
     surplus: frozenset[str] = frozenset()
 
 
 class Structure:
-    """The tables of some schemas as they are now, each compared once for all in which it should be alike.
+    """The tables of some schemas as they are now, each compared once for all schemas that have it alike.
 
-    Of other tables than `compared`, if there are any, it is only seen that they are there.
+    If `compared` is given, other tables are only checked for being there.
     """
 
     def __init__(
@@ -66,7 +66,7 @@ class Structure:
         found = shapes.read(reader, self.plans, depth, compared)
         self._there = [alike for alike in found if not self._levels.ignores(alike.table)]
         self.tables = {(schema, alike.table) for alike in self._there for schema in alike.schemas}
-        self._shared = self._levels.plan.shared.schema.name  # others point there, and what is masked is there
+        self._shared = self._levels.plan.shared.schema.name  # foreign keys and masked names lead there
         named = {self._shared} - self.plans.keys() if compared is None else {self._shared, *self.plans}
         self.tables |= {
             (name, table) for name in named for table in locations.tables_of(reader.connection, name)
@@ -74,7 +74,7 @@ class Structure:
         self._server = Server(reader.connection)
 
     def missing_tables(self) -> Iterator[Deviation]:
-        """The tables that migrations should have made."""
+        """The tables that recorded migrations create and the schemas do not have."""
         missing = [
             (one, table, shape)
             for one in self.plans.values()
@@ -87,7 +87,7 @@ class Structure:
             yield Deviation(one, self._app(one, table), Difference(id, table, table=table, piece=shape))
 
     def deviations(self, facts: Facts | None = None) -> Iterator[Deviation]:
-        """All else; what no model knows of is noted among the facts."""
+        """All other differences; what no model declares is added to `facts`."""
         for alike in self._there:
             for members in self._by_level(alike):
                 compared = self._compared(alike, members[0])
@@ -97,10 +97,10 @@ class Structure:
                     yield from self._of(one, compared.differences)
 
     def _by_level(self, alike: EqualTables) -> Collection[list[SchemaPlan]]:
-        """The schemas of a group, those together of which the same is expected."""
-        grouped: dict[int, list[SchemaPlan]] = {}
+        """The schemas that have a table alike, grouped by what is expected of them."""
+        grouped: dict[Level, list[SchemaPlan]] = {}
         for name in alike.schemas:
-            grouped.setdefault(id(self._levels.tables[name]), []).append(self.plans[name])
+            grouped.setdefault(self._levels.by_schema[name], []).append(self.plans[name])
         return grouped.values()
 
     def _compared(self, alike: EqualTables, one: SchemaPlan) -> _Compared:
@@ -110,9 +110,9 @@ class Structure:
             return self._server.normal(shape, one.schema.name, alike.table)
 
         if not expectations.of(one):
-            return _Compared()  # nothing is known
+            return _Compared()  # without expectations, nothing can be compared
         here, later = normal(alike.shape), expectations.in_the_end(one).get(alike.table)
-        # What a pending migration will make is nobody's own.
+        # What a pending migration will create is no surplus.
         own = [frozenset(surplus(normal(later), here))] if later else []
         if alike.table not in expectations.of(one):
             return _Compared(surplus=frozenset() if later else frozenset({THE_TABLE}))
@@ -123,21 +123,24 @@ class Structure:
     def _of(self, one: SchemaPlan, found: Iterable[Difference]) -> Iterator[Deviation]:
         for difference in found:
             schema, target = difference.target
-            # Of a table that is missing, and of what points to it, it is only said that it is missing.
+            # A missing table is reported once, without the foreign keys to it.
             if not target or (schema or one.schema.name, target) in self.tables:
                 yield Deviation(one, self._app(one, difference.table), difference)
 
     def _app(self, one: SchemaPlan, table: str) -> str:
-        known = self._levels.tables[one.schema.name]
-        return next((each.app for each in known if each.name == table), "")
+        tables = self._levels.by_schema[one.schema.name].tables
+        return next((each.app for each in tables if each.name == table), "")
 
 
 def verify(
     reader: BatchReader, levels: Levels, depth: Depth, plans: Collection[SchemaPlan]
 ) -> Iterator[Finding]:
-    """Findings about columns, and with `everything` about all that tables are made of."""
+    """Findings about columns; deeper than that also about constraints and indexes.
+
+    With depth `everything`, schemas are also compared with each other, for what no model declares.
+    """
     if depth == "everything" and len(plans) == 1:
-        depth = "models"  # what no model tells of is compared with others
+        depth = "models"  # there is nothing to compare a single schema with
     structure = Structure(reader, Expectations(levels), plans, depth)
     facts = Facts(structure.plans.values())
     found = [*structure.deviations(facts)]
@@ -145,11 +148,11 @@ def verify(
     if depth == "everything":
         for text, holders in shapes.objects(reader.connection, structure.plans):
             facts.add(holders, "", [text])
-        yield from facts.odd_ones(partial(_went_along, structure.tables, _missing_columns(found)))
+        yield from facts.odd_ones(partial(_is_explained, structure.tables, _missing_columns(found)))
 
 
 def _missing_columns(found: Iterable[Deviation]) -> dict[tuple[str, str], list[str]]:
-    """Their names by schema and table."""
+    """The names of missing columns, by schema and table."""
     missing: dict[tuple[str, str], list[str]] = defaultdict(list)
     for one in found:
         if one.difference.id == findings.COLUMN_MISSING and isinstance(one.difference.piece, Column):
@@ -157,13 +160,13 @@ def _missing_columns(found: Iterable[Deviation]) -> dict[tuple[str, str], list[s
     return missing
 
 
-def _went_along(
+def _is_explained(
     tables: Collection[tuple[str, str]],
     missing: Mapping[tuple[str, str], Sequence[str]],
     schema: str,
     fact: Fact,
 ) -> bool:
-    """Whether it was a part of a table or about a column that is missing, of which only that is said."""
+    """Whether a schema lacks this because it lacks the whole table, or the column that it is about."""
     table, text = fact
     if table and (schema, table) not in tables:
         return text != THE_TABLE
@@ -171,7 +174,7 @@ def _went_along(
 
 
 def can_be_judged(one: SchemaPlan) -> bool:
-    """Records with a gap describe no state of the models, and no records none at all."""
+    """Whether its records correspond to a state of the models: those with a gap, or none, do not."""
     return bool(one.cohort.applied) and not one.cohort.inconsistency
 
 
