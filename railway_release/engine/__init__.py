@@ -1,1 +1,1 @@
-"""What brings schemas to their plan: our own engine, and django-tenants' machinery."""
+"""The two engines that apply migrations: compiled plans, and django-tenants' own migrate command."""

@@ -70,17 +70,17 @@ class Applier:
         leaks = self._leaks.checking(program, self._runner.execution, listening=has_receivers(program))
         # As under `migrate`, no language is active.
         with translation.override(None), leaks, run.wrapped():
-            self._send(schema_pre_migration, "schema_pre_migration", plan.schema)
-            self._enter(identity)
-            self._before(identity)
+            self._send_schema_signal(schema_pre_migration, "schema_pre_migration", plan.schema)
+            self._activate(identity)
+            self._send_pre_migrate(identity)
             run.run(program, complete=complete, followed=_is_followed(program))
-            self._after(identity, [*self._unfinished(plan), *program.migrations])
+            self._send_post_migrate(identity, [*self._unfinished(plan), *program.migrations])
             connection.set_schema_to_public()
-            self._send(schema_migrated, "schema_migrated", plan.schema)
+            self._send_schema_signal(schema_migrated, "schema_migrated", plan.schema)
             if run.marked:
                 execute(statements.unmark(plan.schema.name))
 
-    def _enter(self, identity: Identity) -> None:
+    def _activate(self, identity: Identity) -> None:
         connection, schema = tenant_connection(), identity.schema
         if not self._program.recorded:
             # Alone on the path, or the shared schema's table would be taken for this one's.
@@ -88,24 +88,25 @@ class Applier:
             MigrationRecorder(connection).ensure_schema()
         identity.activate()
         if schema.role == "shared":
-            connection.prepare_database()  # PostGIS makes its extension, where every tenant finds it
+            connection.prepare_database()  # PostGIS creates its extension here, where every tenant finds it
 
-    def _before(self, identity: Identity) -> None:
-        program = self._program
-        if program.first is not None:
+    def _send_pre_migrate(self, identity: Identity) -> None:
+        alias, state = self._runner.limits.alias, self._program.pre_migrate_state
+        if state is not None:
             with self._receiving(identity):
-                receivers.before(identity, self._runner.limits.alias, program.first, program.migrations)
+                receivers.send_pre_migrate(identity, alias, state, self._program.migrations)
 
-    def _after(self, identity: Identity, migrations: list[Migration]) -> None:
-        if self._program.final is not None:
+    def _send_post_migrate(self, identity: Identity, migrations: list[Migration]) -> None:
+        alias, state = self._runner.limits.alias, self._program.post_migrate_state
+        if state is not None:
             with self._receiving(identity):
-                receivers.after(identity, self._runner.limits.alias, self._program.final, migrations)
+                receivers.send_post_migrate(identity, alias, state, migrations)
 
     def _unfinished(self, plan: SchemaPlan) -> Iterator[Migration]:
         """The migrations of an earlier run that ended before all receivers were called."""
         return (self._program.nodes[key] for key in plan.unfinished if key in self._program.nodes)
 
-    def _send(self, signal: Signal, name: str, schema: Schema) -> None:
+    def _send_schema_signal(self, signal: Signal, name: str, schema: Schema) -> None:
         if signal.has_listeners(run_migrations):
             shared = Identity(tenant_connection(), Schema(get_public_schema_name(), "shared"))
             with self._receiving(shared):
@@ -125,9 +126,9 @@ class Applier:
 
 def has_receivers(program: Program) -> bool:
     """Whether receivers of the project or its packages are called around the program's migrations."""
-    first = program.first is not None or schema_pre_migration.has_listeners(run_migrations)
+    first = program.pre_migrate_state is not None or schema_pre_migration.has_listeners(run_migrations)
     return first or _is_followed(program)
 
 
 def _is_followed(program: Program) -> bool:
-    return program.final is not None or schema_migrated.has_listeners(run_migrations)
+    return program.post_migrate_state is not None or schema_migrated.has_listeners(run_migrations)

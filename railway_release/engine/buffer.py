@@ -15,18 +15,16 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from django.conf import settings
 from django.db import transaction
 from django.db.backends.base.schema import BaseDatabaseSchemaEditor as SchemaEditor
 from django.db.backends.postgresql.psycopg_any import is_psycopg3
-from django_tenants.utils import get_public_schema_name
 
 from railway_release.engine import statements
 from railway_release.engine.execution import Execution
 from railway_release.engine.identity import Identity
 from railway_release.postgres.lock import MARK_AS_NOT_ATOMIC, NO_LONGER_NOT_ATOMIC
 from railway_release.postgres.session import quote
-from railway_release.topology import TenantConnection
+from railway_release.topology import TenantConnection, search_path
 
 # On a line of its own, since a statement may end in a comment.
 _SEPARATOR = "\n;\n"
@@ -69,11 +67,11 @@ class StatementBuffer:
 
     def restore_session(self, *, role: bool) -> None:
         """Set the search path again, and with `role` the role, after the project's SQL or code has run."""
-        words = [*([self._identity.role] if role else []), self._search_path()]
+        restoring = [*([self._identity.role] if role else []), self._search_path()]
         if self._waiting:
-            self._waiting += words
+            self._waiting += restoring
         elif self._sent:
-            self._opening += words
+            self._opening += restoring
 
     def add_last(self, *statements: str) -> None:
         """Add statements that are sent after all others of the migration, in the same transaction."""
@@ -164,8 +162,8 @@ class StatementBuffer:
             pass
         return result
 
-    def _open(self, *words: str, buffers_editor: bool) -> None:
-        self._opening, self._waiting, self._closing = [*words, self._search_path()], [], []
+    def _open(self, *first: str, buffers_editor: bool) -> None:
+        self._opening, self._waiting, self._closing = [*first, self._search_path()], [], []
         self._of_migration, self._after_commit = [], []
         self.buffers_editor = buffers_editor
         self._autocommit = self._sent = False
@@ -178,8 +176,8 @@ class StatementBuffer:
 
     def _search_path(self) -> str:
         """The statement by which django-tenants sets the path, and let it know that the path is set."""
-        path = [self._identity.schema.name, get_public_schema_name()]
-        path = [*dict.fromkeys(path), *getattr(settings, "PG_EXTRA_SEARCH_PATHS", [])]
+        shared, *extra = search_path()
+        path = [*dict.fromkeys((self._identity.schema.name, shared)), *extra]
         self._connection.search_path_set_schemas = path
         return f"SET search_path = {', '.join(map(quote, path))}"
 

@@ -149,8 +149,8 @@ class Program:
     rows: Rows  # content types and permissions at the end
     new_rows: Rows  # of these, those that the steps add
     renames: tuple[Rename, ...]
-    first: SeparateState | None  # what pre_migrate shows to receivers, if there are any
-    final: SeparateState | None  # the same for post_migrate
+    pre_migrate_state: SeparateState | None  # what pre_migrate shows to receivers, if there are any
+    post_migrate_state: SeparateState | None  # the same for post_migrate
     weight: int  # models that were rendered
     nodes: Mapping[Key, Migration]  # all that are on disk
 
@@ -190,8 +190,10 @@ def compiled(graph: Graph, cohort: Cohort, clock: Clock | None = None) -> Progra
         target,
         target.without(rows.expected_rows(graph.state)),
         renames=tuple(one for step in steps for one in step.actions if isinstance(one, Rename)),
-        first=SeparateState(graph.state) if receivers.are_listening(pre_migrate) else None,
-        final=receivers.final(states.now) if receivers.are_listening(post_migrate) else None,
+        pre_migrate_state=SeparateState(graph.state) if receivers.are_listening(pre_migrate) else None,
+        post_migrate_state=receivers.post_migrate_state(states.now)
+        if receivers.are_listening(post_migrate)
+        else None,
         weight=states.rendering.models,
         nodes=graph.disk_migrations,
     )

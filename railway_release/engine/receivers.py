@@ -82,7 +82,7 @@ def are_listening(signal: Signal) -> bool:
     return any(signal.has_listeners(config) for config in apps.get_app_configs())
 
 
-def before(identity: Identity, alias: str, state: SeparateState, plan: list[Migration]) -> None:
+def send_pre_migrate(identity: Identity, alias: str, state: SeparateState, plan: list[Migration]) -> None:
     """Send pre_migrate. Raises RuntimeError if a receiver changes the plan, which other schemas share."""
     forget_content_types(state.apps)
     steps = [(_copied(migration), False) for migration in plan]
@@ -100,8 +100,8 @@ def _copied(migration: Migration) -> Migration:
     return copied
 
 
-def after(identity: Identity, alias: str, state: SeparateState, plan: list[Migration]) -> None:
-    """Send post_migrate."""
+def send_post_migrate(identity: Identity, alias: str, state: SeparateState, plan: list[Migration]) -> None:
+    """Send post_migrate with the migrations that were applied."""
     forget_content_types(state.apps)
     steps = [(migration, False) for migration in plan]
     with state.in_use():
@@ -123,7 +123,7 @@ def forget_content_types(*registries: Apps) -> None:
             registry.get_model("contenttypes", "ContentType").objects.clear_cache()
 
 
-def final(state: ProjectState) -> SeparateState:
+def post_migrate_state(state: ProjectState) -> SeparateState:
     """The registry that post_migrate is given: every model rendered, also of apps without migrations."""
     rendered = SeparateState(state)
     keys = [(one.app_label, one.name_lower) for one in rendered.apps.real_models]

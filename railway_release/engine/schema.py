@@ -61,9 +61,8 @@ class SchemaRun:
         self._carried: list[Step] = []
         self._unfinished = unfinished
         self._mark = 0  # the number of unfinished records that a mark beside the last one would name
-        self.marked = bool(unfinished) or any(
-            map(is_mark, recorded)
-        )  # whether the schema is marked as unfinished
+        # Whether the schema is marked as unfinished.
+        self.marked = bool(unfinished) or any(map(is_mark, recorded))
 
     def run(self, program: Program, *, complete: bool, followed: bool) -> None:
         """Run every step that is not recorded yet, then add the content types and permissions.
@@ -82,7 +81,8 @@ class SchemaRun:
                 execute(self._identity.require_schema)
             with self._runner.token.beginning():
                 self._execution.begin(step.key, atomic=step.atomic)
-            self._step(step, last=step is steps[-1] and not squashes)
+            with self._exclusively(step):
+                self._run_step(step, last=step is steps[-1] and not squashes)
         self._record_carried(*squashes, last=True)
         if rows := program.rows if complete or self._execution.content_rows_changed else program.new_rows:
             self._complete_rows(rows, program, last=not followed)
@@ -90,10 +90,6 @@ class SchemaRun:
     def wrapped(self) -> contextlib.AbstractContextManager[None]:
         """While entered, all that Django sends passes the buffer."""
         return self._connection.execute_wrapper(self._buffer.before_each)
-
-    def _step(self, step: Step, *, last: bool) -> None:
-        with self._exclusively(step):
-            self._run_step(step, last=last)
 
     def _run_step(self, step: Step, *, last: bool) -> None:
         if not step.atomic:
@@ -114,7 +110,7 @@ class SchemaRun:
         buffer, has_own_code = self._buffer, step.runs_sql or step.runs_code
         with (
             buffer.transaction(buffers_editor=buffers_editor, marked=has_own_code),
-            self._plain_introspection(plainly=step.plain),
+            self._djangos_introspection(step),
         ):
             self._run_actions(step)
             # By now the deferred statements of the editor have been sent or buffered.
@@ -127,14 +123,14 @@ class SchemaRun:
             self._committed(*self._carried, step)
 
     @contextlib.contextmanager
-    def _plain_introspection(self, *, plainly: bool) -> Iterator[None]:
+    def _djangos_introspection(self, step: Step) -> Iterator[None]:
         """While entered, use Django's introspection for operations of Django.
 
         django-tenants' own sets and restores the search path around each query, and finds the same, since the
         schema comes first on the path.
         """
         own = self._connection.introspection
-        if plainly and isinstance(own, DatabaseSchemaIntrospection):
+        if step.plain and isinstance(own, DatabaseSchemaIntrospection):
             self._connection.introspection = _DjangosIntrospection(self._connection)
         try:
             yield

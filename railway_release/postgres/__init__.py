@@ -1,1 +1,1 @@
-"""PostgreSQL without Django: plain SQL over whichever driver the project uses."""
+"""PostgreSQL without Django: plain SQL, with whichever driver the project uses."""

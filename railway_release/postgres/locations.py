@@ -20,7 +20,7 @@ def tables_of(connection: Connection, schema: str) -> frozenset[str]:
 
 
 def commented(connection: Connection, text: str) -> frozenset[str]:
-    """The schemas with this comment."""
+    """The schemas that have this text as their comment."""
     return frozenset(name for (name,) in fetch(connection, _COMMENTED, (text,)))
 
 
