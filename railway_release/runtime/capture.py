@@ -6,18 +6,20 @@ under ``--json``.
 
 from __future__ import annotations
 
+import codecs
 import contextlib
 import io
 import os
 import sys
 import threading
 import uuid
-from functools import partial
+from collections.abc import Iterator
 from typing import TextIO
 
 from railway_release.runtime.log import get_logger
 from railway_release.runtime.redact import redact
 
+_AT_ONCE = 1 << 16  # bytes, which is what a pipe holds
 _LONGEST = 100_000  # characters of one line
 _OVERLAP = 500  # characters that are held back of a line that is cut: a secret may lie across its end
 
@@ -76,13 +78,34 @@ def _opened(descriptor: int) -> TextIO:
 
 def _log_lines(descriptor: int, end: str) -> None:
     """Log what comes through the pipe, line by line, up to the line `end`."""
-    with open(descriptor, encoding="utf-8", errors="replace") as lines:
-        rest = ""
-        # What comes without a line break may be endless.
-        for piece in iter(partial(lines.readline, _LONGEST), ""):
-            if piece.rstrip() == end:
-                break
-            line, cut = redact(rest + piece), None if piece.endswith("\n") else -_OVERLAP
-            line, rest = line[:cut], line[cut:] if cut else ""
-            if line.strip():
-                get_logger().debug("output.captured", message=line.rstrip())
+    with open(descriptor, "rb", buffering=0) as pipe:
+        for lines in _lines(pipe):
+            # Whoever prints waits meanwhile, so nothing is done for each line that can be done for many.
+            logger = get_logger().bind()
+            for line in lines:
+                if line == end:
+                    return
+                if line.strip():
+                    logger.debug("output.captured", message=line.rstrip())
+
+
+def _lines(pipe: io.RawIOBase) -> Iterator[list[str]]:
+    """Yield the lines that have come meanwhile; what comes without a line break may be endless."""
+    decoder = io.IncrementalNewlineDecoder(codecs.getincrementaldecoder("utf-8")("replace"), translate=True)
+    rest = ""
+    while data := pipe.read(_AT_ONCE):
+        *lines, rest = _redacted((rest + decoder.decode(data)).split("\n"))
+        cut = max(0, len(rest) - _OVERLAP) // _LONGEST * _LONGEST
+        yield [piece for line in (*lines, rest[:cut]) for piece in _pieces(line)]
+        rest = rest[cut:]
+    yield _pieces(rest)
+
+
+def _redacted(lines: list[str]) -> list[str]:
+    """Return the lines without secrets; few have any."""
+    text = "\n".join(lines)
+    return lines if redact(text) == text else list(map(redact, lines))
+
+
+def _pieces(line: str) -> list[str]:
+    return [line[start : start + _LONGEST] for start in range(0, len(line), _LONGEST)]

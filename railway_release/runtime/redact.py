@@ -24,7 +24,8 @@ _PLACE = re.compile(
 _HARMLESS = re.compile(
     r"enabled|disabled|required|optional|default|[a-z_][a-z0-9_]{0,39}(\.[A-Za-z_]\w{0,39})+"
 )
-_URL_PASSWORD = re.compile(r"(?P<before>[a-z][a-z0-9+.-]{0,30}://[^\s:/@]*:)[^\s@]+(?P<after>@)", re.I)
+# Without the scheme, which would be looked for at every character of a long text.
+_URL_PASSWORD = re.compile(r"(?P<before>://[^\s:/@]*:)[^\s@]+(?P<after>@)")
 # Where there is no password, the name is the token: https://TOKEN@host, and Sentry's DSNs.
 _URL_TOKEN = re.compile(r"(?P<before>https?://)[^\s:/@]+(?P<after>@)", re.I)
 _DSN_PASSWORD = re.compile(r"(?P<before>\bpassword\s*=\s*)(?P<value>'(?:[^'\\]|\\.)*'|[^\s'\"]+)", re.I)
