@@ -12,7 +12,7 @@ from railway_release.engine.attempt import SchemaRunner
 from railway_release.engine.cancel_token import OwnCancelToken
 from railway_release.engine.choose import runner_of
 from railway_release.engine.limits import sessions_with_limits
-from railway_release.engine.statements import forget, record
+from railway_release.engine.statements import delete_records, record
 from railway_release.errors import Exit, InvalidConfiguration
 from railway_release.migrations.disk import Graph
 from railway_release.migrations.outcome import Key, Outcome, dotted
@@ -117,7 +117,7 @@ class _Fake:
     def _statement(self, one: SchemaPlan) -> str:
         keys = self.planner.graph_of(one.cohort).records_of(self.key)
         if self.target.config.unfake:
-            return forget(one.schema.name, keys)
+            return delete_records(one.schema.name, keys)
         return record(one.schema.name, [key for key in keys if key not in one.cohort.applied])
 
 

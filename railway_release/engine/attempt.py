@@ -78,18 +78,18 @@ class SchemaRunner:
         return _Attempts(self, plan, work).outcome()
 
 
-def discard_connection(alias: str) -> None:
+def _discard_connection(alias: str) -> None:
     """Close Django's connection and drop the object, which may still believe itself in a transaction."""
     with contextlib.suppress(Exception):  # what is broken need not be closed
         connections[alias].close()
     del connections[alias]
 
 
-def discard_broken_connections(alias: str) -> None:
+def _discard_broken_connections(alias: str) -> None:
     """Drop connections to other databases that a migration has lost, or left in a transaction."""
     for other in connections.all(initialized_only=True):
         if other.alias != alias and other.connection is not None and not _is_usable(other):
-            discard_connection(other.alias)
+            _discard_connection(other.alias)
 
 
 def _is_usable(connection: BaseDatabaseWrapper) -> bool:
@@ -135,13 +135,11 @@ class _Attempts:
             )
         except (Interrupted, LockLost, Stopped):
             return self._stopped()
-        except BaseException as error:  # noqa: BLE001 - user code may raise anything; the others go on
+        except BaseException as error:  # noqa: BLE001 - the project's code may raise anything; the others go on
             # A migration that is not atomic may be half applied, whatever ended it, and that must be told.
-            return (
-                self._stopped()
-                if runner.token.stopping and self._execution.cancellable
-                else self._failed(error)
-            )
+            if runner.token.stopping and self._execution.cancellable:
+                return self._stopped()
+            return self._failed(error)
         finally:
             if self._first_failure:
                 runner.budget.spend(time.monotonic() - self._first_failure)
@@ -160,10 +158,10 @@ class _Attempts:
                 self._runner.token.mark_lost()
             if sqlstate(error) == LOCK_NOT_AVAILABLE:
                 self._runner.token.report_blocked(self._plan.schema.name)
-            discard_connection(self._runner.limits.alias)
+            _discard_connection(self._runner.limits.alias)
             raise
         finally:
-            discard_broken_connections(self._runner.limits.alias)
+            _discard_broken_connections(self._runner.limits.alias)
             self._done += (step for step in self._execution.done if step not in self._done)
             self._statements += self._execution.statements
             self._receivers += self._execution.receivers

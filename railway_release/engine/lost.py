@@ -63,7 +63,7 @@ def creation_outcome(loss: WorkerLoss, limits: ExecutionLimits, read_pool: ReadP
     """The outcome of a schema that was being created: it is still marked as such, or does not exist."""
     name = loss.plan.schema.name
     try:
-        at_work = read_pool.read(partial(_end, loss, limits), most=_SECONDS)
+        at_work = read_pool.read(partial(_end_sessions, loss, limits), most=_SECONDS)
     except Exception as error:  # noqa: BLE001 - as in outcome()
         get_logger().warning("worker.session_awaited", message=f"{name}: {describe(error)}", schema=name)
         at_work = []
@@ -104,12 +104,12 @@ def _read(
 ) -> tuple[list[int], frozenset[Key], bool]:
     """The process ids of sessions that have not ended, the records, and whether nothing is unfinished."""
     name = loss.plan.schema.name
-    at_work = _end(loss, limits, connection)
+    at_work = _end_sessions(loss, limits, connection)
     found = records(BatchReader(connection), [name])
     if name in found.unreadable:
         raise RuntimeError(found.unreadable[name])
     return at_work, frozenset(found.histories.get(name, ())), name not in found.unfinished
 
 
-def _end(loss: WorkerLoss, limits: ExecutionLimits, connection: Connection) -> list[int]:
+def _end_sessions(loss: WorkerLoss, limits: ExecutionLimits, connection: Connection) -> list[int]:
     return end_sessions(connection, limits.application, loss.sessions, _SECONDS)

@@ -84,7 +84,7 @@ def are_listening(signal: Signal) -> bool:
 
 def send_pre_migrate(identity: Identity, alias: str, state: SeparateState, plan: list[Migration]) -> None:
     """Send pre_migrate. Raises RuntimeError if a receiver changes the plan, which other schemas share."""
-    forget_content_types(state.apps)
+    clear_content_type_caches(state.apps)
     steps = [(_copied(migration), False) for migration in plan]
     shown = list(steps)
     with state.in_use():
@@ -102,7 +102,7 @@ def _copied(migration: Migration) -> Migration:
 
 def send_post_migrate(identity: Identity, alias: str, state: SeparateState, plan: list[Migration]) -> None:
     """Send post_migrate with the migrations that were applied."""
-    forget_content_types(state.apps)
+    clear_content_type_caches(state.apps)
     steps = [(migration, False) for migration in plan]
     with state.in_use():
         _send(post_migrate, "post_migrate", identity, using=alias, apps=state.apps, plan=steps)
@@ -116,7 +116,7 @@ def _send(signal: Signal, name: str, identity: Identity, **named: Any) -> None:
             identity.send(signal, name, config, **more, **named)
 
 
-def forget_content_types(*registries: Apps) -> None:
+def clear_content_type_caches(*registries: Apps) -> None:
     """Clear the caches of the content types' managers, whose ids differ between schemas."""
     for registry in registries:
         with contextlib.suppress(LookupError):

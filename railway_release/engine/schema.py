@@ -220,7 +220,7 @@ class SchemaRun:
     def _run_own_code(self, step: Step, action: Action, editor: SchemaEditor) -> None:
         # The project's code may use the driver's cursors, and would run before statements that wait.
         self._buffer.flush()
-        receivers.forget_content_types(action.before.apps, action.after.apps)
+        receivers.clear_content_type_caches(action.before.apps, action.after.apps)
         with (
             self._identity.restored_after(type(action.operation).__name__),
             receivers.with_djangos_own(),
@@ -234,7 +234,7 @@ class SchemaRun:
         """Call the migration's apply() as Django's executor does, with a state that it may change."""
         self._buffer.flush()
         state = action.before.clone()
-        receivers.forget_content_types(state.apps)
+        receivers.clear_content_type_caches(state.apps)
         restore_role = partial(self._buffer.restore_session, role=True)
         with (
             self._identity.restored_after("apply"),

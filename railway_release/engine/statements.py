@@ -66,7 +66,7 @@ def record(schema: str, keys: Iterable[Key]) -> str:
     return f"INSERT INTO {table} (app, name, applied) VALUES {rows}"  # noqa: S608 - quoted above
 
 
-def forget(schema: str, keys: Iterable[Key]) -> str:
+def delete_records(schema: str, keys: Iterable[Key]) -> str:
     """The statement that deletes the records of migrations."""
     rows = ", ".join(f"({literal(app)}, {literal(name)})" for app, name in keys)
     table = f"{quote(schema)}.django_migrations"

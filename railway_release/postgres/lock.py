@@ -61,7 +61,7 @@ WHERE silent AND state IN ('idle', 'idle in transaction', 'idle in transaction (
   AND application_name ~ '^railway-release [0-9a-f]{{8}}( lock)?$'
   AND NOT EXISTS (SELECT FROM ours AS lock WHERE lock.objid = {OBJECT_ID}
                   AND (lock.silent AND lock.state = 'idle') IS NOT TRUE)
-"""  # noqa: S608 - numbers of our own
+"""  # noqa: S608 - constants
 _MARGIN_SECONDS = 5.0
 NOT_HELD = "RR001"  # an SQLSTATE of a class that neither PostgreSQL nor the SQL standard uses
 
