@@ -7,6 +7,7 @@ from contextlib import contextmanager
 import psycopg
 import pytest
 
+from tests.support import pgbench
 from tests.support.release import Database
 
 INSERT = "INSERT INTO {}.buildings_building (name, address, slug) VALUES ('n', 'a', '')"
@@ -69,6 +70,34 @@ def test_writers_are_never_held_up_for_twice_the_lock_timeout_though_a_table_is_
     assert (run.code, writers.errors) == (0, []), run.text
     assert writers.rows > 100
     assert all(current.database.applied(schema, "buildings")[-1] == "0007_changes" for schema in schemas)
+
+
+STATEMENTS = (
+    "INSERT INTO kypseli.buildings_building (name, address, slug) VALUES ('n', 'a', '')",
+    "UPDATE kypseli.buildings_building SET address = 'b' WHERE id = 1",
+    "SELECT name FROM kypseli.buildings_building LIMIT 1",
+)
+
+
+@pytest.mark.skipif(pgbench.program() is None, reason="there is no pgbench here")
+@pytest.mark.parametrize("jobs", ["1", "2"])
+def test_an_application_at_full_load_is_held_up_for_the_lock_timeout_and_the_change(
+    current, begin, session, tmp_path, jobs
+):
+    """The tenant's table is altered under its statements, and somebody holds it meanwhile."""
+    current.migration("buildings", "0007_changes", "0006_fill_slugs", CHANGES)
+    holder = session(current.database)
+    holder.run("BEGIN; SELECT count(*) FROM kypseli.buildings_building;")
+    with pgbench.load(current.database.url, STATEMENTS, tmp_path / "load") as load:
+        release = begin(current, RELEASE_JOBS=jobs, RELEASE_LOCK_TIMEOUT="1.25")
+        release.reach("schema.retried", seconds=60, schema="kypseli")
+        holder.close()
+        run = release.finish(seconds=90)
+    slowest = max(load.milliseconds)
+
+    assert (run.code, load.code, load.errors) == (0, 0, ""), run.text
+    assert current.database.applied("kypseli", "buildings")[-1] == "0007_changes"
+    assert 1000 < slowest < 2500
 
 
 def test_writers_go_on_while_their_tables_are_repaired(current, begin, session):
