@@ -23,7 +23,7 @@ from railway_release.diagnosis.causes import ranked
 from railway_release.errors import Exit, PreflightError, ProjectNotFound, ReleaseError, SettingsFailed
 from railway_release.postgres.failures import describe, is_transient
 from railway_release.postgres.slots import out_of_slots, ran_out
-from railway_release.postgres.wait import lost
+from railway_release.postgres.wait import database_lost
 from railway_release.preflight.target import Invocation
 from railway_release.preflight.target import load as load_target
 from railway_release.report import summary
@@ -88,7 +88,9 @@ def _guarded(flags: dict[str, Any], report: Report, output: log.Output, interrup
         report.end(Exit(signal.exit_code), f"Stopped by {signal}. No atomic migration was left half done.")
     except BaseException as error:  # noqa: BLE001 - SystemExit, too: the project's code is no judge of success
         if is_transient(error) or ran_out(error):
-            _fail(out_of_slots(error, report.result.wrote) if ran_out(error) else lost(error), report)
+            _fail(
+                out_of_slots(error, report.result.wrote) if ran_out(error) else database_lost(error), report
+            )
             return
         report.end(Exit.UNEXPECTED, f"Unexpected {type(error).__name__}: {describe(error)}")
         log.get_logger().error("release.crashed", message=plain_traceback(error))

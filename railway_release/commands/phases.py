@@ -73,7 +73,7 @@ def _with_lock(target: Target) -> HeldLock:
             connection.close()
             raise
 
-    return target.retry_policy.retrying(attempt, event="lock.retried")
+    return target.retry_policy.call(attempt, event="lock.retried")
 
 
 def _look(target: Target) -> None:

@@ -32,7 +32,7 @@ class RetryPolicy:
         """The same budget, with at most `seconds` for one wait."""
         return RetryPolicy(self.budget, min(self.seconds, seconds))
 
-    def retrying(
+    def call(
         self,
         work: Callable[[], T],
         *,
@@ -54,7 +54,7 @@ class RetryPolicy:
             return retrying(work, seconds=self.left, event=event, is_retryable=passes)
         except Exception as error:
             if is_retryable(error):
-                raise lost(error, self.seconds) from error
+                raise database_lost(error, self.seconds) from error
             raise
         finally:
             if failed_first:
@@ -88,16 +88,16 @@ def reconnecting(connect: Connect, retry_policy: RetryPolicy) -> Connect:
 
     def reconnect() -> Connection:
         try:
-            return retry_policy.retrying(connect, event="database.retried", is_retryable=_is_retryable)
+            return retry_policy.call(connect, event="database.retried", is_retryable=_is_retryable)
         except DatabaseLost:
             raise
         except Exception as error:
-            raise lost(error) from error
+            raise database_lost(error) from error
 
     return reconnect
 
 
-def lost(error: BaseException, seconds: float = 0.0) -> DatabaseLost:
+def database_lost(error: BaseException, seconds: float = 0.0) -> DatabaseLost:
     """The error for a database that has answered before; `seconds` is how long it was waited for."""
     how_long = f" for {seconds:g} s" if seconds else ""
     return DatabaseLost(

@@ -74,7 +74,7 @@ class ReadPool:
         """
         retry_policy = self._retry_policy if most is None else self._retry_policy.at_most(most)
         once = partial(self._once, read, retry_policy)
-        return retry_policy.retrying(once, event="survey.retried", is_retryable=is_retryable)
+        return retry_policy.call(once, event="survey.retried", is_retryable=is_retryable)
 
     def another(self, number: int) -> Connection:
         """The kept connection of this number, from 0 on; only within a look."""
