@@ -136,7 +136,7 @@ class _Attempts:
         except (Interrupted, LockLost, Stopped):
             return self._stopped()
         except BaseException as error:  # noqa: BLE001 - the project's code may raise anything; the others go on
-            # A migration that is not atomic may be half applied, whatever ended it, and that must be told.
+            # Whatever ended it, a migration that is not atomic may be half applied, and that must be said.
             if runner.token.stopping and self._execution.cancellable:
                 return self._stopped()
             return self._failed(error)

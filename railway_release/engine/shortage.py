@@ -21,10 +21,10 @@ def hint(error: BaseException) -> str:
         return ""
     now = _now()
     if now is None:
-        return f"Raise {slots.SETTING} and restart the server, or part the migration."
+        return f"Raise {slots.SETTING} and restart the server, or split the migration."
     raised = slots.statement_to_raise(now.per_session * 2)
     return (
-        f"It locks more than there is room for; now {now}. {raised}; or part the migration, or release with"
+        f"It locks more than there is room for; now {now}. {raised}; or split the migration, or release with"
         " --jobs 1 while nobody else holds many locks."
     )
 

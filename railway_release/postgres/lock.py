@@ -95,7 +95,7 @@ def acquire(connection: Connection, deadline: float, silence: float) -> HeldLock
     seconds; never with 0.
     """
     register(connection)
-    told = False
+    logged = False
     while not (found := fetch(connection, _ACQUIRE)[0])[0]:
         if _end_dead_sessions(connection, silence):
             continue
@@ -105,9 +105,9 @@ def acquire(connection: Connection, deadline: float, silence: float) -> HeldLock
                 f"Another release holds the lock: {holder}.",
                 "Wait for it to end and run again, or wait longer with --lock-wait SECONDS.",
             )
-        if not told:
+        if not logged:
             get_logger().info("lock.awaited", message=f"waiting for another release: {holder}")
-            told = True
+            logged = True
         time.sleep(_POLL_SECONDS)
     return HeldLock(connection, found[1])
 

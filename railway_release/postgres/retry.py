@@ -44,25 +44,25 @@ def retrying(
     Each retry is logged as `event`, with the number of the attempt, the wait in seconds, and the cause.
     """
 
-    def tell(state: tenacity.RetryCallState) -> None:
+    def log_retry(state: tenacity.RetryCallState) -> None:
         error = state.outcome.exception() if state.outcome else None
         wait = state.next_action.sleep if state.next_action else 0.0
         if error is not None:
-            _tell(event, error, state.attempt_number, wait, fields)
+            _log_retry(event, error, state.attempt_number, wait, fields)
 
     policy = tenacity.Retrying(
         stop=tenacity.stop_before_delay(seconds) if seconds else tenacity.stop_after_attempt(1),
         wait=tenacity.wait_random_exponential(multiplier=first_wait, max=5.0),
         retry=tenacity.retry_if_exception(is_retryable),
         # tenacity's own before_sleep loggers print the error's whole text, with DETAIL and DSN.
-        before_sleep=tell,
+        before_sleep=log_retry,
         sleep=time.sleep,
         reraise=True,
     )
     return policy(work)
 
 
-def _tell(event: str, error: BaseException, attempt: int, wait: float, fields: dict[str, str]) -> None:
+def _log_retry(event: str, error: BaseException, attempt: int, wait: float, fields: dict[str, str]) -> None:
     subject = f"{fields['schema']}: " if "schema" in fields else ""
     get_logger().warning(
         event,

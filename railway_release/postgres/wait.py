@@ -102,7 +102,7 @@ def database_lost(error: BaseException, seconds: float = 0.0) -> DatabaseLost:
     how_long = f" for {seconds:g} s" if seconds else ""
     return DatabaseLost(
         f"The database does not answer any more{how_long}: {describe(error)}",
-        "What is told as done is done. Run again when the database is back; --retry-for waits longer.",
+        "What is reported as done is done. Run again when the database is back; --retry-for waits longer.",
     )
 
 

@@ -36,7 +36,7 @@ class TooHeavy:
     def hint(self) -> str:
         """How to raise the setting."""
         raised = slots.statement_to_raise(self.slots.setting_for(self.locks))
-        return f"{raised}; or part the migration. Then run again."
+        return f"{raised}; or split the migration. Then run again."
 
 
 def too_heavy(connection: Connection, plan: Plan, planner: Planner) -> dict[str, TooHeavy]:
