@@ -169,8 +169,8 @@ def _start(home: Path, settings: dict[str, str], preferred: int) -> int:
 
 
 def _start_command(home: Path, settings: dict[str, str]) -> Sequence[str]:
-    fixed = {"listen_addresses": HOST, "unix_socket_directories": "''"}
-    options = " ".join(f"-c {name}={value}" for name, value in {**settings, **fixed}.items())
+    settings = {"listen_addresses": HOST, **settings, "unix_socket_directories": "''"}
+    options = " ".join(f"-c {name}={value}" for name, value in settings.items())
     return ("pg_ctl", "-D", str(home / "data"), "-l", str(home / "log"), "-w", "-o", options, "start")
 
 
