@@ -10,9 +10,14 @@ _MUCH = 0.1  # of all slots
 
 
 def is_retryable(error: BaseException) -> bool:
-    """Whether other sessions hold so many slots that a retry may succeed: a pg_dump, or another worker."""
-    now = _now() if slots.ran_out(error) else None
-    return now is not None and now.used > now.total * _MUCH
+    """Whether other sessions hold so many slots that a retry may succeed: a pg_dump, or another worker.
+
+    They may hold all of them, so that the slots cannot even be counted.
+    """
+    if not slots.ran_out(error):
+        return False
+    now = _now()
+    return now is None or now.used > now.total * _MUCH
 
 
 def hint(error: BaseException) -> str:
