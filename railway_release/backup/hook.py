@@ -1,4 +1,4 @@
-"""The backup hook: the user's command or callable, run to its end before the first write."""
+"""The backup hook: the user's command or callable, which ends before the first write."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _NOTHING_WRITTEN = "Nothing was migrated. Fix the backup and run again."
 
 @dataclass(frozen=True)
 class BackupContext:
-    """What a callable hook is given: what is about to change, and where."""
+    """The argument of a callable hook: what is about to change, and where."""
 
     database: str
     schemas: tuple[str, ...]
@@ -37,7 +37,7 @@ class BackupContext:
 
 
 def libpq_environment(choice: Choice) -> dict[str, str]:
-    """The connection as pg_dump and psql read it; never in arguments, which process lists show.
+    """The connection as pg_dump and psql read it; process lists would show it in arguments.
 
     https://www.postgresql.org/docs/current/libpq-envars.html
     """
@@ -59,39 +59,39 @@ def libpq_environment(choice: Choice) -> dict[str, str]:
 
 
 def call(config: Config, context: BackupContext) -> None:
-    """Run the callable; raises BackupFailed on an exception or a time-out."""
+    """Run the callable; raises BackupFailed after an exception or --backup-timeout seconds."""
     hook = import_callable(config.backup_hook)
     raised: list[BaseException] = []
 
     def work() -> None:
         try:
             hook(context)
-        except BaseException as cause:  # noqa: BLE001 - SystemExit too: the release must hear of it
+        except BaseException as cause:  # noqa: BLE001 - SystemExit too: it would end only the thread
             raised.append(cause)
 
-    # A daemon, since a thread cannot be ended: an overdue hook must not keep the process alive.
+    # A daemon, since a thread cannot be ended: one that takes too long must not keep the process alive.
     thread = threading.Thread(target=contextvars.copy_context().run, args=(work,), name="backup", daemon=True)
     thread.start()
     thread.join(config.backup_timeout)
     if thread.is_alive():
-        raise _overdue(config)
+        raise _timed_out(config)
     for cause in raised:
-        words = f"{type(cause).__name__}: {describe(cause)}"
+        text = f"{type(cause).__name__}: {describe(cause)}"
         raise BackupFailed(
-            f"The backup hook {config.backup_hook} failed: {words}", _NOTHING_WRITTEN
+            f"The backup hook {config.backup_hook} failed: {text}", _NOTHING_WRITTEN
         ) from cause
 
 
 def execute(config: Config, connection: Mapping[str, str], interrupts: Interrupts) -> None:
-    """Run the command; raises BackupFailed on a non-zero exit or a time-out."""
-    with _started(config, {**os.environ, **connection}, interrupts) as process:
+    """Run the command; raises BackupFailed after a non-zero exit or --backup-timeout seconds."""
+    with _running(config, {**os.environ, **connection}, interrupts) as process:
         lines = (_log_lines, process.stdout)
         reader = threading.Thread(target=contextvars.copy_context().run, args=lines, daemon=True)
         reader.start()
         try:
             code = process.wait(timeout=config.backup_timeout)
         except subprocess.TimeoutExpired:
-            raise _overdue(config) from None
+            raise _timed_out(config) from None
         # A grandchild may keep the pipe open; its output is not worth waiting for.
         reader.join(timeout=1.0)
     if code:
@@ -102,18 +102,18 @@ def execute(config: Config, connection: Mapping[str, str], interrupts: Interrupt
 
 
 @contextlib.contextmanager
-def _started(
+def _running(
     config: Config, environ: Mapping[str, str], interrupts: Interrupts
 ) -> Iterator[subprocess.Popen[str]]:
-    """The running command in a process group of its own, which never outlives this."""
-    words: Any = (
+    """While entered, the command runs in a process group of its own; it is ended at the exit."""
+    command: Any = (
         ["sh", "-c", config.backup_command] if config.backup_shell else shlex.split(config.backup_command)
     )
     try:
-        # A signal between the fork and the assignment would leave a command that nobody knows.
+        # A signal between the fork and the assignment would leave a process that is never ended.
         with interrupts.shield():
             process = subprocess.Popen(
-                words,
+                command,
                 env=environ,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
@@ -133,7 +133,7 @@ def _started(
 
 
 def _end(process: subprocess.Popen[str]) -> None:
-    """Ask the whole group to end, then make it: a child may outlive the one that was asked."""
+    """Send SIGTERM to the process group, and SIGKILL after 3 s: children may ignore the first."""
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGTERM)
     with contextlib.suppress(subprocess.TimeoutExpired):
@@ -149,7 +149,7 @@ def _log_lines(output: IO[str] | None) -> None:
             get_logger().info("backup.printed", message=line.rstrip())
 
 
-def _overdue(config: Config) -> BackupFailed:
+def _timed_out(config: Config) -> BackupFailed:
     return BackupFailed(
         f"The backup did not end within {config.backup_timeout:g} s.",
         f"{_NOTHING_WRITTEN} --backup-timeout waits longer.",

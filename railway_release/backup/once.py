@@ -1,4 +1,4 @@
-"""Backup before the first write, once a release, and only if there is a first write."""
+"""The backup before the first write: once a release, and only if anything is written."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from railway_release.runtime.log import get_logger
 
 
 class Backup:
-    """`before_writing` runs the hook the first time it is called with anything to write."""
+    """Runs the hook the first time that it is told of something to write."""
 
     def __init__(self, target: Target) -> None:
         self._target = target
-        self.result = ""  # what was done, in words; empty while nothing had to be
+        self.result = ""  # what was done, for the user; empty before the first write
 
     def before_writing(self, plans: Iterable[SchemaPlan]) -> None:
-        """Raise BackupFailed unless these schemas may be written to."""
+        """Back up before these plans are carried out, if any is due; raises BackupFailed."""
         due = [one for one in plans if one.due]
         self.before_changing(
             tuple(one.schema.name for one in due),
@@ -31,7 +31,7 @@ class Backup:
         )
 
     def before_changing(self, schemas: tuple[str, ...], steps: tuple[Key, ...] = ()) -> None:
-        """The same for a change that is more, or less, than these steps."""
+        """Back up before these schemas change, by these migrations or otherwise; raises BackupFailed."""
         if schemas and not self.result:
             self.result = self._run(schemas, steps)
             get_logger().info("backup.finished", message=self.result)

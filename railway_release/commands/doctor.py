@@ -152,5 +152,5 @@ def _context(target: Target, report: Report) -> Iterator[DiagnosisContext]:
     with phase(report, "plan"):
         planner = Planner()
         snapshot = take_snapshot(target, planner, depth="everything")
-    with phase(report, "doctor"), database.reading(target.connector("doctor")) as connection:
+    with phase(report, "doctor"), database.read_only(target.connector("doctor")) as connection:
         yield DiagnosisContext(connection, snapshot.plan, planner, target.config, snapshot.findings)

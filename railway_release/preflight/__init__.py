@@ -1,1 +1,1 @@
-"""Everything that has to be known and true before the first write."""
+"""What is found out and checked before the first write: project, database and server."""

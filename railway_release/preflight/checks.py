@@ -1,4 +1,4 @@
-"""The preconditions: database, project and server are what a release needs. Writes nothing."""
+"""The preconditions of a release: connect to the database, set Django up, check both. Writes nothing."""
 
 from __future__ import annotations
 
@@ -29,7 +29,10 @@ _OTHER_ENGINES = {f"django.db.backends.{name}" for name in ("dummy", "mysql", "o
 
 
 def connect(target: Target) -> None:
-    """Set Django up on the database, and wait for that as soon as anybody needs it."""
+    """Set Django up with the chosen connection, and wait for the database before its first use.
+
+    Raises a PreflightError or an InvalidConfiguration if either cannot be used.
+    """
 
     @functools.cache
     def wait() -> None:
@@ -38,7 +41,7 @@ def connect(target: Target) -> None:
             lambda connect: wait_for_database(connect, host, target.invocation.platform, seconds)
         )
 
-    _tell(target.choice)
+    _log_choice(target.choice)
     _check_engine(target.choice)
     # Before django.setup(), since that may itself need the database, and again after it, since an app's
     # ready() may change settings.
@@ -49,13 +52,13 @@ def connect(target: Target) -> None:
     log.take_over_stdlib(target.config.log_level)
     database.apply(target.choice, settings.DATABASES, target.application)
     if not target.read_pool.server.pooled:
-        database.begin_in_time_zone(connections[target.alias])
+        database.connect_in_time_zone(connections[target.alias])
     _check_project(target.alias)
     _check_hook(target.config.backup_hook)
 
 
 def check_server(target: Target) -> None:
-    """The server can be used by this Django, and is the one that the settings mean."""
+    """Raise a PreflightError unless Django supports the server, and it is the one of the settings."""
     _check_version(target.read_pool.server.version, target.alias)
     if not target.choice.from_settings:
         own = database.connector(target.of_settings, target.application)
@@ -68,7 +71,7 @@ def check_server(target: Target) -> None:
 
 
 def check_writable(target: Target) -> None:
-    """What only a writer needs: a server that takes writes, no transaction pooler, clean system checks."""
+    """Raise a PreflightError unless the release may write: no pooler, a primary, no system check errors."""
     if target.config.pooler != "session" and target.read_pool.server.pooled:
         raise PoolerFound(
             f"A connection pooler stands between this process and the server (URL from "
@@ -80,7 +83,7 @@ def check_writable(target: Target) -> None:
     _run_system_checks(target.alias)
 
 
-def _tell(choice: database.Choice) -> None:
+def _log_choice(choice: database.Choice) -> None:
     where = f"{choice.host or 'local socket'}:{choice.port}/{choice.name}"
     log.get_logger().info(
         "connection.chosen",
@@ -93,7 +96,7 @@ def _tell(choice: database.Choice) -> None:
 
 
 def _check_engine(choice: database.Choice) -> None:
-    """Another database is no PostgreSQL; seen before anybody waits for one."""
+    """Raise NotDjangoTenants for the engine of another database, before PostgreSQL is waited for."""
     engine = str(choice.entry.get("ENGINE", ""))
     if not engine or engine in _OTHER_ENGINES:
         raise NotDjangoTenants(
@@ -103,23 +106,23 @@ def _check_engine(choice: database.Choice) -> None:
 
 
 def _check_project(alias: str) -> None:
-    """Raise NotDjangoTenants unless backend, model and router are django-tenants' or made from them."""
-    wrong = []
+    """Raise NotDjangoTenants unless backend, model and router are django-tenants' or derive from them."""
+    mistakes = []
     if not hasattr(connections[alias], "set_schema"):
-        wrong.append(f"DATABASES[{alias!r}]['ENGINE'] is not django_tenants.postgresql_backend")
+        mistakes.append(f"DATABASES[{alias!r}]['ENGINE'] is not django_tenants.postgresql_backend")
     if not any(isinstance(one, TenantSyncRouter) for one in router.routers):
-        wrong.append("DATABASE_ROUTERS holds no django_tenants.routers.TenantSyncRouter")
+        mistakes.append("DATABASE_ROUTERS holds no django_tenants.routers.TenantSyncRouter")
     try:
         # A module with models can be imported only after django.setup(), and this one reads TENANT_MODEL.
         from django_tenants.models import TenantMixin  # noqa: PLC0415
 
         if not issubclass(get_tenant_model(), TenantMixin):
-            wrong.append("TENANT_MODEL is not made from django_tenants.models.TenantMixin")
+            mistakes.append("TENANT_MODEL is not made from django_tenants.models.TenantMixin")
     except (AttributeError, LookupError, ValueError) as error:
         named = getattr(settings, "TENANT_MODEL", "nothing")
-        wrong.append(f"TENANT_MODEL names {named}, which is no model ({error})")
-    if wrong:
-        raise NotDjangoTenants("; ".join(wrong) + ".", "See django-tenants' installation guide.")
+        mistakes.append(f"TENANT_MODEL names {named}, which is no model ({error})")
+    if mistakes:
+        raise NotDjangoTenants("; ".join(mistakes) + ".", "See django-tenants' installation guide.")
 
 
 def _check_hook(path: str) -> None:
@@ -147,7 +150,7 @@ def _check_version(number: int, alias: str) -> None:
 
 
 def _run_system_checks(alias: str) -> None:
-    """What `migrate` checks before it runs, once instead of once a tenant."""
+    """Run the checks that `migrate` runs, once instead of once for each tenant."""
     errors = [m for m in checks.run_checks(databases=[alias]) if m.is_serious() and not m.is_silenced()]
     if errors:
         listed = "\n".join(str(message) for message in errors)

@@ -1,4 +1,4 @@
-"""On a terminal, before any write: what goes where, and a question if the code is not what is deployed.
+"""On a terminal, before any write: show code and database, and ask if the code is not what is deployed.
 
 `railway run` applies the migrations of the laptop's working tree to the service's database.
 """
@@ -19,25 +19,25 @@ from railway_release.runtime.visible import visible
 
 @dataclass(frozen=True)
 class WorkingTree:
-    """The code that is about to be applied; an empty commit means that git could not tell."""
+    """The commit of the code, empty if git does not say, and whether there are uncommitted changes."""
 
     commit: str
     dirty: bool
 
     def differs_from(self, deployed: str) -> bool:
-        """Whether this is not provably the deployed code."""
+        """Whether this cannot be proven to be the deployed commit."""
         return self.dirty or not self.commit or self.commit != deployed
 
 
 def confirm(platform: Platform, choice: Choice, folder: Path, yes: bool, screen: Screen) -> None:
-    """Show where this goes and, if needed, ask for the environment's name; never without a terminal.
+    """Show what will be migrated and, if the code differs from the deployed, ask for the environment's name.
 
-    Raises NotConfirmed.
+    Raises NotConfirmed for another answer. Without a terminal, nothing is shown and nothing asked.
     """
     if platform.inside or not (sys.stdin and sys.stdin.isatty() and screen.stream.isatty()):
         return
     tree = working_tree(folder)
-    screen.write(_picture(platform, choice, tree))
+    screen.write(_described(platform, choice, tree))
     if yes or not platform.known or not tree.differs_from(platform.commit):
         return
     screen.stream.write(
@@ -55,7 +55,7 @@ def working_tree(folder: Path) -> WorkingTree:
     return WorkingTree(commit, dirty=bool(_git(folder, "status", "--porcelain").strip()))
 
 
-def _picture(platform: Platform, choice: Choice, tree: WorkingTree) -> str:
+def _described(platform: Platform, choice: Choice, tree: WorkingTree) -> str:
     state = f"{tree.commit[:12] or 'unknown'}{', with uncommitted changes' if tree.dirty else ''}"
     rows = {
         "database": f"{choice.name} on {choice.host or 'the local socket'}:{choice.port}",

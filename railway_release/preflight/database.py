@@ -1,4 +1,4 @@
-"""Which connection the release uses, and opening it: the settings' own, or a direct one from a URL."""
+"""Chooses the connection of the release, from the settings or a URL, and opens it."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from railway_release.runtime.redact import redact
 
 _PUBLIC_VARIABLES = ("DATABASE_PUBLIC_UNPOOLED_URL", "DATABASE_PUBLIC_URL")
 _CONNECT_TIMEOUT_SECONDS = 5
-_PROBES = 4  # of TCP, that stay without an answer
+_PROBES = 4  # of TCP keepalive, until a connection without an answer counts as lost
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Choice:
 
     @property
     def host(self) -> str:
-        """Host name, or nothing for the local socket."""
+        """Host name; empty for the local socket."""
         return str(self.entry.get("HOST") or self.entry.get("OPTIONS", {}).get("host", ""))
 
     @property
@@ -52,7 +52,7 @@ class Choice:
 
     @property
     def from_settings(self) -> bool:
-        """Whether nothing was put in place of what the settings say."""
+        """Whether it is the connection of the settings, unchanged."""
         return self.why == "settings"
 
 
@@ -77,16 +77,16 @@ def choose(
             "Add public access to the database service, or use `railway connect postgres --tunnel-only`.",
         )
     unresolved = "${{" in environ.get("DATABASE_URL", "")
-    empty = bool(environ.get("RAILWAY_ENVIRONMENT_NAME")) and url_is_hollow(environ)
+    empty = bool(environ.get("RAILWAY_ENVIRONMENT_NAME")) and url_is_empty(environ)
     if unresolved or empty or not _names_database(entry):
-        raise unusable_url("DATABASE_URL" if url_is_hollow(environ) else f"settings.DATABASES[{alias!r}]")
+        raise unusable_url("DATABASE_URL" if url_is_empty(environ) else f"settings.DATABASES[{alias!r}]")
     return Choice(alias, entry, "settings")
 
 
-def noticing_silence(choice: Choice, seconds: float) -> Choice:
-    """The same connection, on which a peer that vanishes is noticed within so many seconds.
+def with_keepalives(choice: Choice, seconds: float) -> Choice:
+    """The same connection with TCP keepalives, so that a lost server is noticed after so many seconds.
 
-    What the user says in OPTIONS, or in the URL, stays. Sockets of the local machine need none of it.
+    What the user has in OPTIONS, or in the URL, stays. Local sockets ignore these options.
     """
     interval = max(1, round(seconds / (2 * _PROBES)))
     bounds = {
@@ -106,17 +106,17 @@ def noticing_silence(choice: Choice, seconds: float) -> Choice:
 def apply(choice: Choice, databases: dict[str, Any], application: str) -> None:
     """Put the choice into settings.DATABASES, in place: Django's connections share that dictionary."""
     entry = dict(choice.entry)
-    # A pool has threads and hands out other sessions; the release wants exactly one connection at a time.
+    # psycopg's pool has threads and other sessions; the release needs exactly one connection at a time.
     options = {key: value for key, value in entry.get("OPTIONS", {}).items() if key != "pool"}
     entry["OPTIONS"] = options | {"application_name": application}
     databases[choice.alias].update(entry)
     redact.learn_named({"DATABASES": databases})
 
 
-def begin_in_time_zone(wrapper: BaseDatabaseWrapper) -> None:
-    """Have Django's connections begin with its time zone; it would send a statement of its own for that."""
+def connect_in_time_zone(wrapper: BaseDatabaseWrapper) -> None:
+    """Set Django's time zone in the connection options; otherwise it would send a statement for that."""
     options = wrapper.settings_dict["OPTIONS"]
-    # What libpq would take from elsewhere is not to be put aside. Poolers know no such options.
+    # Options in a service or in PGOPTIONS must not be overridden. Poolers do not take options.
     if "service" not in options and not {"PGOPTIONS", "PGSERVICE"} & os.environ.keys():
         zone = f"-c TimeZone={wrapper.timezone_name}"
         wrapper.settings_dict["OPTIONS"] = options | {
@@ -125,10 +125,10 @@ def begin_in_time_zone(wrapper: BaseDatabaseWrapper) -> None:
 
 
 def connector(choice: Choice, application: str) -> Connect:
-    """A function that opens a plain driver connection in autocommit, through the project's own backend.
+    """A function that opens a driver connection in autocommit, through the project's own backend.
 
-    That names the driver and the parameters, and may ask for a token each time. Its module may define
-    models, so Django has to have loaded those: see `before_first_use`.
+    The backend knows the driver and the parameters, and may fetch a token each time. Its module may define
+    models, so Django has to be set up before.
     """
     unwanted = ("pool", "isolation_level")
     options = {key: one for key, one in (choice.entry.get("OPTIONS") or {}).items() if key not in unwanted}
@@ -149,15 +149,16 @@ def connector(choice: Choice, application: str) -> Connect:
 
 @contextlib.contextmanager
 def before_first_use(used: str, act: Callable[[], object]) -> Iterator[None]:
-    """While Django is being set up: act before anything asks the database, and that may be nothing.
+    """While entered, `act` is called before Django connects to the database `used`, if it does.
 
-    PG_EXTRA_SEARCH_PATHS, and an app's ready(), do so at a time when models are loaded.
+    Setting Django up connects for PG_EXTRA_SEARCH_PATHS, or if an app's ready() runs a query; models are
+    loaded by then.
     """
     create, made = connections.create_connection, []
 
-    def acting_first(alias: str) -> BaseDatabaseWrapper:
+    def create_and_act(alias: str) -> BaseDatabaseWrapper:
         if alias == used:
-            _backend(str(connections.settings[alias]["ENGINE"]))  # or Django's words would be told
+            _backend(str(connections.settings[alias]["ENGINE"]))  # it raises a better message than Django
         connection = create(alias)
         if alias == used:
             connect = connection.connect
@@ -165,7 +166,7 @@ def before_first_use(used: str, act: Callable[[], object]) -> Iterator[None]:
             made.append(connection)
         return connection
 
-    connections.create_connection = acting_first  # type: ignore[method-assign]
+    connections.create_connection = create_and_act  # type: ignore[method-assign]
     try:
         yield
     finally:
@@ -182,8 +183,8 @@ def _backend(engine: str) -> Any:
 
 
 @contextlib.contextmanager
-def reading(connect: Connect) -> Iterator[Connection]:
-    """A connection of its own that cannot write."""
+def read_only(connect: Connect) -> Iterator[Connection]:
+    """While entered, a read-only connection, closed afterwards."""
     with contextlib.closing(connect()) as connection:
         prepare(connection)
         yield connection
@@ -192,9 +193,9 @@ def reading(connect: Connect) -> Iterator[Connection]:
 def check_same_database(
     choice: Choice, of_settings: Choice, connection: Connection, own: Connect, tenant_table: str
 ) -> None:
-    """Raise OtherDatabase when the chosen URL leads elsewhere than the settings do.
+    """Raise OtherDatabase if the chosen URL leads to another database than the settings.
 
-    The settings' own host may be out of reach from here; then the names alone are compared.
+    `own` opens the connection of the settings. If it cannot, only the names are compared.
     """
     if choice.name != of_settings.name:
         raise OtherDatabase(
@@ -202,15 +203,15 @@ def check_same_database(
             f"Point {choice.why} at the same database, or unset it.",
         )
     try:
-        with reading(own) as other:
-            theirs = _identity(other, tenant_table)
+        with read_only(own) as other:
+            identity = _identity(other, tenant_table)
     except Exception:  # noqa: BLE001 - out of reach, whatever the driver calls it
         get_logger().info(
             "connection.not_compared",
             message=f"the settings' own database is out of reach here; {choice.why} was compared by name",
         )
         return
-    if theirs != _identity(connection, tenant_table):
+    if identity != _identity(connection, tenant_table):
         raise OtherDatabase(
             f"{choice.why} leads to another server or database than the settings do, of the same name.",
             f"Point {choice.why} at the same database, or unset it.",
@@ -218,7 +219,7 @@ def check_same_database(
 
 
 def _identity(connection: Connection, tenant_table: str) -> tuple[object, ...]:
-    """What two connections to the same database agree on."""
+    """OIDs of the database and the tenants table, and the server's start: equal only in the same database."""
     (row,) = fetch(
         connection,
         "SELECT d.oid::bigint, to_regclass(%s)::oid::bigint, pg_catalog.pg_postmaster_start_time()::text"
@@ -260,8 +261,8 @@ def _names_database(entry: Mapping[str, Any]) -> bool:
     return bool(entry.get("NAME") or options.get("dbname") or options.get("service"))
 
 
-def url_is_hollow(environ: Mapping[str, str]) -> bool:
-    """Whether DATABASE_URL is set but empty, without any part, or a reference that was never resolved."""
+def url_is_empty(environ: Mapping[str, str]) -> bool:
+    """Whether DATABASE_URL is set, but without a value, without any part, or an unresolved reference."""
     url = environ.get("DATABASE_URL")
     return url is not None and (not url.partition("://")[2].strip(":@/ ") or "${{" in url)
 

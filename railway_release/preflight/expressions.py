@@ -1,4 +1,4 @@
-"""Text and paths that a script puts together before it does anything, worked out from its source alone."""
+"""Evaluates expressions of texts and paths in a script's source, without running it."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class UnknownExpression(Exception):
 
 
 class Values:
-    """What names stand for, and what expressions come to with that."""
+    """The values of names so far, and of expressions with them."""
 
     def __init__(self, path: Path, environ: MutableMapping[str, str]) -> None:
         self.environ = environ
@@ -42,20 +42,20 @@ class Values:
         self._aliases: dict[str, str] = {}
 
     def imported(self, names: Iterable[ast.alias]) -> None:
-        """Follow ``import … as``."""
+        """Remember the names of ``import … as``."""
         self._aliases |= {one.asname: one.name for one in names if one.asname}
 
     def assign(self, name: str, value: Any) -> None:
-        """From here on the name stands for that."""
+        """Set the value of a name."""
         self._names[name] = value
 
-    def assigned(self, name: str, node: ast.expr) -> None:
-        """The same for an expression; what it stood for before is forgotten in any case."""
+    def assign_expression(self, name: str, node: ast.expr) -> None:
+        """Set a name to an expression's value; raises UnknownExpression, and the name then has no value."""
         self._names.pop(name, None)
         self._names[name] = self.of(node)
 
-    def named(self, node: ast.AST, name: str) -> bool:
-        """Whether it is MODULE.NAME, or NAME as imported from there."""
+    def is_named(self, node: ast.AST, name: str) -> bool:
+        """Whether the expression is MODULE.NAME, or NAME as imported from a module."""
         match node:
             case ast.Name(id=found):
                 return self._aliases.get(found, found) == name
@@ -64,14 +64,14 @@ class Values:
         return False
 
     def is_path(self, node: ast.AST) -> bool:
-        """Whether it is sys.path."""
+        """Whether the expression is sys.path."""
         match node:
             case ast.Attribute(value=ast.Name(id=name), attr="path"):
                 return self._aliases.get(name, name) == "sys"
         return False
 
     def of(self, node: ast.expr) -> Any:
-        """What it comes to; raises UnknownExpression."""
+        """The expression's value; raises UnknownExpression."""
         try:
             return self._atom(node)
         except (AttributeError, LookupError, OSError, RuntimeError, TypeError, ValueError) as cause:
@@ -90,10 +90,10 @@ class Values:
             case ast.Attribute(attr=name):
                 return _CONSTANTS[name]
             case ast.Subscript(value=value, slice=key):
-                mapping = self.environ if self.named(value, "environ") else self.of(value)
+                mapping = self.environ if self.is_named(value, "environ") else self.of(value)
                 return mapping[self.of(key)]
             case ast.Call():
-                return self._called(node)
+                return self._call(node)
         return self._composed(node)
 
     def _composed(self, node: ast.expr) -> Any:  # noqa: PLR0911
@@ -114,14 +114,14 @@ class Values:
                 return _COMPARED[type(how)](self.of(left), self.of(right))
         raise UnknownExpression
 
-    def _called(self, call: ast.Call) -> Any:
+    def _call(self, call: ast.Call) -> Any:
         arguments = [self.of(one) for one in (*call.args, *(named.value for named in call.keywords))]
         match call.func:
             case ast.Attribute(attr="getcwd"):
                 return str(self.folder)
             case ast.Attribute(attr="cwd"):
                 return self.folder
-            case ast.Attribute(value=owner, attr="get") if self.named(owner, "environ"):
+            case ast.Attribute(value=owner, attr="get") if self.is_named(owner, "environ"):
                 return self.environ.get(*arguments)
             case ast.Attribute(attr="getenv") | ast.Name(id="getenv"):
                 return self.environ.get(*arguments)

@@ -1,4 +1,4 @@
-"""What is set for the login of a release: worked within, or refused before anything is written."""
+"""Checks what is set for the role of the release: timeouts are lifted, other obstacles are errors."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from railway_release.postgres.server import ConnectionLimit, Setting, settings_a
 from railway_release.preflight.target import Target
 from railway_release.runtime.log import get_logger
 
-# The lock's, one that reads, and Django's own. More workers than there are connections are not begun.
-_CONNECTIONS = 3
-# With fewer left, the reads leave those that they would keep to the workers.
+# The release lock's, one that reads, and Django's. Workers are started only as connections allow.
+_NEEDED = 3
+# With fewer free connections, reads use a single one, so that workers can have the others.
 _PLENTY = 8
 
 
 def check(target: Target) -> None:
-    """Raises ServerReadOnly or ConnectionsTooFew."""
+    """Raise ServerReadOnly or ConnectionsTooFew if the release cannot write or connect often enough."""
     settings, limit = target.read_pool.read(settings_and_connection_limit)
     found = {one.name: one for one in settings}
     if found.pop("in_hot_standby", None):
@@ -31,23 +31,21 @@ def check(target: Target) -> None:
     _check_limit(limit)
     target.read_pool.single = limit.free < _PLENTY
     if found:
-        _tell_what_is_lifted([*found.values()])
+        _log_lifted([*found.values()])
 
 
 def _check_limit(limit: ConnectionLimit) -> None:
-    if limit.maximum < _CONNECTIONS:
+    if limit.maximum < _NEEDED:
         raise ConnectionsTooFew(
-            f"{limit.bound} is {limit.maximum}, and a release needs {_CONNECTIONS} connections at a time.",
+            f"{limit.bound} is {limit.maximum}, and a release needs {_NEEDED} connections at a time.",
             limit.change,
         )
-    if limit.free + 1 < _CONNECTIONS:  # the one that asks ends before the release begins
-        text = (
-            f"{limit.bound} is {limit.maximum}, of which {limit.in_use} are in use; {_CONNECTIONS} are needed"
-        )
+    if limit.free + 1 < _NEEDED:  # the connection that asks is closed before the release begins
+        text = f"{limit.bound} is {limit.maximum}, of which {limit.in_use} are in use; {_NEEDED} are needed"
         get_logger().warning("connections.few", message=f"{text}. To have more: {limit.change}")
 
 
-def _tell_what_is_lifted(settings: list[Setting]) -> None:
+def _log_lifted(settings: list[Setting]) -> None:
     words = ", ".join(f"{one.name} ({one.value})" for one in settings)
     text = f"set for this login, but not for the sessions of the release: {words}"
     get_logger().info("timeouts.lifted", message=text, settings=[one.name for one in settings])

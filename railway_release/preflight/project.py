@@ -1,4 +1,4 @@
-"""Finding the user's Django project and setting it up, without running its manage.py."""
+"""Finds the user's Django project and sets it up, without running its manage.py."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from railway_release.preflight.manage import VARIABLE, Manage
 from railway_release.runtime.plain import plain_traceback
 
 _INTERPRETER = re.compile(r"<frozen |/importlib/__init__\.py")
-_AS_CHECK_SAYS = (
+_CHECK_SHOWS_IT = (
     "`python manage.py check` should show the same; variables of the service may be missing here."
 )
 _NOT_FOUND = (
@@ -32,7 +32,7 @@ _NOT_FOUND = (
 
 @dataclass(frozen=True)
 class Project:
-    """The settings module, the folder to put on the import path, and the manage.py that may add others."""
+    """The settings module, the folder to add to sys.path, and the manage.py that may name more folders."""
 
     settings_module: str
     folder: Path
@@ -41,9 +41,9 @@ class Project:
 
 
 def find(flag: str, environ: Mapping[str, str], places: Sequence[Path]) -> Project:
-    """The project to work on: flag, environment, or the one manage.py that can be found.
+    """The project that the flag, the environment, or the only manage.py names.
 
-    Looks in `places` and one level below. Raises ProjectNotFound, naming what was looked at.
+    It is searched in `places` and one level below. Raises ProjectNotFound, with the folders searched.
     """
     files = _manage_files(places, environ)
     candidates = [one for one in files if one.settings]
@@ -80,19 +80,19 @@ def set_up() -> None:
 
 @contextlib.contextmanager
 def blaming_the_project(what: str) -> Iterator[None]:
-    """An exception from the user's code is reported as theirs, with its cause."""
+    """Raise SettingsFailed for an exception of the user's code, with that as its cause."""
     try:
         yield
     except ReleaseError:
         raise
     except (Exception, SystemExit) as cause:
-        place = _place(cause)
-        hint = _NOT_FOUND if isinstance(cause, ModuleNotFoundError) else _AS_CHECK_SAYS
-        raise SettingsFailed(f"{what}: {type(cause).__name__}: {describe(cause)}{place}", hint) from cause
+        line = _last_line(cause)
+        hint = _NOT_FOUND if isinstance(cause, ModuleNotFoundError) else _CHECK_SHOWS_IT
+        raise SettingsFailed(f"{what}: {type(cause).__name__}: {describe(cause)}{line}", hint) from cause
 
 
 def import_callable(path: str) -> Callable[..., Any]:
-    """The callable at a dotted path; raises ValueError in words."""
+    """The callable at a dotted path; raises ValueError with a message for the user."""
     module_name, _, name = path.rpartition(".")
     try:
         found = getattr(importlib.import_module(module_name), name)
@@ -104,7 +104,7 @@ def import_callable(path: str) -> Callable[..., Any]:
 
 
 def _manage_files(places: Sequence[Path], environ: Mapping[str, str]) -> list[Manage]:
-    """What each manage.py says; those in the places themselves outrank those below."""
+    """The manage.py files of the places or, unless one of those names settings, also one level below."""
     below = [folder for place in places for folder in sorted(place.glob("*/"))]
     seen: dict[Path, Manage] = {}
     for folders in (places, below):
@@ -120,17 +120,17 @@ def _not_found(files: Sequence[Manage], places: Sequence[Path]) -> ProjectNotFou
     if any(one.settings for one in files):
         listed = ", ".join(f"{one.path} ({one.settings})" for one in files if one.settings)
         return ProjectNotFound(f"Several Django projects were found: {listed}.", hint)
-    looked = " and ".join(dict.fromkeys(str(folder) for folder in places))
+    searched = " and ".join(dict.fromkeys(str(folder) for folder in places))
     silent = "".join(f" {one.path} names no settings." for one in files)
     return ProjectNotFound(
-        f"No Django project was found: {VARIABLE} is not set, and in {looked}, or one level below, "
+        f"No Django project was found: {VARIABLE} is not set, and in {searched}, or one level below, "
         f"no manage.py sets it.{silent}",
         hint,
     )
 
 
-def _place(cause: BaseException) -> str:
-    """The last line of the traceback that is in a file: the interpreter's own frames say nothing."""
+def _last_line(cause: BaseException) -> str:
+    """The last line of the traceback outside the interpreter's own modules, or nothing."""
     frames = [line.strip() for line in plain_traceback(cause).splitlines()]
     lines = [line for line in frames if line.startswith("File ") and not _INTERPRETER.search(line)]
     return f" ({lines[-1]})" if lines else ""

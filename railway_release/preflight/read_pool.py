@@ -1,4 +1,4 @@
-"""Looks: the connections on which a command only reads, opened when first needed and kept for the next."""
+"""The pool of connections on which a command only reads; each is opened when it is first needed, and kept."""
 
 from __future__ import annotations
 
@@ -32,20 +32,23 @@ T = TypeVar("T")
 
 # A read that waits behind a table lock must end, too.
 _READ_LOCK_TIMEOUT = "10s"
-_GLANCE = 0.5  # seconds between two glances at a read in hand
+_CHECK_INTERVAL = 0.5  # seconds between two checks of a running read
 
 
 @dataclass(frozen=True)
 class Server:
-    """What the first statement on a connection tells of the other side."""
+    """What the first statement on a connection says of the server."""
 
     pooled: bool  # whether a connection pooler stands in between
     version: int  # as server_version_num
-    lock_slots: int  # that all sessions share
+    lock_slots: int  # in the lock table that all sessions share
 
 
 class ReadPool:
-    """Kept connections that cannot write. One that breaks is replaced, and what was asked is asked again."""
+    """Connections that cannot write. One that breaks is replaced, and its read is run again.
+
+    `silence` is after how many seconds without an answer a connection counts as lost; 0 is never.
+    """
 
     def __init__(
         self, connect: Connect, retry_policy: RetryPolicy, silence: float, interrupts: Interrupts
@@ -56,10 +59,10 @@ class ReadPool:
         self._interrupts = interrupts
         self._open: list[Connection] = []
         self.server = Server(pooled=False, version=0, lock_slots=0)  # until the first connection is there
-        self.single = False  # whether others need the connections that there are
+        self.single = False  # whether to use one connection only, since the workers need the others
 
     def begin(self, wait: Callable[[Connect], Connection]) -> None:
-        """Open the first connection as `wait` does it."""
+        """Open the first connection with `wait`, which is given the function that opens one."""
         self._open = [wait(self._prepared)]
 
     def read(
@@ -68,22 +71,22 @@ class ReadPool:
         is_retryable: Callable[[BaseException], bool] = is_transient,
         most: float | None = None,
     ) -> T:
-        """What `read` finds; tried again while errors may pass, for `most` seconds at most.
+        """The result of `read`; run again while its errors are retryable, for `most` seconds at most.
 
-        Raises DatabaseLost when they do not.
+        Raises DatabaseLost when the time is over.
         """
         retry_policy = self._retry_policy if most is None else self._retry_policy.at_most(most)
         once = partial(self._once, read, retry_policy)
         return retry_policy.call(once, event="survey.retried", is_retryable=is_retryable)
 
     def another(self, number: int) -> Connection:
-        """The kept connection of this number, from 0 on; only within a look."""
+        """The connection of this number, from 0 on; only to be used while `read` runs."""
         while len(self._open) <= number:
             self._open.append(self._prepared())
         return self._open[number]
 
     def close(self) -> None:
-        """Close them all; the next look opens new ones."""
+        """Close all connections; the next read opens new ones."""
         while self._open:
             self._open.pop().close()
 
@@ -91,54 +94,54 @@ class ReadPool:
         if not self._open:
             self._open.append(reconnecting(self._prepared, retry_policy)())
         try:
-            with self._attended():
+            with self._monitored():
                 return read(self._open[0])
         except BaseException:
-            # Whatever it was: a cancel may be under way, or the connection may be broken.
+            # After any error: a cancel may still arrive, or the connection may be broken.
             self.close()
             raise
 
     @contextlib.contextmanager
-    def _attended(self) -> Iterator[None]:
-        """While entered, somebody else minds what the main thread cannot while it waits inside a driver."""
+    def _monitored(self) -> Iterator[None]:
+        """While entered, a thread does what the main thread cannot while it waits inside the driver."""
         done = threading.Event()
-        threading.Thread(target=self._attend, args=(done,), name="looks", daemon=True).start()
+        threading.Thread(target=self._monitor, args=(done,), name="reads", daemon=True).start()
         try:
             yield
         finally:
             done.set()
 
-    def _attend(self, done: threading.Event) -> None:
-        """Cancel the read after a signal, and give it up where no answer can come.
+    def _monitor(self, done: threading.Event) -> None:
+        """Cancel the read after a signal, and shut its connections down if the server no longer answers.
 
-        One that takes long may be waiting for an answer that the network has swallowed: then a new
-        connection gets none either, and those that wait are cut.
+        A read that takes long may wait for an answer that was lost in the network. Then a new connection
+        gets none either.
         """
-        heard = time.monotonic()
-        while not done.wait(_GLANCE):
+        answered = time.monotonic()
+        while not done.wait(_CHECK_INTERVAL):
             self._interrupts.drain()
             if self._interrupts.is_pending:
                 self._cancel()
-            if self._silence and time.monotonic() - heard > self._silence:
-                if not self._anybody_answers() and not done.is_set():
+            if self._silence and time.monotonic() - answered > self._silence:
+                if not self._server_answers() and not done.is_set():
                     text = (
                         f"the server has not answered for {self._silence:g} s; its connections are given up"
                     )
                     get_logger().warning("database.silent", message=text)
                     shut_down_sockets()
-                heard = time.monotonic()
+                answered = time.monotonic()
 
     def _cancel(self) -> None:
         for connection in list(self._open):
             with contextlib.suppress(Exception):
                 connection.cancel()
 
-    def _anybody_answers(self) -> bool:
+    def _server_answers(self) -> bool:
         try:
             self._connect().close()
         except Exception as error:  # noqa: BLE001 - whatever the driver calls it
             text = describe(error).lower()
-            # A refusal is an answer, too, whatever it is about.
+            # A refusal is an answer, too.
             return bool(sqlstate(error)) or "fatal" in text or "timeout" not in text
         return True
 
@@ -154,10 +157,10 @@ class ReadPool:
 
 
 def prepare(connection: Connection) -> Server:
-    """From now on it cannot write, and finds types and functions of extensions as the application does.
+    """Make the connection read-only, with the application's search_path; returns what it says of the server.
 
-    A pooler hands out a process id of its own at connect, so libpq's differs from the server's. There
-    nothing is set: it would stay behind on the server's connection, for its next user.
+    A pooler sends a process id of its own at connect, so libpq's differs from the server's. Then nothing is
+    set: it would stay on the server connection for its next client.
     """
     # As topology.search_path(), which cannot be imported before there are settings.
     path = (

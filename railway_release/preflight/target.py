@@ -1,4 +1,4 @@
-"""Target: where a command works and on whose terms, from flags, environment and settings."""
+"""Target: the project, the database and the options of a command, from flags, environment and settings."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from railway_release.runtime.signals import Interrupts
 
 @dataclass(frozen=True)
 class Invocation:
-    """How this process was called, and what it runs on."""
+    """How this process was started, and where it runs."""
 
     script: Path
     platform: Platform
@@ -38,34 +38,34 @@ class Invocation:
 
 @dataclass(frozen=True)
 class Target:
-    """Where a command works, and on whose terms."""
+    """The project and the database that a command works on, with its options and connections."""
 
     config: Config
     invocation: Invocation
     project: Project
     choice: Choice
-    of_settings: Choice  # what the settings said before the choice was put in their place
-    retry_policy: RetryPolicy  # with a database that no longer answers
+    of_settings: Choice  # the connection of the settings, before `choice` replaced it
+    retry_policy: RetryPolicy  # for a database that no longer answers
     read_pool: ReadPool
 
     @property
     def alias(self) -> str:
-        """Key in settings.DATABASES."""
+        """The key of the tenants' database in settings.DATABASES."""
         return self.choice.alias
 
     @property
     def application(self) -> str:
-        """application_name of the connection that migrates, by which others can tell it."""
-        return _application(self.invocation.run_id)
+        """application_name of the connection that migrates; those of others begin with it."""
+        return _application_name(self.invocation.run_id)
 
     def connector(self, purpose: str) -> Connect:
-        """Opens plain connections, waiting for each if need be; the purpose shows in application_name."""
+        """A function that opens driver connections, with retries; `purpose` ends their application_name."""
         return reconnecting(
             database.connector(self.choice, f"{self.application} {purpose}"), self.retry_policy
         )
 
     def settings_connector(self, purpose: str) -> Connect:
-        """For the connection that the settings name, which the application uses; it may be out of reach."""
+        """The same for the connection of the settings, without retries: it may be unreachable from here."""
         return database.connector(self.of_settings, f"{self.application} {purpose}")
 
 
@@ -83,20 +83,20 @@ def load(flags: Mapping[str, Any], environ: MutableMapping[str, str], invocation
     _warn_of_near_misses(environ)
     alias = getattr(settings, "TENANT_DB_ALIAS", "default")
     choice = database.choose(alias, settings.DATABASES, environ, config.database_url, config.public)
-    choice = database.noticing_silence(choice, config.peer_timeout)
+    choice = database.with_keepalives(choice, config.peer_timeout)
     of_settings = Choice(alias, dict(settings.DATABASES.get(alias) or {}), "settings")
-    of_settings = database.noticing_silence(of_settings, config.peer_timeout)
+    of_settings = database.with_keepalives(of_settings, config.peer_timeout)
     retry_policy = RetryPolicy(Budget(config.retry_total), config.retry_for)
 
     def connect() -> Connection:
         # The backend may define models, so it cannot be loaded before Django is set up.
-        return database.connector(choice, f"{_application(run_id)} read")()
+        return database.connector(choice, f"{_application_name(run_id)} read")()
 
     read_pool = ReadPool(connect, retry_policy, config.peer_timeout, invocation.interrupts)
     return Target(config, invocation, project, choice, of_settings, retry_policy, read_pool)
 
 
-def _application(run_id: str) -> str:
+def _application_name(run_id: str) -> str:
     return f"railway-release {run_id}"
 
 
@@ -104,7 +104,7 @@ def _settings(project: Project, environ: MutableMapping[str, str]) -> Any:
     try:
         settings = load_settings(project, environ)
     except SettingsFailed as failure:
-        if database.url_is_hollow(environ):
+        if database.url_is_empty(environ):
             raise database.unusable_url("DATABASE_URL") from failure
         raise
     redact.learn_named({name: getattr(settings, name) for name in dir(settings) if name.isupper()})
