@@ -8,6 +8,7 @@ import os
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
+from railway_release.commands.inspect import pending_of
 from railway_release.commands.phases import phase, preflight
 from railway_release.diagnosis import (
     causes,
@@ -38,7 +39,6 @@ from railway_release.migrations.plan import Planner
 from railway_release.preflight import database
 from railway_release.preflight.target import Target
 from railway_release.report.report import Report
-from railway_release.report.result import Pending
 from railway_release.report.results import DoctorResult
 from railway_release.runtime.log import get_logger
 from railway_release.runtime.plain import plain_traceback
@@ -74,8 +74,7 @@ def _examine(target: Target, report: Report) -> None:
 
 
 def _seen(context: DiagnosisContext) -> DoctorResult:
-    groups = schemas.pending(context).items()
-    pending = tuple(Pending(steps, tuple(names)) for steps, names in groups)
+    pending = pending_of(context.plan, context.config)
     return DoctorResult(context.plan.shared.schema.name, pending, findings=context.findings)
 
 

@@ -8,7 +8,7 @@ from typing import TypeVar
 from railway_release.commands.phases import phase, preflight
 from railway_release.config.config import Config
 from railway_release.errors import Exit, InvalidConfiguration
-from railway_release.migrations.outcome import Key, in_words
+from railway_release.migrations.outcome import in_words
 from railway_release.migrations.plan import Plan, Planner
 from railway_release.migrations.schema_status import status_of
 from railway_release.preflight.target import Target
@@ -132,12 +132,8 @@ def _say_what_is_too_heavy(snapshot: Snapshot, config: Config) -> None:
 
 
 def pending_of(plan: Plan, config: Config) -> tuple[Pending, ...]:
-    """The pending migrations that the command is about."""
-    groups: dict[tuple[Key, ...], list[str]] = {}
-    for one in plan.pending:
-        if one.is_chosen_by(config):
-            groups.setdefault(one.cohort.steps, []).append(one.schema.name)
-    return tuple(Pending(steps, tuple(schemas)) for steps, schemas in groups.items())
+    """The pending migrations of the chosen schemas."""
+    return tuple(Pending(steps, tuple(names)) for steps, names in plan.pending_groups(config).items())
 
 
 def _failing_for_pending(result: R, found: Planned, config: Config) -> R:

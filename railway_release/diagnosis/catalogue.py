@@ -1,4 +1,4 @@
-"""Catalogue: every cause that can be found, the likeliest first, with what it means.
+"""Every cause that can be found, the likeliest first, with what it means.
 
 docs/reference/causes.md has a section for each: how it comes about, and how to fix it by hand.
 """

@@ -1,4 +1,4 @@
-"""Cause: one reason why something is wrong, as it was seen here."""
+"""Causes: reasons why something is wrong, with their evidence."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ def cause(
     schemas: Iterable[str] = (),
     severity: Severity | None = None,
 ) -> Cause:
-    """A cause of the catalogue, which knows what it means and, unless told otherwise, how bad it is."""
+    """Make a cause from its entry in the catalogue; `severity` takes the place of the entry's."""
     kind = KINDS[id]
     return Cause(id, severity or kind.severity, seen, kind.meaning, command, tuple(schemas))
 
 
 def ranked(causes: Iterable[Cause]) -> tuple[Cause, ...]:
-    """The worst first; of equally bad ones the likeliest."""
+    """The causes in order: the worst first, and of equally bad ones the likeliest."""
     likelihood = list(KINDS)
 
     def rank(one: Cause) -> tuple[int, int]:
@@ -54,5 +54,5 @@ def worst(severities: Iterable[str]) -> Severity:
 
 
 def errors(causes: Sequence[Cause]) -> list[Cause]:
-    """Those that are errors."""
+    """The causes whose severity is error."""
     return [one for one in causes if one.severity == "error"]

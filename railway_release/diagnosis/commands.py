@@ -1,4 +1,4 @@
-"""The commands that causes end with: one place, so that a better way is told everywhere at once."""
+"""The commands to type that causes end with, worded in one place."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ def repair(schemas: Sequence[str]) -> str:
 
 
 def verify(schema: str) -> str:
-    """All that is wrong in a schema, with a hint for each."""
+    """The command that lists all findings of a schema."""
     return f"{SCRIPT} verify {schema_flag(schema)}"
 
 
 def delete_everywhere() -> str:
-    """The deletion that works, in code and in the admin."""
+    """What deletes a shared object in all schemas, in code and in the admin."""
     return (
         "use railway_release.django.deletion.delete_everywhere(instance), "
         "or TenantCascadeAdminMixin in the public admin"
@@ -46,12 +46,12 @@ def delete_everywhere() -> str:
 
 
 def first_rows(schema: str, table: str) -> str:
-    """A look at what a table holds."""
+    """The statement that shows the first rows of a table."""
     return sql(f"TABLE {quote(schema)}.{quote(table)} LIMIT 5")
 
 
 def grant(lacking: Privileges) -> str:
-    """What gives the role all that it lacks: being a member of the owner."""
+    """The statement that makes the role a member of the owner, with all privileges of that."""
     name = quote(lacking.role)
     if lacking.not_owned:
         return f"connect as the role that owns the tables, or as it: GRANT owner TO {name}"
@@ -62,18 +62,18 @@ def grant(lacking: Privileges) -> str:
 
 
 def raise_locks(limits: ServerLimits) -> str:
-    """Enough slots for every table, and a restart."""
+    """The statement that gives the server enough lock slots for every table; it needs a restart."""
     sessions = max(1, limits.lock_slots // limits.locks_per_session)
     return set_locks(-(-limits.tables // sessions) * 2)
 
 
 def set_locks(wanted: int) -> str:
-    """So many for each session, and a restart."""
+    """The statement that sets max_locks_per_transaction; it needs a restart."""
     return sql(f"ALTER SYSTEM SET max_locks_per_transaction = {wanted}") + ", then restart the database"
 
 
 def set_sequence(one: OwnedSequence) -> str:
-    """Bring a sequence to the largest value of its column."""
+    """The statement that sets a sequence to the largest value of its column."""
     table = f"{quote(one.schema)}.{quote(one.table)}"
     found = f"pg_get_serial_sequence({literal(table)}, {literal(one.column)})"
     largest = f"(SELECT max({quote(one.column)}) FROM {table})"  # noqa: S608 - printed, never run
@@ -81,11 +81,11 @@ def set_sequence(one: OwnedSequence) -> str:
 
 
 def who_is_connected() -> str:
-    """Sessions by role and application; their state is not for everybody to see."""
+    """The statement that counts sessions by role and application, which every role may see."""
     columns = "usename, datname, application_name, state"
     return sql(f"SELECT {columns}, count(*) FROM pg_stat_activity GROUP BY {columns} ORDER BY count(*) DESC")  # noqa: S608 - printed
 
 
 def sql(statement: str) -> str:
-    """One statement, in psql."""
+    """The command that runs one statement in psql."""
     return f'psql "$DATABASE_URL" -c {shlex.quote(statement)}'

@@ -1,4 +1,4 @@
-"""Scene: what is known of the project and its schemas when causes are looked for."""
+"""What is known of the project and its schemas when causes are looked for."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from railway_release.verification.findings import Finding
 
 @dataclass(frozen=True)
 class DiagnosisContext:
-    """One look at everything, and a connection that cannot write."""
+    """A snapshot of everything, and a connection that cannot write."""
 
     connection: Connection
     plan: Plan
@@ -23,12 +23,12 @@ class DiagnosisContext:
 
     @property
     def schemas(self) -> list[SchemaPlan]:
-        """Those that the command is about."""
+        """The schemas that the command is about."""
         return [one for one in self.plan.schemas if one.is_chosen_by(self.config)]
 
     @property
     def reader(self) -> BatchReader:
-        """Asks the same of many schemas."""
+        """A reader that asks the same of many schemas, on the context's connection."""
         return BatchReader(self.connection)
 
     def found(self, *ids: str) -> list[Finding]:

@@ -1,4 +1,4 @@
-"""Deleting from the shared schema: which tables Django's collector asks for that are not there, rightly."""
+"""Deleting from the shared schema: Django's collector asks there for tables that only tenants have."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def reaches(shared: Schema, present: Collection[str] = ()) -> Reaches:
 
 
 def causes(context: DiagnosisContext) -> Iterator[Cause]:
-    """One cause for all, if there are any; what lies in the shared schema, too, raises no error."""
+    """One cause if a deletion in the shared schema would ask for tables that are not there."""
     shared = context.plan.shared.schema
     tables = {table_of(one) for one in apps.get_models(include_auto_created=True)}
     found = reaches(shared, catalog.tables(context.connection, tables).get(shared.name, frozenset()))
@@ -45,7 +45,7 @@ def causes(context: DiagnosisContext) -> Iterator[Cause]:
 
 
 def locks(context: DiagnosisContext) -> Iterator[Cause]:
-    """Deleting one shared row locks all tables with keys to its table; dropping a tenant, all that it has."""
+    """Causes where there are too few lock slots to delete a shared row, or to drop a tenant's schema."""
     there, shared = slots.read(context.connection), context.plan.shared.schema.name
     checked = foreign_keys.most_checked(context.connection, shared)
     if checked and checked[1] > there.total:

@@ -1,4 +1,4 @@
-"""Deployment: what the working tree tells Railway to build, to run before a deployment, and to start.
+"""What the working tree tells Railway to build, to run before a deployment, and to start.
 
 The dashboard may say otherwise, and cannot be seen from here.
 """
@@ -36,7 +36,7 @@ class Command:
 
 @dataclass(frozen=True)
 class Deployment:
-    """Empty where no file says anything."""
+    """What the files say; a field is empty where none says anything."""
 
     files: tuple[str, ...] = ()
     processes: tuple[tuple[str, str], ...] = ()  # of the Procfile
@@ -84,7 +84,7 @@ def _roots(folder: Path) -> Iterator[Path]:
 
 
 def _text(path: Path) -> str:
-    """Without the lines that are comments."""
+    """The text of a file without the lines that are comments."""
     return _COMMENT.sub("", _contents(path))
 
 
@@ -126,7 +126,7 @@ def _joined(value: Any) -> str:
 
 
 def _given(text: str, words: str) -> Iterator[str]:
-    """The string, or the strings of the list, that a property or a keyword argument has."""
+    """The value of a property or keyword argument: a string, or the strings of a list joined."""
     pattern = rf"\b(?:{words})[\"']?\s*[:=]\s*(?P<value>\[[^\]]*\]|{_STRING.pattern})"
     for match in re.finditer(pattern, text):
         yield _strings(match["value"])
@@ -143,7 +143,7 @@ def _commented(root: Path) -> Iterator[Command]:
 
 
 def _instructions(dockerfile: str) -> Iterator[tuple[str, str]]:
-    """Instruction and text; the exec form's words are joined."""
+    """Each instruction of a Dockerfile with its text; the words of the exec form are joined."""
     for line in _CONTINUED.sub(" ", dockerfile).splitlines():
         word, _, text = line.strip().partition(" ")
         if word.upper() in ("RUN", "CMD", "ENTRYPOINT"):
@@ -162,7 +162,7 @@ def _parsed_list(text: str) -> list[str]:
 def _starts(
     configured: list[tuple[str, str]], docker: list[tuple[str, str]], processes: dict[str, str], image: bool
 ) -> Iterator[tuple[str, str]]:
-    """What a configured start command replaces is left out; an entrypoint always runs."""
+    """The commands that start the service: a configured one takes the place of CMD, not of ENTRYPOINT."""
     last = dict(docker)  # the last of each instruction counts
     if "ENTRYPOINT" in last:
         yield "Dockerfile ENTRYPOINT", last["ENTRYPOINT"]
@@ -175,7 +175,7 @@ def _starts(
 
 
 def _with_scripts(root: Path) -> Callable[[str], str]:
-    """Adds the text of shell scripts that lie in the tree, since that is what runs."""
+    """The command with the text of the shell scripts that it names."""
 
     def extended(text: str) -> str:
         named = [root / word.lstrip("/").removeprefix("app/") for word in _SCRIPT.findall(text)]

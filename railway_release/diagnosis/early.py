@@ -1,4 +1,4 @@
-"""What can be told when not even the settings can be loaded: the files of the working tree."""
+"""Causes that can be told when not even the settings can be loaded."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from railway_release.postgres.failures import describe
 
 
 def causes(error: ReleaseError, folder: Path) -> tuple[Cause, ...]:
-    """What ended the look, and what the files in this folder say."""
+    """The error that ended the diagnosis as a cause, and those that the files in this folder show."""
     return (ended(error), *files.causes(folder))
 
 
 def failed(error: Exception) -> Cause:
-    """What the database answered instead of what was asked."""
+    """The cause for an error of the database during the diagnosis."""
     seen = f"{type(error).__name__}: {describe(error)}"
     return cause(
         "inspection.ended", seen, "fix the other causes first; --log-level debug shows where it ended"
@@ -24,5 +24,5 @@ def failed(error: Exception) -> Cause:
 
 
 def ended(error: ReleaseError) -> Cause:
-    """The error with which a release would end, too."""
+    """The cause for an error with which a release would end, too."""
     return cause("inspection.ended", f"{error.id}: {error.message}", error.hint)

@@ -1,4 +1,4 @@
-"""The text of an error: which table or column PostgreSQL could not find, wherever it is quoted."""
+"""The text of an error: which table or column PostgreSQL could not find."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Missing:
 
 
 def missing_in(text: str) -> list[Missing]:
-    """Each distinct one, in the order of the text: a log line, a traceback, a page, a whole log."""
+    """Each missing table or column that a text names, in its order; the text may be a whole log."""
     return list(dict.fromkeys(_found(readable(text))))
 
 
@@ -56,7 +56,7 @@ def from_a_deletion(text: str) -> bool:
 
 
 def readable(text: str) -> str:
-    """Without the escapes that JSON, a string constant or HTML put around quotes."""
+    """The text without the escapes that JSON, a string constant or HTML put around quotes."""
     text = _ESCAPED_CHARACTER.sub(lambda match: chr(int(match[1], 16)), html.unescape(text))
     text = _ESCAPED_QUOTE.sub("", text)
     # "a"."b" is how a person or a driver quotes what the server prints as a.b within one pair.

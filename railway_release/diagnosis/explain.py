@@ -1,4 +1,4 @@
-"""Explain: from the text of an error to the schemas that raise it, and to the cause."""
+"""From the text of an error to the schemas that raise it, and to the cause."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def _explained(missing: Missing, case: Case, context: DiagnosisContext, deleting
 
 
 def _judged(missing: Missing, case: Case, context: DiagnosisContext, deleting: bool) -> Iterator[Verdict]:
-    """The likeliest first."""
+    """The verdicts on a subject, the likeliest first."""
     schema = subjects.schema_named(missing)
     if schema and schema not in context.plan.topology.names:
         yield verdicts.no_such_schema(schema)
@@ -103,7 +103,7 @@ def _judged(missing: Missing, case: Case, context: DiagnosisContext, deleting: b
 
 
 def _refined(one: Verdict, case: Case, context: DiagnosisContext) -> Iterator[Verdict]:
-    """A ghost or masked table with the way that led to it, for the schemas where that is known."""
+    """The verdict on a ghost or masked table, with the way that led to it where that is known."""
     if case.subject.column or one.cause.id not in verdicts.WAYS:
         yield one
         return
@@ -118,7 +118,7 @@ def _refined(one: Verdict, case: Case, context: DiagnosisContext) -> Iterator[Ve
 
 
 def _of_the_shared_schema(case: Case, context: DiagnosisContext, deleting: bool) -> Verdict:
-    """Every schema that should have it has it: then who asked is at fault, if somebody could."""
+    """The verdict where every schema has what it should: the query ran where it should not."""
     model, shared = case.subject.model, context.plan.shared.schema
     if not in_shared(model) and not in_tenants(model):
         return verdicts.homeless(case)

@@ -1,4 +1,4 @@
-"""Explanation: what the text of an error turned out to be about."""
+"""Explanations: what the text of an error is about."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from railway_release.diagnosis.causes import Cause
 
 @dataclass(frozen=True)
 class Explanation:
-    """In the order in which a person needs it."""
+    """What an error is about; the fields are in the order in which a person needs them."""
 
     error: str
     verdict: str  # one sentence

@@ -22,7 +22,7 @@ _EXPIRING = ("railway.json", "railway.toml")
 
 
 def causes(folder: Path) -> Iterator[Cause]:
-    """Those of the project in this folder; no database is needed."""
+    """The causes that the files of this folder show; no database is needed."""
     deployment = read(folder)
     yield from _procfile(deployment)
     yield from _commented(deployment)
@@ -49,7 +49,7 @@ def _procfile(deployment: Deployment) -> Iterator[Cause]:
 
 
 def _why_ignored(deployment: Deployment) -> tuple[str, bool]:
-    """In words, and whether it is taken for the start command."""
+    """Why a release command never runs, in words; and whether it is taken for the start command."""
     if deployment.has_dockerfile:
         return "with a Dockerfile the Procfile is not read at all", False
     if deployment.nixpacks:
@@ -60,7 +60,7 @@ def _why_ignored(deployment: Deployment) -> tuple[str, bool]:
 
 
 def _commented(deployment: Deployment) -> Iterator[Cause]:
-    """A release that was configured once; where another one is, the comment is only left over."""
+    """The cause where only a comment is left of a configured release."""
     if any(migrates(one.text) for one in deployment.before):
         return
     for one in deployment.commented:
@@ -85,7 +85,7 @@ def _build(deployment: Deployment) -> Iterator[Cause]:
 
 
 def _bare(deployment: Deployment) -> Iterator[Cause]:
-    """Django's own commands, where this tool would name every tenant that fails."""
+    """The cause where Django's own command migrates, which does not name every tenant that fails."""
     for one in (*deployment.before, Command("Procfile release", deployment.release)):
         if _DJANGO.search(one.text) and not _OURS.search(one.text):
             yield cause("migrate.bare", _in_words(one), commands.PRE_DEPLOY)

@@ -1,4 +1,4 @@
-"""Tables that are recorded and not there: which of the known ways led to it."""
+"""Tables that are recorded and missing: which of the known ways led to that."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Tables = dict[str, frozenset[str]]  # schema to its tables
 
 
 def causes(context: DiagnosisContext) -> Iterator[Cause]:
-    """Each ghost and each masked table under one cause."""
+    """The causes for ghosts and masked tables; each table belongs to one of them."""
     found = context.found(GHOST, MASKED)
     present = catalog.tables(context.connection, {table for one in found for table in _tables_of(one.app)})
     for app in dict.fromkeys(one.app for one in found):
@@ -33,7 +33,7 @@ def causes(context: DiagnosisContext) -> Iterator[Cause]:
             yield _moved(app, of_app)
             found = [one for one in found if one.app != app]
     for template in _templates():
-        if bred := _bred_by(template, found, context):
+        if bred := _inherited_from(template, found, context):
             yield _stale(template, bred)
             explained = set(bred)
             found = [one for one in found if one not in explained]
@@ -42,7 +42,7 @@ def causes(context: DiagnosisContext) -> Iterator[Cause]:
 
 
 def _has_moved(app: str, context: DiagnosisContext, present: Tables) -> bool:
-    """All tenants with its records have none of its tables, and the shared schema, that should not, has."""
+    """Whether an app was moved: no tenant has its tables, and the shared schema has them and should not."""
     models = [one for one in _models(app) if in_tenants(one)]
     if not models or any(in_shared(one) for one in models):
         return False
@@ -69,8 +69,8 @@ def _templates() -> list[str]:
     return list(dict.fromkeys(name for name in named if name))
 
 
-def _bred_by(template: str, found: list[Finding], context: DiagnosisContext) -> list[Finding]:
-    """What is missing in tenants that lack nothing but what the template lacks, too."""
+def _inherited_from(template: str, found: list[Finding], context: DiagnosisContext) -> list[Finding]:
+    """The findings of tenants that lack what their template lacks, too."""
     if not found or template not in {one.schema.name for one in context.plan.tenants}:
         return []
     there = catalog.tables(context.connection, {one.object for one in found}).get(template, frozenset())
@@ -87,7 +87,7 @@ def _stale(template: str, found: list[Finding]) -> Cause:
 
 
 def _others(id: str, found: Iterable[Finding], context: DiagnosisContext) -> Iterator[Cause]:
-    """A cause for each set of schemas that lack the same tables."""
+    """The remaining causes: one for each set of schemas that lack the same tables."""
     by_schema: dict[str, list[Finding]] = {}
     for one in found:
         if one.id == id:
@@ -110,7 +110,7 @@ def _one_group(id: str, found: list[Finding], context: DiagnosisContext) -> Caus
 
 
 def _recorded_at(finding: Finding, context: DiagnosisContext) -> str:
-    """When it was recorded, to be compared with a restore or a run with --fake."""
+    """When a migration was recorded, in words, to be compared with a restore or a run with --fake."""
     select = _RECORDED.replace("{app}", literal(finding.app).replace("{", "{{").replace("}", "}}"))
     rows = list(context.reader.read([finding.schema], select, {}))
     if not rows or rows[0][1] is None:

@@ -1,4 +1,4 @@
-"""Pending migrations of which something is there already: cut off, or done and not recorded."""
+"""Pending migrations of which something exists already: cut off, or applied and not recorded."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class Step:
 
 
 def causes(context: DiagnosisContext) -> Iterator[Cause]:
-    """One cause for each such migration."""
+    """A cause for each pending migration of which something exists already."""
     groups: dict[tuple[str, str], tuple[list[str], list[Made]]] = {}
     for one, step, id, found in begun(context):
         groups.setdefault((id, step.name), ([], found))[0].append(one.schema.name)
@@ -72,7 +72,7 @@ def causes(context: DiagnosisContext) -> Iterator[Cause]:
 
 
 def begun(context: DiagnosisContext) -> Iterator[tuple[SchemaPlan, Step, str, list[Made]]]:
-    """Each such migration in each schema, with the cause's id and what speaks for it."""
+    """Schema, migration, id of the cause and evidence, for each pending migration that exists in part."""
     steps = {cohort: _steps(context, cohort) for cohort in {one.cohort for one in context.schemas}}
     there = _present(context, [made for some in steps.values() for step in some for made in step.makes])
     for one in context.schemas:
@@ -118,7 +118,7 @@ def _model_name(operation: Operation) -> str:
 
 
 def _present(context: DiagnosisContext, asked: Iterable[Made]) -> frozenset[tuple[str, Made]]:
-    """Schema and what of it is there: one statement for tables and indexes, one for columns."""
+    """Which of these objects exist in which schema: one statement for relations, one for columns."""
     made = set(asked)
     if not made:
         return frozenset()
@@ -141,7 +141,7 @@ def _present(context: DiagnosisContext, asked: Iterable[Made]) -> frozenset[tupl
 
 
 def _judged(one: SchemaPlan, step: Step, there: frozenset[tuple[str, Made]]) -> tuple[str, list[Made]] | None:
-    """The cause's id and what speaks for it."""
+    """The id of the cause, and the evidence."""
     makes = [made for made in step.makes if _belongs(made, one.schema)]
     found = [made for made in makes if (one.schema.name, made) in there]
     if not found:

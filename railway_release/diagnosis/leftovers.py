@@ -16,7 +16,7 @@ from railway_release.runtime.text import some
 
 
 def causes(context: DiagnosisContext, known: Collection[str]) -> Iterator[Cause]:
-    """One cause for all such tables but those that are `known` to mask others."""
+    """One cause for all of them, but for tables that are `known` to mask others."""
     models = only_tenants(apps.get_models(include_auto_created=True))
     wanted = {table_of(one) for one in models} - set(known)
     shared = context.plan.shared.schema.name

@@ -1,4 +1,4 @@
-"""Text from a pipe: until it ends, or until a log that is followed has nothing more to say."""
+"""Reading text from a pipe that may never end."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _CHUNK = 65536
 
 
 def read(descriptor: int, enough: Callable[[str], object]) -> str:
-    """The text; once `enough` of it says so, some seconds of silence count as its end.
+    """Read to the end; once `enough` is true of the text, some seconds without more of it are the end.
 
     `railway logs` follows the log and so never ends by itself.
     """

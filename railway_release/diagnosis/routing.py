@@ -1,4 +1,4 @@
-"""Homes: in which schemas the routers want a model's table."""
+"""In which schemas the database routers want a model's table."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def in_tenants(model: type[Model]) -> bool:
 
 
 def only_tenants(models: Iterable[type[Model]]) -> list[type[Model]]:
-    """Those whose tables are rightly absent from the shared schema."""
+    """The models whose tables only tenants are to have."""
     return [one for one in models if has_table(one) and not in_shared(one) and in_tenants(one)]
 
 

@@ -1,4 +1,4 @@
-"""Causes that the plan and the findings tell by themselves."""
+"""Causes that follow from the plan and the findings alone."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from railway_release.diagnosis import commands
 from railway_release.diagnosis.catalogue import KINDS, SCRIPT
 from railway_release.diagnosis.causes import Cause, cause, worst
 from railway_release.diagnosis.context import DiagnosisContext
-from railway_release.migrations.outcome import Key, in_words
+from railway_release.migrations.outcome import in_words
 from railway_release.postgres.catalog import schemas_with_records
 from railway_release.runtime.text import schemas_in_words, some
 from railway_release.verification import findings
@@ -28,23 +28,13 @@ _COMMANDS = {
 }
 
 
-def pending(context: DiagnosisContext) -> dict[tuple[Key, ...], list[str]]:
-    """Pending migrations, and the schemas that wait for exactly these."""
-    groups: dict[tuple[Key, ...], list[str]] = {}
-    for one in context.schemas:
-        if one.pending:
-            groups.setdefault(one.cohort.steps, []).append(one.schema.name)
-    return groups
-
-
 def never_ran(context: DiagnosisContext) -> Iterator[Cause]:
     """One cause for all pending migrations, grouped by what is pending; and one for those held up."""
     found = context.found(findings.GHOST, findings.MASKED)
     of_schema = {name: [one for one in found if one.schema == name] for name in {one.schema for one in found}}
     stuck = {one.schema.name for one in context.schemas if blocking(one, of_schema.get(one.schema.name, ()))}
-    groups = {
-        steps: [name for name in names if name not in stuck] for steps, names in pending(context).items()
-    }
+    pending = context.plan.pending_groups(context.config).items()
+    groups = {steps: [name for name in names if name not in stuck] for steps, names in pending}
     if behind := [name for names in groups.values() for name in names]:
         seen = [f"{in_words(steps)} in {schemas_in_words(names)}" for steps, names in groups.items() if names]
         yield cause("release.never_ran", f"{some(seen, 3)}{_since(context, behind)}", SCRIPT, behind)
@@ -74,13 +64,13 @@ def _of_one_kind(id: str, found: list[Finding]) -> Cause:
 
 
 def _objects(found: list[Finding]) -> str:
-    """What is wrong, where the schema's name does not say it."""
+    """The objects of findings, in words; empty where a finding is about the schema itself."""
     words = [one.found or one.object for one in found if one.object != "schema" or one.found]
     return f"{some(list(dict.fromkeys(words)), 3)} in " if words else ""
 
 
 def _since(context: DiagnosisContext, behind: list[str]) -> str:
-    """When anything was last migrated there."""
+    """When a migration was last recorded in one of these schemas, in words."""
     recorded = sorted(schemas_with_records(context.connection) & set(behind))
     days = sorted(day for _, day in context.reader.read(recorded, _LAST, {}) if day)
     if not days:

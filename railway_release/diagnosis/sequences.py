@@ -13,7 +13,7 @@ from railway_release.runtime.text import schemas_in_words, some
 
 
 def causes(context: DiagnosisContext) -> Iterator[Cause]:
-    """One cause for all; each table is read in many schemas at once, by its key's index."""
+    """One cause for all sequences; each table is read in many schemas at once, by its key's index."""
     columns: dict[tuple[str, str], list[OwnedSequence]] = {}
     for one in owned_sequences(context.connection, [plan.schema.name for plan in context.schemas]):
         columns.setdefault((one.table, one.column), []).append(one)
@@ -36,7 +36,7 @@ def _behind(context: DiagnosisContext, owned: list[OwnedSequence]) -> Iterator[O
 
 
 def _braced(name: str) -> str:
-    """Quoted, and with its braces doubled, since a sweep puts its own values between braces."""
+    """The name quoted, with its braces doubled, since a batch reader puts its values between braces."""
     return quote(name).replace("{", "{{").replace("}", "}}")
 
 

@@ -1,4 +1,4 @@
-"""Causes on the server and between it and this process: pooler, size, privileges, pg_dump."""
+"""Causes on the server, and between it and this process: pooler, limits, privileges, pg_dump."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _SECONDS = 10
 
 
 def causes(connection: Connection, target: Target) -> Iterator[Cause]:
-    """Those of the server that a release would use."""
+    """All of them, for the server that a release would use."""
     limits = server.limits(connection)
     asked = [one for one in schemas_with_records(connection) if target.config.includes(one)]
     yield from of_poolers(target)
@@ -38,7 +38,7 @@ def causes(connection: Connection, target: Target) -> Iterator[Cause]:
 
 
 def of_poolers(target: Target) -> Iterator[Cause]:
-    """For the connection of a release, and for the application's own where that is another."""
+    """A pooler in the connection of a release, or in the application's own where that is another one."""
     if target.config.pooler == "session":
         return
     if target.read_pool.server.pooled:
@@ -58,7 +58,7 @@ def _is_pooled(connect: Connect) -> bool:
 
 
 def of_privileges(lacking: Privileges) -> Iterator[Cause]:
-    """What the release's role may not do."""
+    """Privileges that the role of the release lacks."""
     parts = (
         ("USAGE on", lacking.no_usage),
         ("CREATE on", lacking.no_create),
@@ -74,7 +74,7 @@ def of_privileges(lacking: Privileges) -> Iterator[Cause]:
 
 
 def of_limits(limits: ServerLimits, config: Config) -> Iterator[Cause]:
-    """Too few lock slots for a dump of everything."""
+    """Too few lock slots for a pg_dump of everything."""
     if limits.tables > limits.lock_slots:
         seen = f"{limits.tables} tables, and {limits.lock_slots} locks that all sessions share"
         severity: Severity = "error" if _dumps_everything(config.backup_command) else "warning"
@@ -82,14 +82,14 @@ def of_limits(limits: ServerLimits, config: Config) -> Iterator[Cause]:
 
 
 def of_connection_limit(limit: ConnectionLimit) -> Iterator[Cause]:
-    """Too few connections for a release; the one that looks is in use, and ends before a release begins."""
+    """Too few connections for a release; the one of this diagnosis ends before a release begins."""
     if limit.free + 1 < _CONNECTIONS_OF_A_RELEASE:
         seen = f"{limit.bound} is {limit.maximum}, {limit.in_use} are in use, {limit.free} are left"
         yield cause("server.connections", seen, commands.who_is_connected())
 
 
 def of_pg_dump(server_version: int, config: Config) -> Iterator[Cause]:
-    """The program that the backup command names is to be there, and no older than the server."""
+    """A pg_dump in the backup command that is missing, or older than the server."""
     if not (match := _PG_DUMP.search(config.backup_command)):
         return
     version = _version(match["program"])

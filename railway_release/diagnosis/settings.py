@@ -30,7 +30,7 @@ def are_loaded() -> bool:
 
 
 def causes() -> Iterator[Cause]:
-    """Those of the settings alone."""
+    """All causes that the settings show by themselves."""
     shared, tenants = _names(shared_apps()), _names(tenant_apps())
     yield from in_both(shared, tenants)
     yield from content_types(shared, tenants)
@@ -41,7 +41,7 @@ def causes() -> Iterator[Cause]:
 
 
 def in_both(shared: Iterable[str], tenants: Iterable[str]) -> Iterator[Cause]:
-    """Apps whose tables are in the shared schema and in every tenant."""
+    """Apps in both lists, whose tables are in the shared schema and in every tenant."""
     both = [name for name in shared if name in set(tenants) - _USUALLY_IN_BOTH]
     if both:
         seen = f"{some(both)} in SHARED_APPS and in TENANT_APPS"
@@ -49,7 +49,7 @@ def in_both(shared: Iterable[str], tenants: Iterable[str]) -> Iterator[Cause]:
 
 
 def content_types(shared: Iterable[str], tenants: Iterable[str]) -> Iterator[Cause]:
-    """Whether content types are those of the tenant or of everybody."""
+    """The cause where content types are in both lists, so that each tenant has ids of its own."""
     in_shared, in_tenants = _CONTENT_TYPES in shared, _CONTENT_TYPES in tenants
     if in_shared and in_tenants:
         seen = f"{_CONTENT_TYPES} in SHARED_APPS and in TENANT_APPS"

@@ -1,4 +1,4 @@
-"""Names that migrations give: tables and columns as the server has them."""
+"""The operations of migrations."""
 
 from __future__ import annotations
 
@@ -7,11 +7,9 @@ from collections.abc import Iterable, Iterator
 from django.db.migrations import operations
 from django.db.migrations.operations.base import Operation
 
-_NAME_LENGTH = 63
-
 
 def flat(listed: Iterable[Operation]) -> Iterator[Operation]:
-    """The operations, with those that SeparateDatabaseAndState wraps."""
+    """The operations one by one, both kinds of those that SeparateDatabaseAndState wraps included."""
     for one in listed:
         if isinstance(one, operations.SeparateDatabaseAndState):
             yield from flat([*one.database_operations, *one.state_operations])

@@ -1,4 +1,4 @@
-"""Subjects: the model, and perhaps the field, that an error is about, and the migration that makes it."""
+"""The model, and perhaps the field, that an error is about, and the migration that makes it."""
 
 from __future__ import annotations
 
@@ -117,7 +117,7 @@ def origin(missing: Missing, graph: Graph) -> tuple[str, str]:
 
 
 def tables(missing: Missing) -> set[str]:
-    """The names that its table may have: a dot parts schema and table, or is one of the name."""
+    """The names that the missing table may have: a dot may follow a schema, or belong to the name."""
     return {clip(missing.table), clip(missing.table.rpartition(".")[2])} - {""}
 
 

@@ -1,4 +1,4 @@
-"""Verdicts: what became of one table or column in every schema, in one sentence each."""
+"""Verdicts on a missing table or column: a cause, and the sentence that says it."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Case:
 
     @property
     def absent(self) -> tuple[str, ...]:
-        """The schemas that should have it and have not."""
+        """The schemas that should have it and do not."""
         return tuple(name for fate in _ABSENT for name in self.fates.get(fate, ()))
 
     @property
@@ -68,7 +68,7 @@ def because(one: Verdict, way: Cause) -> Verdict:
 
 
 def of(case: Case, schema: str = "") -> Iterator[Verdict]:
-    """Why it is absent where it should be, the likeliest first; `schema` is the one that the error named."""
+    """The verdicts on a table or column, the likeliest first; `schema` is the one that the error named."""
     makers = {
         "pending": _pending,
         "ghost": _ghost,
@@ -131,7 +131,7 @@ def _no_schema(case: Case, names: Sequence[str]) -> Verdict:
 
 
 def deletion(case: Case, shared: Sequence[type[Model]], deleting: bool) -> Verdict:
-    """Only the shared schema lacks it, and deleting one of these models there asks for it."""
+    """The verdict where only tenants have it, and deleting a shared object asks for it."""
     labels = some([one._meta.label for one in shared], 3)
     how = "that is what happened here" if deleting else "or a query was sent from the shared schema"
     who = "The shared schema" if case.absent else "Only the shared schema"
@@ -144,21 +144,21 @@ def deletion(case: Case, shared: Sequence[type[Model]], deleting: bool) -> Verdi
 
 
 def queried(case: Case) -> Verdict:
-    """Only the shared schema lacks it, and no deletion asks for it."""
+    """The verdict where only tenants have it, and a query asked for it in the shared schema."""
     sentence = f"Only the shared schema lacks {case.subject}, rightly: it was queried from there."
     seen = f"every tenant that should have {case.subject} has it"
     return Verdict(sentence, cause("shared.queried", seen, commands.ENTER_TENANT))
 
 
 def no_such_schema(name: str) -> Verdict:
-    """The error names a schema that neither the tenants table nor the catalog knows."""
+    """The verdict where the error names a schema that does not exist."""
     sentence = f"There is no schema {name} in this database, and no tenant of that name."
     seen = f"the error names {name}"
     return Verdict(sentence, cause("name.unknown", seen, commands.COMPARE_DATABASES))
 
 
 def homeless(case: Case) -> Verdict:
-    """The routers want it nowhere."""
+    """The verdict where the routers want it in no schema."""
     app = case.subject.model._meta.app_config.name
     sentence = f"{app} is in INSTALLED_APPS, but its tables belong in no schema."
     seen = f"the routers allow {case.subject.model._meta.label} neither in the shared schema nor in tenants"
@@ -168,7 +168,7 @@ def homeless(case: Case) -> Verdict:
 
 
 def nothing_missing(case: Case) -> Verdict:
-    """It is everywhere where it should be."""
+    """The verdict where every schema has what it should."""
     there = case.fates.get("there", ())
     sentence = f"{_capital(str(case.subject))} is there in every schema that should have it."
     seen = (
@@ -178,5 +178,5 @@ def nothing_missing(case: Case) -> Verdict:
 
 
 def _capital(text: str) -> str:
-    """As it begins a sentence; a name stays as it is written."""
+    """The text with a capital letter, unless it begins with a name."""
     return text[0].upper() + text[1:] if text.startswith("the ") else text

@@ -25,7 +25,7 @@ class SchemaCollector(Collector):
         return table(model) in self.tables
 
     def collect(self, objs: Any, *args: Any, **kwargs: Any) -> None:
-        """A generic relation may lead to a table that is not in this schema."""
+        """As Django's; nothing is collected where this schema has no such table."""
         if not isinstance(objs, QuerySet) or self.holds(objs.model):
             super().collect(objs, *args, **kwargs)
 
@@ -37,7 +37,7 @@ class SchemaCollector(Collector):
         return not isinstance(objs, Model) and super().can_fast_delete(objs, from_field)
 
     def related_objects(self, related_model: Any, related_fields: Any, objs: Any) -> Any:
-        """None where the table is in other schemas only: those have collectors of their own."""
+        """As Django's; none where this schema does not have the table."""
         if not self.holds(related_model):
             return related_model._base_manager.using(self.using).none()
         return super().related_objects(related_model, related_fields, objs)
@@ -69,14 +69,14 @@ class LockingCollector(SchemaCollector):
         return super().can_fast_delete(objs, from_field)
 
     def add(self, objs: Any, *args: Any, **kwargs: Any) -> list[Model]:
-        """As Django's, on locked rows."""
+        """As Django's, once the rows are locked."""
         new: list[Model] = super().add(objs, *args, **kwargs)
         if new:
             self._lock(new)
         return new
 
     def _lock(self, objs: Iterable[Model]) -> None:
-        """In the order of the keys, so that two deletions do not deadlock."""
+        """Lock the rows in the order of their keys, so that two deletions do not deadlock."""
         rows = [obj for obj in objs if obj.pk is not None]
         if rows:
             model = type(rows[0])._meta.concrete_model or type(rows[0])

@@ -37,7 +37,7 @@ class Deletion:
 
     @property
     def total(self) -> int:
-        """All rows of all schemas."""
+        """The number of rows, over all schemas and models."""
         return sum(self.models.values())
 
     @property
@@ -53,7 +53,7 @@ class Deletion:
 
 
 class _InSchemas(Exception):
-    """Some schema's rows forbid the deletion."""
+    """Rows of some schemas forbid the deletion."""
 
     by_schema: Mapping[str, Collection[Model]]
 

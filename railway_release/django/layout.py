@@ -1,4 +1,4 @@
-"""Layout: which tables each schema really has, and working inside one of them."""
+"""Which tables each schema really has, and working inside one schema."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Locks: whether the server has room for those of a deletion, and what to do where it has not.
+"""Whether the server has room for the locks of a deletion, and what to do where it has not.
 
 At COMMIT, PostgreSQL reads every table with a key to a table that rows were deleted from, in all tenants,
 and each of these tables and its indexes takes one of the lock slots that all sessions share.
@@ -41,7 +41,7 @@ class Changes:
 
     @classmethod
     def of(cls, collectors: Mapping[str, Any]) -> Changes:
-        """Those of what was collected in each schema."""
+        """The tables that the collectors of all schemas change."""
         deleted: set[TableName] = set()
         updated: set[TableName] = set()
         for schema, found in collectors.items():
@@ -51,7 +51,7 @@ class Changes:
         return cls(frozenset(deleted), frozenset(updated))
 
     def locks(self, connection: TenantConnection, but: Collection[TableName] = ()) -> int:
-        """How many it takes if keys that point at some of these tables are not checked."""
+        """The number of locks if keys that point at these tables are not checked."""
         checked = self.deleted - set(but)
         return foreign_keys.locks(connection, self.deleted | self.updated, checked)
 

@@ -1,4 +1,4 @@
-"""References: which schemas hold rows that point at shared objects, asked of many schemas at once."""
+"""Which schemas hold rows that point at shared objects, asked of many schemas at once."""
 
 from __future__ import annotations
 

@@ -99,6 +99,14 @@ class Plan:
         """The schemas with migrations to apply or to record, the shared one first."""
         return tuple(one for one in self.schemas if one.pending)
 
+    def pending_groups(self, config: Config) -> dict[tuple[Key, ...], list[str]]:
+        """Pending migrations, with the names of the chosen schemas that wait for exactly these."""
+        groups: dict[tuple[Key, ...], list[str]] = {}
+        for one in self.pending:
+            if one.is_chosen_by(config):
+                groups.setdefault(one.cohort.steps, []).append(one.schema.name)
+        return groups
+
 
 class Planner:
     """Makes plans from records, the migrations on disk and the target; what it computes of a cohort is kept.
