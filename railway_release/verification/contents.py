@@ -40,7 +40,8 @@ def read(
     wanted = {one.schema.name: planner.rows_of(one.cohort) for one in fit}
     applied = {one.schema.name: one.cohort.applied for one in fit}
     complete = {name: rows for name, rows in wanted.items() if earlier.complete.get(name) == rows}
-    actual = content_rows(reader, wanted.keys() - complete.keys(), there)
+    found = content_rows(reader, wanted.keys() - complete.keys(), there)
+    actual = {name: found[name] for name in wanted if name in found}  # in an order that no reading changes
     absent = _absent(actual, wanted, applied)
     complete |= {name: wanted[name] for name in actual if name not in absent}
     return Contents(absent, complete)

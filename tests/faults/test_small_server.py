@@ -3,13 +3,14 @@
 import os
 from collections.abc import Iterator
 
-import psycopg
 import pytest
 
 from railway_release.postgres.batch_reader import BatchReader
 from tests.support.release import Database, Project
 from tests.support.running import only_in, run_sql
 from tests.support.server import copy_of
+
+psycopg = pytest.importorskip("psycopg", reason="the sessions of these tests are opened with it")
 
 LAST = "0003_announcement_pinned"
 SMALL = {

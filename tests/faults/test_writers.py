@@ -4,11 +4,12 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import psycopg
 import pytest
 
 from tests.support import pgbench
 from tests.support.release import Database
+
+psycopg = pytest.importorskip("psycopg", reason="the sessions of these tests are opened with it")
 
 INSERT = "INSERT INTO {}.buildings_building (name, address, slug) VALUES ('n', 'a', '')"
 CHANGES = (

@@ -236,7 +236,8 @@ def test_no_password_is_in_the_arguments_of_any_process(past: Project, secret_ur
     arguments = past.folder / "arguments"
     command = f"cat /proc/[0-9]*/cmdline > '{arguments}' 2>/dev/null; true"
 
-    run = past.run("--shared-only", "--backup-shell", DATABASE_URL=secret_url, RELEASE_BACKUP_COMMAND=command)
+    more = {"RELEASE_BACKUP_COMMAND": command, "TEST_COLD": "1"}
+    run = past.run("--shared-only", "--backup-shell", DATABASE_URL=secret_url, **more)
 
     text = arguments.read_text(errors="replace")
     assert (run.code, "run_migrations.py" in text, leaked(text, PASSWORD)) == (0, True, [])
