@@ -40,30 +40,29 @@ class Planned:
 
 def plan(target: Target, report: Report) -> None:
     """What a release would do; exit code 9 if that is anything."""
-    preflight(target, report)
-    with phase(report, "plan"):
-        found = planned(target)
-    result = PlanResult(found.shared_schema, found.pending, findings=found.snapshot.findings)
+    result, found = _inspected(target, report, PlanResult, in_depth=False)
     report.result = _failing_for_pending(result, found, target.config)
 
 
 def verify(target: Target, report: Report) -> None:
     """Whether every schema holds what its migrations say; exit code 8 if not."""
-    preflight(target, report)
-    with phase(report, "plan"):
-        found = planned(target, in_depth=True)
-    result = VerifyResult(found.shared_schema, found.pending, findings=found.snapshot.findings)
+    result, found = _inspected(target, report, VerifyResult, in_depth=True)
     report.result = _failing_for_errors(result, found, target.config)
 
 
 def check(target: Target, report: Report) -> None:
     """Whether nothing is pending and nothing is missing; with --start, only the shared schema is judged."""
-    preflight(target, report)
-    with phase(report, "plan"):
-        found = planned(target, in_depth=True)
-    result = CheckResult(found.shared_schema, found.pending, findings=found.snapshot.findings)
+    result, found = _inspected(target, report, CheckResult, in_depth=True)
     result = _failing_for_pending(result, found, target.config)
     report.result = _failing_for_errors(result, found, target.config)
+
+
+def _inspected(target: Target, report: Report, kind: type[R], *, in_depth: bool) -> tuple[R, Planned]:
+    """What was found, as a result of this kind that is not judged yet."""
+    preflight(target, report)
+    with phase(report, "plan"):
+        found = planned(target, in_depth=in_depth)
+    return kind(found.shared_schema, found.pending, findings=found.snapshot.findings), found
 
 
 def status(target: Target, report: Report) -> None:
