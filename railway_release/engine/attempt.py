@@ -122,6 +122,7 @@ class _Attempts:
         self._done: list[Key] = []
         self._started = time.monotonic()
         self._first_failure = 0.0
+        self._shortage = shortage.Shortage()
 
     def outcome(self) -> Outcome:
         runner = self._runner
@@ -169,7 +170,7 @@ class _Attempts:
     def _is_retryable(self, error: BaseException) -> bool:
         if not self._execution.cancellable or self._runner.token.stopping:
             return False
-        if is_transient(error) or shortage.is_retryable(error):
+        if is_transient(error) or self._shortage.is_retryable(error):
             return True
         return bool(sqlstate(error)) and self._is_already_applied()
 

@@ -7,15 +7,29 @@ from railway_release.postgres.slots import Slots
 from railway_release.topology import tenant_connection
 
 _MUCH = 0.1  # of all slots
+_SURE = 3  # failures in a row
 
 
-def is_retryable(error: BaseException) -> bool:
-    """Whether other sessions hold so many slots that a retry may succeed: a pg_dump, or another worker.
+class Shortage:
+    """Tells, over the attempts at a schema, a migration that takes too many slots from others that hold them.
 
-    They may hold all of them, so that the slots cannot even be counted.
+    The slots are counted after the failure, when the pg_dump or the other worker that held them may just have
+    ended; so one count that finds them free proves nothing.
     """
-    if not slots.ran_out(error):
-        return False
+
+    def __init__(self) -> None:
+        self._unexplained = 0  # failures in a row after which the slots were free
+
+    def is_retryable(self, error: BaseException) -> bool:
+        """Whether the error is a want of slots, and a retry may succeed."""
+        if not slots.ran_out(error):
+            return False
+        self._unexplained = 0 if _held_by_others() else self._unexplained + 1
+        return self._unexplained < _SURE
+
+
+def _held_by_others() -> bool:
+    """Whether many slots are used; so many, perhaps, that they cannot even be counted."""
     now = _now()
     return now is None or now.used > now.total * _MUCH
 
