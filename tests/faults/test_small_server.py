@@ -34,13 +34,14 @@ def small(past: Project) -> Iterator[Project]:
 
 @pytest.mark.parametrize("jobs", ["1", "2"])
 def test_a_migration_that_needs_more_locks_than_there_are_fails_its_tenant_alone(small: Project, jobs: str):
+    """Three attempts, since each time others may have held the slots until just before they were counted."""
     tables = "FOR n IN 1..5000 LOOP EXECUTE format('CREATE TABLE t%s ()', n); END LOOP;"
     small.migration("announcements", "0004_tables", LAST, run_sql(only_in("kypseli", tables)))
     run = small.run(RELEASE_JOBS=jobs)
     outcome = run.outcome("kypseli")
 
     assert (run.code, [one for one in run.states if run.states[one] != "migrated"]) == (7, ["kypseli"])
-    assert (outcome["state"], outcome["sqlstate"], outcome["attempts"]) == ("failed", "53200", 1)
+    assert (outcome["state"], outcome["sqlstate"], outcome["attempts"]) == ("failed", "53200", 3)
     assert "ALTER SYSTEM SET max_locks_per_transaction" in outcome["hint"]
 
 
