@@ -151,7 +151,9 @@ def _read(target: Target, planner: Planner, reader: BatchReader, wanted: _Wanted
     findings = verify(reader, expected, held, tables, Compared(wanted.depth, chosen))
     shared = there.shared.name
     plan = plan.with_incomplete(_incomplete(plan, held, findings, target.config))
-    ours = (f for f in findings if target.config.includes(f.schema, shared=f.schema == shared))
+    ours = (
+        f for f in findings if not f.schema or target.config.includes(f.schema, shared=f.schema == shared)
+    )
     heavy = too_heavy(connection, plan, planner)
     return Snapshot(plan, recorded, tuple(ours), read_at, held, heavy)
 
@@ -179,7 +181,7 @@ def _incomplete(plan: Plan, held: Contents, findings: Iterable[Finding], config:
     if config.post_migrate:
         return {one.schema.name for one in plan.schemas}
     unknown = {one.schema.name for one in plan.pending if one.schema.name not in held.complete}
-    return unknown | {f.schema for f in findings if f.id == INCOMPLETE and f.severity != "accepted"}
+    return unknown | {f.schema for f in findings if f.id == INCOMPLETE and f.is_open}
 
 
 def _check_shared_schema(there: topology.Topology) -> None:

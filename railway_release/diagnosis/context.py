@@ -32,5 +32,5 @@ class DiagnosisContext:
         return BatchReader(self.connection)
 
     def found(self, *ids: str) -> list[Finding]:
-        """The findings with one of these ids, but for those that the user has accepted."""
-        return [one for one in self.findings if one.id in ids and one.severity != "accepted"]
+        """The open findings with one of these ids."""
+        return [one for one in self.findings if one.id in ids and one.is_open]

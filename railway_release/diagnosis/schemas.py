@@ -47,7 +47,7 @@ def of_findings(context: DiagnosisContext, *, but: Iterable[str]) -> Iterator[Ca
     """A cause for each kind of finding, but for those that others have explained."""
     groups: dict[str, list[Finding]] = {}
     for one in context.findings:
-        if one.id not in but and one.severity != "accepted":
+        if one.id not in but and one.is_open:
             groups.setdefault(one.id, []).append(one)
     for id, found in groups.items():
         yield _of_one_kind(id, found)

@@ -125,9 +125,9 @@ def _repair_plans(
 
 
 def _is_found(id: str, schema: str, snapshot: Snapshot) -> bool:
-    """Whether the schema has this finding, and the user has not accepted it."""
+    """Whether the schema has this finding, and it is open."""
     findings = snapshot.findings_by_schema.get(schema, ())
-    return any(one.id == id and one.severity != "accepted" for one in findings)
+    return any(one.id == id and one.is_open for one in findings)
 
 
 def _not_restored(found: Sequence[Deviation], repair_plan: RepairPlan, planner: Planner) -> tuple[str, ...]:
@@ -155,10 +155,10 @@ def _deviations(
 
 
 def _is_to_be_repaired(one: Deviation, snapshot: Snapshot) -> bool:
-    """Whether there is a finding of it that the user has not accepted."""
+    """Whether there is an open finding of it."""
     difference = one.difference
     return difference.id not in IGNORED and any(
-        (finding.id, finding.object) == (difference.id, difference.object) and finding.severity != "accepted"
+        (finding.id, finding.object) == (difference.id, difference.object) and finding.is_open
         for finding in snapshot.findings_by_schema[one.plan.schema.name]
     )
 

@@ -131,7 +131,7 @@ def _of_topology(plan: Plan) -> Iterator[Finding]:
 
 def _as_configured(finding: Finding, config: Config) -> Finding:
     """The finding with the severity that the configuration gives it, or accepted with its reason."""
-    for pattern, severity in config.severity:
+    for pattern, severity in config.severity if finding.is_open else ():
         if fnmatch.fnmatchcase(finding.id, pattern):
             finding = replace(finding, severity=cast("Severity", severity))
     for entry in config.accept:

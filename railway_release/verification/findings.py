@@ -5,7 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-Severity = Literal["error", "warning", "accepted"]
+# "information": by the migrations themselves; nothing to do, and never a reason for an exit code.
+Severity = Literal["error", "warning", "information", "accepted"]
+
+BY_MIGRATIONS = "by the migrations, not by the models"
+NOTHING_TO_DO = "Migrations have made it otherwise than the models say: nothing to do."
 
 GHOST = "table.ghost"
 MASKED = "table.masked"
@@ -110,7 +114,10 @@ HINTS = {
 
 @dataclass(frozen=True)
 class Finding:
-    """One difference; `object` is a table, an app, or the schema itself."""
+    """One difference; `object` is a table, an app, or the schema itself.
+
+    Information is told once for all schemas that are alike: `schema` is empty, `schemas` their number.
+    """
 
     id: str
     severity: Severity
@@ -120,9 +127,15 @@ class Finding:
     found: str = ""  # what is there instead, or the server's words
     expected: str = ""  # what should be there, where that is more than `object`
     known: bool = False  # was there before the first write
-    reason: str = ""  # why it was accepted
+    reason: str = ""  # why it was accepted, or is no fault
+    schemas: int = 1
+
+    @property
+    def is_open(self) -> bool:
+        """Whether somebody has to do something, or to accept it."""
+        return self.severity in ("error", "warning")
 
     @property
     def hint(self) -> str:
         """What it means and what to do."""
-        return HINTS[self.id]
+        return HINTS[self.id] if self.severity != "information" else NOTHING_TO_DO

@@ -51,6 +51,17 @@ def test_too_many_to_name_are_run_again_all_together():
     assert "Run again with: python run_migrations.py" in texts(report)
 
 
+def test_what_the_migrations_have_made_is_one_line_however_much_it_is():
+    made = [Finding("column.null", "information", "", f"t.c{n}", schemas=9) for n in range(7)]
+    found = [line for line in lines(reported("verify", findings=tuple(made))) if "column" in line.text]
+
+    assert [line.level for line in found] == ["info"]
+    assert found[0].text.startswith(
+        "by the migrations, not by the models: column.null t.c0, column.null t.c1"
+    )
+    assert found[0].text.endswith(" and 2 more")
+
+
 def test_equal_findings_are_one_line_with_what_to_do():
     found = tuple(Finding("table.ghost", "error", name, "x_y", known=True) for name in ("a", "b"))
     (line,) = [line for line in lines(reported("verify", findings=found)) if line.event == "finding.reported"]
