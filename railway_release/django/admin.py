@@ -20,8 +20,8 @@ from railway_release.django.collectors import SchemaCollector, TenantCollector
 from railway_release.django.everywhere import delete_everywhere, each_schema
 from railway_release.django.layout import Layout, inside, read_layout
 from railway_release.django.locks import Changes, TooFewLocks, unchecked
-from railway_release.django.looking import looking
-from railway_release.django.references import look_for_references
+from railway_release.django.references import find_references
+from railway_release.django.savepoints import releasing_locks
 from railway_release.topology import TenantConnection, tenant_connection
 
 # A page that can be read, and that is there within seconds: each object's text may cost a query.
@@ -90,7 +90,7 @@ class _Cascade:
         self._count(shared.model_objs.values())
         self.page.to_delete += _cut(shared.nested(), self._text)
         self.page.protected += _first(shared.protected, self._text)
-        schemas = look_for_references(self.connection, self.layout, shared.data).schemas
+        schemas = find_references(self.connection, self.layout, shared.data).schemas
         tenants = each_schema(self.connection, schemas, lambda schema: self._tenant(schema, shared, schemas))
         self._refuse({self.layout.shared: shared, **tenants})
 
@@ -103,7 +103,7 @@ class _Cascade:
 
     def _tenant(self, schema: str, shared: SharedNested, schemas: list[str]) -> TenantNested:
         tenant = TenantNested(self.connection.alias, tables=self.layout.of(schema))
-        with looking(self.connection):
+        with releasing_locks(self.connection):
             tenant.follow(shared.data)
             self._show(schema, tenant, schemas)
         return tenant

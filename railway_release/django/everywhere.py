@@ -14,8 +14,8 @@ from django_tenants.utils import get_public_schema_name, get_tenant_model
 from railway_release.django.collectors import LockingCollector, TenantCollector
 from railway_release.django.layout import Layout, inside, read_layout, table, tenant_rows
 from railway_release.django.locks import Changes, ran_out, unchecked
-from railway_release.django.looking import looking
-from railway_release.django.references import look_for_references
+from railway_release.django.references import find_references
+from railway_release.django.savepoints import releasing_locks
 from railway_release.django.unchecked import lock_against_new_keys, without_checks
 from railway_release.postgres import foreign_keys, slots
 from railway_release.topology import TenantConnection, tenant_connection
@@ -141,7 +141,7 @@ def _delete(connection: TenantConnection, layout: Layout, shared: LockingCollect
 
     def collect(schema: str) -> TenantCollector:
         collector = TenantCollector(connection.alias, target, tables=layout.of(schema))
-        with looking(connection):
+        with releasing_locks(connection):
             try:
                 collector.follow(shared.data)
             except (ProtectedError, RestrictedError) as error:
@@ -150,16 +150,16 @@ def _delete(connection: TenantConnection, layout: Layout, shared: LockingCollect
                 collector.let_go(shared.data)
         return collector
 
-    seen = look_for_references(connection, layout, shared.data)
-    collectors = each_schema(connection, seen.schemas, collect)
+    found = find_references(connection, layout, shared.data)
+    collectors = each_schema(connection, found.schemas, collect)
     if blocked:
         raise _all_in_one(_model(target), blocked)
     changes = Changes.of({layout.shared: shared, **collectors})
     tables = unchecked(connection, layout.shared, changes) & {table(model) for model in shared.with_keys}
-    counts = each_schema(connection, seen.schemas, lambda schema: collectors[schema].delete()[1])
-    with without_checks(connection, layout.shared, shared.data, tables, seen):
+    counts = each_schema(connection, found.schemas, lambda schema: collectors[schema].delete()[1])
+    with without_checks(connection, layout.shared, shared.data, tables, found):
         last = {layout.shared: shared.delete()[1]}
-    return Deletion({schema: found for schema, found in counts.items() if found} | last)
+    return Deletion({schema: rows for schema, rows in counts.items() if rows} | last)
 
 
 def _all_in_one(

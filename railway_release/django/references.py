@@ -13,7 +13,7 @@ from django.db.models.deletion import get_candidate_relations_to_delete
 
 from railway_release.django.collectors import Collected
 from railway_release.django.layout import Layout, table
-from railway_release.django.looking import in_batches
+from railway_release.django.savepoints import in_batches
 from railway_release.postgres import catalog, slots
 from railway_release.postgres.session import clip, fetch, literal, quote
 from railway_release.topology import TenantConnection
@@ -48,17 +48,17 @@ class Column:
 
 
 @dataclass(frozen=True)
-class Seen:
-    """Where rows that point at shared objects are, and the columns in which there are none."""
+class References:
+    """The schemas with rows that point at shared objects, and the columns in which there are none."""
 
     schemas: list[str]  # sorted
-    clear: frozenset[Column]
+    unused: frozenset[Column]
 
 
-def look_for_references(connection: TenantConnection, layout: Layout, shared: Collected) -> Seen:
+def find_references(connection: TenantConnection, layout: Layout, shared: Collected) -> References:
     """The tenants' schemas with a row that points at one of these objects."""
     found: set[str] = set()
-    clear: set[Column] = set()
+    unused: set[Column] = set()
     size = slots.read(connection).batch
     for one in _references(connection, shared):
         asked = [
@@ -70,8 +70,8 @@ def look_for_references(connection: TenantConnection, layout: Layout, shared: Co
         ]
         found.update(_among(connection, size, asked, one))
         left = (schema for schema in asked if schema not in found)
-        clear.update(Column(schema, one.table, one.column, one.target, one.key) for schema in left)
-    return Seen(sorted(found), frozenset(clear))
+        unused.update(Column(schema, one.table, one.column, one.target, one.key) for schema in left)
+    return References(sorted(found), frozenset(unused))
 
 
 def _references(connection: TenantConnection, shared: Collected) -> Iterator[Reference]:

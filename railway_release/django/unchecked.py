@@ -19,8 +19,8 @@ from django.db.models import Model
 
 from railway_release.django.collectors import Collected
 from railway_release.django.layout import table
-from railway_release.django.looking import in_batches
-from railway_release.django.references import Column, Seen
+from railway_release.django.references import Column, References
+from railway_release.django.savepoints import in_batches
 from railway_release.postgres import foreign_keys, slots
 from railway_release.postgres.foreign_keys import ForeignKey
 from railway_release.postgres.session import clip, fetch, quote
@@ -72,7 +72,7 @@ def lock_against_new_keys(connection: TenantConnection, shared: str, models: Col
 
 @contextmanager
 def without_checks(
-    connection: TenantConnection, shared: str, data: Collected, tables: Collection[str], seen: Seen
+    connection: TenantConnection, shared: str, data: Collected, tables: Collection[str], found: References
 ) -> Iterator[None]:
     """While entered, the collected rows of these tables are deleted so; other statements are as ever."""
     gone = {
@@ -89,7 +89,7 @@ def without_checks(
             return send(sql, params, *rest)
         if unproven:
             # By now the shared rows that are no more than updated, or quickly deleted, are done with.
-            _let_nothing_point_there(connection, gone, tables, seen)
+            _let_nothing_point_there(connection, gone, tables, found)
             unproven.clear()
         return _as_replica(connection, lambda: send(sql, params, *rest))
 
@@ -104,13 +104,13 @@ def _gone(connection: TenantConnection, shared: str, model: type[Model], objs: C
 
 
 def _let_nothing_point_there(
-    connection: TenantConnection, gone: Mapping[str, _Gone], tables: Collection[str], seen: Seen
+    connection: TenantConnection, gone: Mapping[str, _Gone], tables: Collection[str], found: References
 ) -> None:
     """Raises IntegrityError as PostgreSQL would, and does what it would do for ON DELETE."""
     size = slots.read(connection).batch
     for name in tables:
         keys = foreign_keys.pointing_at(connection, gone[name].schema, [name])
-        unknown = [key for key in keys if not _is_clear(key, seen)]
+        unknown = [key for key in keys if not _is_unused(key, found)]
         for key in in_batches(connection, size, unknown, partial(_pointing, connection, gone)):
             if key.action in _RESTRICTING:
                 raise IntegrityError(
@@ -121,10 +121,10 @@ def _let_nothing_point_there(
                 cursor.execute(_action(key, gone[name]), [list(gone[name].keys)])
 
 
-def _is_clear(key: ForeignKey, seen: Seen) -> bool:
-    """Whether these rows were looked for while the shared ones were locked already."""
+def _is_unused(key: ForeignKey, found: References) -> bool:
+    """Whether no row of its columns points there, as was read when the shared rows were locked already."""
     pairs = zip(key.columns, key.targets, strict=True)
-    return any(Column(key.schema, key.table, one, key.target, other) in seen.clear for one, other in pairs)
+    return any(Column(key.schema, key.table, one, key.target, other) in found.unused for one, other in pairs)
 
 
 def _pointing(

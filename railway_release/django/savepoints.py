@@ -1,4 +1,4 @@
-"""Looking into many tables inside a transaction, without keeping their locks until it ends.
+"""Savepoints: many tables are read inside a transaction, without keeping their locks until it ends.
 
 A statement locks every table and index that it reads. What is rolled back to a savepoint gives its locks
 back, and unlike another connection it sees what the caller's transaction has done.
@@ -19,7 +19,7 @@ from railway_release.topology import TenantConnection
 T = TypeVar("T")
 R = TypeVar("R")
 
-_ONLY_LOOKS = re.compile(
+_READS = re.compile(
     r"\s*(SELECT\b(?!.*\bFOR (NO KEY UPDATE|UPDATE|SHARE|KEY SHARE)\b)|SET search_path\b)",
     re.IGNORECASE | re.DOTALL,
 )
@@ -50,13 +50,13 @@ def _halving(
 
 
 @contextmanager
-def looking(connection: TenantConnection) -> Iterator[None]:
-    """Give the locks back afterwards, unless something was written: SET(callable) may make a row."""
+def releasing_locks(connection: TenantConnection) -> Iterator[None]:
+    """While entered, what is locked is given back afterwards, unless a row was written: SET(callable) may."""
     wrote = False
 
     def monitor(execute: Callable[..., Any], sql: Any, *rest: Any) -> Any:
         nonlocal wrote
-        wrote = wrote or not _ONLY_LOOKS.match(str(sql))
+        wrote = wrote or not _READS.match(str(sql))
         return execute(sql, *rest)
 
     with transaction.atomic(using=connection.alias):
