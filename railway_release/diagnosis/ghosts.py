@@ -13,7 +13,7 @@ from railway_release.diagnosis import commands
 from railway_release.diagnosis.causes import Cause, cause, worst
 from railway_release.diagnosis.context import DiagnosisContext
 from railway_release.diagnosis.routing import in_shared, in_tenants
-from railway_release.migrations.naming import table_of
+from railway_release.naming import table_of
 from railway_release.postgres import catalog
 from railway_release.postgres.session import literal
 from railway_release.runtime.text import schemas_in_words, some

@@ -15,15 +15,15 @@ from railway_release.diagnosis import commands
 from railway_release.diagnosis.causes import Cause, cause
 from railway_release.diagnosis.context import DiagnosisContext
 from railway_release.diagnosis.states import flat
-from railway_release.migrations.naming import (
+from railway_release.migrations.outcome import Key, dotted
+from railway_release.migrations.plan import Cohort, SchemaPlan
+from railway_release.naming import (
     column_of_state,
     joining_table,
     joins_by_itself,
     split_table,
     table_of_state,
 )
-from railway_release.migrations.outcome import Key, dotted
-from railway_release.migrations.plan import Cohort, SchemaPlan
 from railway_release.postgres import catalog, locations
 from railway_release.postgres.session import clip
 from railway_release.runtime.text import schemas_in_words, some

@@ -15,8 +15,8 @@ from railway_release.diagnosis.catalogue import SCRIPT
 from railway_release.diagnosis.errortext import Missing
 from railway_release.diagnosis.states import flat
 from railway_release.migrations.disk import Graph
-from railway_release.migrations.naming import column_of_state, table_of, table_of_state
 from railway_release.migrations.outcome import dotted
+from railway_release.naming import column_of_state, table_of, table_of_state
 from railway_release.postgres.session import clip
 
 

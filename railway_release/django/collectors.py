@@ -8,7 +8,7 @@ from typing import Any
 from django.db.models import Model, QuerySet
 from django.db.models.deletion import Collector
 
-from railway_release.django.layout import table
+from railway_release.naming import table_of
 
 Collected = Mapping[type[Model], Collection[Model]]
 
@@ -22,7 +22,7 @@ class SchemaCollector(Collector):
 
     def holds(self, model: type[Model]) -> bool:
         """Whether this schema has the model's table."""
-        return table(model) in self.tables
+        return table_of(model) in self.tables
 
     def collect(self, objs: Any, *args: Any, **kwargs: Any) -> None:
         """As Django's; nothing is collected where this schema has no such table."""
@@ -59,12 +59,12 @@ class LockingCollector(SchemaCollector):
     @property
     def with_keys(self) -> list[type[Model]]:
         """The models of what was collected that keys point at."""
-        return [model for model in self.data if table(model) in self.referenced]
+        return [model for model in self.data if table_of(model) in self.referenced]
 
     def can_fast_delete(self, objs: Any, from_field: Any = None) -> bool:
         """Never where a key of the database points that Django may know nothing of: it must be locked."""
         model = getattr(objs, "model", None) or objs
-        if isinstance(model, type) and table(model) in self.referenced:
+        if isinstance(model, type) and table_of(model) in self.referenced:
             return False
         return super().can_fast_delete(objs, from_field)
 

@@ -12,11 +12,12 @@ from django.db.models import Model, ProtectedError, QuerySet, RestrictedError
 from django_tenants.utils import get_public_schema_name, get_tenant_model
 
 from railway_release.django.collectors import LockingCollector, TenantCollector
-from railway_release.django.layout import Layout, inside, read_layout, table, tenant_rows
+from railway_release.django.layout import Layout, inside, read_layout, tenant_rows
 from railway_release.django.locks import Changes, ran_out, unchecked
 from railway_release.django.references import find_references
 from railway_release.django.savepoints import releasing_locks
 from railway_release.django.unchecked import lock_against_new_keys, without_checks
+from railway_release.naming import table_of
 from railway_release.postgres import foreign_keys, slots
 from railway_release.topology import TenantConnection, tenant_connection
 
@@ -155,7 +156,7 @@ def _delete(connection: TenantConnection, layout: Layout, shared: LockingCollect
     if blocked:
         raise _all_in_one(_model(target), blocked)
     changes = Changes.of({layout.shared: shared, **collectors})
-    tables = unchecked(connection, layout.shared, changes) & {table(model) for model in shared.with_keys}
+    tables = unchecked(connection, layout.shared, changes) & {table_of(model) for model in shared.with_keys}
     counts = each_schema(connection, found.schemas, lambda schema: collectors[schema].delete()[1])
     with without_checks(connection, layout.shared, shared.data, tables, found):
         last = {layout.shared: shared.delete()[1]}
@@ -210,7 +211,7 @@ def _objects(target: Model | QuerySet[Any], alias: str) -> list[Model]:
 
 
 def _refuse_what_is_not_shared(model: type[Model], layout: Layout, active: str) -> None:
-    label, name = model._meta.label, table(model)
+    label, name = model._meta.label, table_of(model)
     if issubclass(model, get_tenant_model()):
         raise ValueError(f"{label} is a tenant: its own delete() also drops its schema where that is wanted")
     if name not in layout.of(layout.shared):

@@ -8,10 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.apps import apps
-from django.db.backends.utils import split_identifier
-from django.db.models import Model
 from django_tenants.utils import get_public_schema_name, get_tenant_model
 
+from railway_release.naming import table_of
 from railway_release.postgres import catalog
 from railway_release.postgres.session import clip
 from railway_release.topology import TenantConnection
@@ -37,14 +36,9 @@ class Layout:
         return self.tables.get(schema, _NOTHING)
 
 
-def table(model: type[Model]) -> str:
-    """The table's name as PostgreSQL stores it."""
-    return clip(split_identifier(model._meta.db_table)[1])
-
-
 def read_layout(connection: TenantConnection) -> Layout:
     """The layout now, in two statements. The shared schema must be the active one."""
-    names = {table(model) for model in apps.get_models(include_auto_created=True)}
+    names = {table_of(model) for model in apps.get_models(include_auto_created=True)}
     tables = catalog.tables(connection, {*names, _RECORDS})
     rows = get_tenant_model()._base_manager.using(connection.alias).values_list("schema_name", flat=True)
     shared, known = get_public_schema_name(), {clip(name) for name in rows}

@@ -12,7 +12,7 @@ from typing import Any
 
 from django.db import OperationalError
 
-from railway_release.django.layout import table
+from railway_release.naming import table_of
 from railway_release.postgres import foreign_keys, slots
 from railway_release.postgres.foreign_keys import TableName
 from railway_release.postgres.session import fetch
@@ -46,8 +46,8 @@ class Changes:
         updated: set[TableName] = set()
         for schema, found in collectors.items():
             models = [*found.data, *(objs.model for objs in found.fast_deletes)]
-            deleted |= {(schema, table(model)) for model in models}
-            updated |= {(schema, table(field.model)) for field, _ in found.field_updates}
+            deleted |= {(schema, table_of(model)) for model in models}
+            updated |= {(schema, table_of(field.model)) for field, _ in found.field_updates}
         return cls(frozenset(deleted), frozenset(updated))
 
     def locks(self, connection: TenantConnection, but: Collection[TableName] = ()) -> int:

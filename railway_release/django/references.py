@@ -12,8 +12,9 @@ from django.db.models import DO_NOTHING, Model
 from django.db.models.deletion import get_candidate_relations_to_delete
 
 from railway_release.django.collectors import Collected
-from railway_release.django.layout import Layout, table
+from railway_release.django.layout import Layout
 from railway_release.django.savepoints import in_batches
+from railway_release.naming import table_of
 from railway_release.postgres import catalog, slots
 from railway_release.postgres.session import clip, fetch, literal, quote
 from railway_release.topology import TenantConnection
@@ -108,8 +109,8 @@ def _reference(
     connection: TenantConnection, target: type[Model], local: Any, key: str, values: Sequence[Any]
 ) -> Reference:
     return Reference(
-        target=table(target),
-        table=table(local.model),
+        target=table_of(target),
+        table=table_of(local.model),
         column=clip(local.column),
         type=local.db_type(connection),
         key=clip(key),

@@ -18,9 +18,9 @@ from django.db import IntegrityError
 from django.db.models import Model
 
 from railway_release.django.collectors import Collected
-from railway_release.django.layout import table
 from railway_release.django.references import Column, References
 from railway_release.django.savepoints import in_batches
+from railway_release.naming import table_of
 from railway_release.postgres import foreign_keys, slots
 from railway_release.postgres.foreign_keys import ForeignKey
 from railway_release.postgres.session import clip, fetch, quote
@@ -64,7 +64,7 @@ class _Gone:
 
 def lock_against_new_keys(connection: TenantConnection, shared: str, models: Collection[type[Model]]) -> None:
     """Nobody can add a key to these tables, nor a trigger; rows may be read and written."""
-    places = sorted({f"{quote(shared)}.{quote(table(model))}" for model in models})
+    places = sorted({f"{quote(shared)}.{quote(table_of(model))}" for model in models})
     if places:
         with connection.cursor() as cursor:
             cursor.execute(f"LOCK TABLE ONLY {', ONLY '.join(places)} IN ROW EXCLUSIVE MODE")
@@ -76,7 +76,7 @@ def without_checks(
 ) -> Iterator[None]:
     """While entered, the collected rows of these tables are deleted so; other statements are as ever."""
     gone = {
-        table(model): _gone(connection, shared, model, objs)
+        table_of(model): _gone(connection, shared, model, objs)
         for model, objs in data.items()
         if model._meta.pk.column  # not of several columns
     }
@@ -100,7 +100,7 @@ def without_checks(
 def _gone(connection: TenantConnection, shared: str, model: type[Model], objs: Collection[Model]) -> _Gone:
     key: Any = model._meta.pk
     values = tuple(key.get_db_prep_value(obj.pk, connection, prepared=False) for obj in objs)
-    return _Gone(shared, table(model), clip(key.column), key.db_type(connection), values)
+    return _Gone(shared, table_of(model), clip(key.column), key.db_type(connection), values)
 
 
 def _let_nothing_point_there(

@@ -17,10 +17,10 @@ from django.db.migrations.operations.base import Operation
 from django.db.migrations.state import ProjectState
 
 from railway_release.migrations.disk import Graph
-from railway_release.migrations.naming import table_of_state
 from railway_release.migrations.opaque import flat
 from railway_release.migrations.outcome import Key
 from railway_release.migrations.plan import Cohort
+from railway_release.naming import table_of_state
 from railway_release.postgres.session import clip
 from railway_release.topology import tenant_connection
 

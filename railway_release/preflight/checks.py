@@ -6,7 +6,6 @@ import functools
 
 from django.conf import settings
 from django.core import checks
-from django.db import connection as default_connection
 from django.db import connections, router
 from django.db.backends.base.base import RAN_DB_VERSION_CHECK
 from django_tenants.routers import TenantSyncRouter
@@ -19,6 +18,8 @@ from railway_release.errors import (
     PreflightError,
     ServerUnsupported,
 )
+from railway_release.naming import split_table
+from railway_release.postgres.session import quote
 from railway_release.postgres.wait import wait_for_database
 from railway_release.preflight import database, login
 from railway_release.preflight.project import import_callable, set_up
@@ -133,8 +134,8 @@ def _check_hook(path: str) -> None:
 
 
 def _tenant_table() -> str:
-    quote = default_connection.ops.quote_name
-    return f"{quote(get_public_schema_name())}.{quote(get_tenant_model()._meta.db_table)}"
+    schema, table = split_table(get_tenant_model()._meta.db_table)
+    return f"{quote(schema or get_public_schema_name())}.{quote(table)}"
 
 
 def _check_version(number: int, alias: str) -> None:

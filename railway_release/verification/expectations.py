@@ -9,9 +9,9 @@ from functools import cached_property
 from django.db.migrations.state import ProjectState
 from django.db.models import Model
 
-from railway_release.migrations.naming import split_table
 from railway_release.migrations.plan import SchemaPlan
 from railway_release.migrations.rendering import Rendering
+from railway_release.naming import split_table
 from railway_release.postgres.shape import ForeignKey, Shape
 from railway_release.topology import tenant_connection
 from railway_release.verification import models

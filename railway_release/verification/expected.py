@@ -10,8 +10,8 @@ from django.apps import apps
 from django.db import router
 from django.db.migrations.state import ModelState, ProjectState
 
-from railway_release.migrations.naming import db_table_of_state, joining_tables, split_table
 from railway_release.migrations.rows import is_swapped
+from railway_release.naming import db_table_of_state, joining_tables, split_table
 from railway_release.postgres.session import clip
 from railway_release.topology import tenant_connection
 

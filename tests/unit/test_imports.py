@@ -28,7 +28,7 @@ def test_the_package_imports_its_four_dependencies_and_no_database_driver():
     }
 
 
-def test_what_the_users_project_imports_stands_on_topology_and_postgres_alone():
+def test_what_the_users_project_imports_stands_on_topology_names_and_postgres_alone():
     inside, outside = set(), set()
     for path in PACKAGE.rglob("*.py"):
         modules = set(imported_modules(path))
@@ -37,6 +37,7 @@ def test_what_the_users_project_imports_stands_on_topology_and_postgres_alone():
     ours = {name for name in inside if name.startswith("railway_release.")}
     assert {".".join(name.split(".")[:2]) for name in ours} == {
         "railway_release.django",
+        "railway_release.naming",
         "railway_release.postgres",
         "railway_release.topology",
     }
@@ -47,7 +48,7 @@ def test_what_the_users_project_imports_stands_on_topology_and_postgres_alone():
 FLOORS = (
     {"errors", "runtime"},
     {"postgres"},
-    {"config", "topology"},
+    {"config", "naming", "topology"},
     {"django", "migrations", "preflight"},
     {"backup", "verification"},
     {"diagnosis", "engine", "snapshot"},

@@ -5,7 +5,7 @@ from django.apps import apps
 from django.db import models
 from django.db.migrations.state import ModelState
 
-from railway_release.migrations.naming import (
+from railway_release.naming import (
     column_of_state,
     db_table_of_state,
     joining_tables,
