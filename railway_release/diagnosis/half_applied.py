@@ -14,7 +14,7 @@ from django.db.migrations.state import ModelState, ProjectState
 from railway_release.diagnosis import commands
 from railway_release.diagnosis.causes import Cause, cause
 from railway_release.diagnosis.context import DiagnosisContext
-from railway_release.diagnosis.states import flat
+from railway_release.migrations.operations import all_operations, model_name
 from railway_release.migrations.outcome import Key, dotted
 from railway_release.migrations.plan import Cohort, SchemaPlan
 from railway_release.naming import (
@@ -92,8 +92,8 @@ def _steps(context: DiagnosisContext, cohort: Cohort) -> list[Step]:
 
 
 def _made(migration: Migration, after: ProjectState) -> Iterator[Made]:
-    for operation in flat(migration.operations):
-        model = after.models.get((migration.app_label, _model_name(operation)))
+    for operation in all_operations(migration):
+        model = after.models.get((migration.app_label, model_name(operation)))
         if model is not None:
             yield from _made_by(operation, model)
 
@@ -110,11 +110,6 @@ def _made_by(operation: Operation, model: ModelState) -> Iterator[Made]:
             yield Made(model.app_label, model.name_lower, table)
         case operations.AddIndex(index=index):
             yield Made(*place, clip(index.name))
-
-
-def _model_name(operation: Operation) -> str:
-    name = getattr(operation, "model_name", None) or getattr(operation, "name", "")
-    return str(name).lower()
 
 
 def _present(context: DiagnosisContext, asked: Iterable[Made]) -> frozenset[tuple[str, Made]]:

@@ -13,8 +13,8 @@ from django.db.models import Model
 
 from railway_release.diagnosis.catalogue import SCRIPT
 from railway_release.diagnosis.errortext import Missing
-from railway_release.diagnosis.states import flat
 from railway_release.migrations.disk import Graph
+from railway_release.migrations.operations import all_operations
 from railway_release.migrations.outcome import dotted
 from railway_release.naming import column_of_state, table_of, table_of_state
 from railway_release.postgres.session import clip
@@ -94,7 +94,7 @@ def made_by(subject: Subject, graph: Graph) -> str:
     makers = [
         dotted(migration_key)
         for migration_key, migration in sorted(graph.disk_migrations.items())
-        if migration_key[0] == app and any(_makes(one, model, field) for one in flat(migration.operations))
+        if migration_key[0] == app and any(_makes(one, model, field) for one in all_operations(migration))
     ]
     return makers[-1] if makers else ""
 
@@ -106,9 +106,9 @@ def origin(missing: Missing, graph: Graph) -> tuple[str, str]:
         setting = f"{model._meta.label} is replaced by {model._meta.swapped}"
         return setting, f"correct the code that uses {model._meta.label} directly (get_user_model())"
     for key, migration in sorted(graph.disk_migrations.items()):
-        if any(_removes(one, key[0], missing) for one in flat(migration.operations)):
+        if any(_removes(one, key[0], missing) for one in all_operations(migration)):
             return f"{dotted(key)} removes or renames it", "restart or redeploy what still runs older code"
-        if any(_names(one, missing) for one in flat(migration.operations)):
+        if any(_names(one, missing) for one in all_operations(migration)):
             return f"{dotted(key)} names it in SQL of its own", f"{SCRIPT} plan"
     return (
         "no migration on disk names it either",

@@ -12,7 +12,7 @@ from django.db.migrations.operations.base import Operation
 
 from railway_release.engine.identity import Identity
 from railway_release.engine.states import is_plain
-from railway_release.migrations.opaque import flat
+from railway_release.migrations.operations import database_operations
 
 
 @contextlib.contextmanager
@@ -25,7 +25,7 @@ def restoring_connection(
     The code of a migration may migrate another schema with the same operation objects; what it does with
     another schema editor than `editor` is left as it is. Raises ConnectionChanged.
     """
-    chosen = [one for one in flat(migration.operations) if not (migration.atomic and is_plain(one))]
+    chosen = [one for one in database_operations(migration) if not (migration.atomic and is_plain(one))]
     # By identity: an operation may be listed twice, and its class may not be hashable.
     operations = {id(one): one for one in chosen}.values()
     for one in operations:

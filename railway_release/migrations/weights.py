@@ -17,7 +17,7 @@ from django.db.migrations.operations.base import Operation
 from django.db.migrations.state import ProjectState
 
 from railway_release.migrations.disk import Graph
-from railway_release.migrations.opaque import flat
+from railway_release.migrations.operations import database_operations, model_name
 from railway_release.migrations.outcome import Key
 from railway_release.migrations.plan import Cohort
 from railway_release.naming import table_of_state
@@ -52,8 +52,8 @@ def weights(graph: Graph, cohort: Cohort, is_migrated: IsMigrated) -> list[Weigh
     for key in cohort.steps:
         migration = graph.graph.nodes[key]
         if migration.atomic:
-            every = flat(migration.operations)
-            migrated = [one for one in every if is_migrated(key[0], _model_name(one), one)]
+            every = database_operations(migration)
+            migrated = [one for one in every if is_migrated(key[0], model_name(one), one)]
             created = sum(_created(one, key[0]) for one in migrated)
             found.append(Weight(key, created, frozenset(_dropped(migrated, key[0], graph.state))))
     return found
@@ -92,7 +92,7 @@ def _dropped(found: Iterable[Any], app: str, state: ProjectState) -> Iterator[st
         if isinstance(one, operations.RunSQL):
             yield from _dropped_in(str(one.sql))
             continue
-        model = state.models.get((app, _model_name(one)))
+        model = state.models.get((app, model_name(one)))
         if model and (isinstance(one, operations.DeleteModel) or _retypes(one, model.fields)):
             yield table_of_state(model)
 
@@ -109,7 +109,3 @@ def _retypes(operation: Any, fields: Mapping[str, Any]) -> bool:
         return False
     connection = tenant_connection()
     return bool(old.db_type(connection) != operation.field.db_type(connection))
-
-
-def _model_name(operation: Any) -> str:
-    return str(getattr(operation, "model_name", None) or getattr(operation, "name", None) or "").lower()

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-from railway_release.migrations.opaque import opaque
+from railway_release.migrations.operations import opaque
 from railway_release.migrations.outcome import dotted
 from railway_release.migrations.plan import Planner, SchemaPlan
 from railway_release.postgres.batch_reader import BatchReader

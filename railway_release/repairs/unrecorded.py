@@ -9,7 +9,7 @@ from railway_release.config.config import Config
 from railway_release.diagnosis import half_applied
 from railway_release.diagnosis.context import DiagnosisContext
 from railway_release.migrations.disk import Graph
-from railway_release.migrations.opaque import opaque
+from railway_release.migrations.operations import opaque
 from railway_release.migrations.outcome import Key, dotted
 from railway_release.migrations.plan import Planner, SchemaPlan
 from railway_release.postgres.batch_reader import BatchReader

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from railway_release.migrations.disk import Graph
-from railway_release.migrations.opaque import opaque
+from railway_release.migrations.operations import opaque
 from railway_release.migrations.outcome import Key, dotted, in_words
 from railway_release.repairs.proof import Proof
 from railway_release.runtime.text import some
