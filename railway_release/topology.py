@@ -45,7 +45,7 @@ class Schema:
 
 
 @dataclass(frozen=True)
-class Unfit:
+class UnusableSchema:
     """A schema for which no plan can be made, and why."""
 
     schema: str
@@ -61,7 +61,7 @@ class Topology:
     tenants: tuple[Schema, ...]  # that exist, in migration order; templates first
     without_schema: tuple[str, ...]  # tenants with a row, but no schema
     without_row: tuple[str, ...]  # schemas with migration records, but no tenant row
-    unfit: tuple[Unfit, ...]
+    unusable: tuple[UnusableSchema, ...]
     in_database: Mapping[str, int]  # every schema of the database, also other programs', with its OID
     with_records: frozenset[str]  # of these, those with a django_migrations table
     known: bool  # False if the tenants table lacks what its model needs, until the shared schema is migrated
@@ -74,17 +74,20 @@ class Topology:
     @property
     def names(self) -> frozenset[str]:
         """The names of all schemas and tenants that options may name."""
-        unfit = (one.schema for one in self.unfit)
+        unusable = (one.schema for one in self.unusable)
         return frozenset(
-            (*(one.name for one in self.schemas), *unfit, *self.without_schema, *self.without_row)
+            (*(one.name for one in self.schemas), *unusable, *self.without_schema, *self.without_row)
         )
 
     def without(self, unreadable: Mapping[str, str]) -> Topology:
-        """The topology with these schemas, whose records cannot be read for a reason, among the unfit."""
+        """The topology with these schemas, whose records cannot be read for a reason, among the unusable."""
         return replace(
             self,
             tenants=tuple(one for one in self.tenants if one.name not in unreadable),
-            unfit=(*self.unfit, *(Unfit(name, "unreadable", why) for name, why in unreadable.items())),
+            unusable=(
+                *self.unusable,
+                *(UnusableSchema(name, "unreadable", why) for name, why in unreadable.items()),
+            ),
         )
 
 
@@ -157,8 +160,8 @@ def read(connection: Connection, *, for_django: bool = False) -> Topology:
         tenants=tuple(one for one in declared if one.name in present and _is_typed(one)),
         without_schema=tuple(one.name for one in tenants if one.name not in present),
         without_row=() if rows is None else tuple(sorted(without_row)),
-        unfit=tuple(
-            Unfit(one.name, "mistyped", f"{one.type!r} is not in TENANT_TYPES")
+        unusable=tuple(
+            UnusableSchema(one.name, "mistyped", f"{one.type!r} is not in TENANT_TYPES")
             for one in tenants
             if one.name in present and not _is_typed(one)
         ),

@@ -35,10 +35,10 @@ def without_migrating(snapshot: Snapshot, config: Config) -> Iterator[Outcome]:
     for finding in snapshot.findings:
         if finding.id == NO_SCHEMA:
             yield Outcome(finding.schema, "skipped", message="a tenant row without a schema")
-    for unfit in snapshot.plan.topology.unfit:
-        if config.includes(unfit.schema):
+    for unusable in snapshot.plan.topology.unusable:
+        if config.includes(unusable.schema):
             yield Outcome(
-                unfit.schema, "failed", message=f"not touched: {unfit.why}", hint=_hint(unfit.schema)
+                unusable.schema, "failed", message=f"not touched: {unusable.why}", hint=_hint(unusable.schema)
             )
 
 

@@ -101,7 +101,7 @@ def _doubtful(work: Work, snapshot: Snapshot, waiting: Collection[str]) -> Doubt
 
 def _dropped_since(work: Work, snapshot: Snapshot) -> Iterator[Outcome]:
     topology = snapshot.plan.topology
-    left = {one.name for one in topology.tenants} | {one.schema for one in topology.unfit}
+    left = {one.name for one in topology.tenants} | {one.schema for one in topology.unusable}
     left |= set(topology.without_schema)
     there = work.before.plan.topology.in_database, topology.in_database
     for one in work.before.plan.tenants:

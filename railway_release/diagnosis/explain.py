@@ -80,8 +80,10 @@ def _fate_of_absent(subject: Subject, one: SchemaPlan, context: DiagnosisContext
 def _explained(missing: Missing, case: Case, context: DiagnosisContext, deleting: bool) -> Explanation:
     judged = list(_judged(missing, case, context, deleting))
     about = f"{case.subject.in_words}, {home_in_words(case.subject.model)}"
-    if unfit := [one.schema for one in context.plan.topology.unfit if context.config.includes(one.schema)]:
-        about += f"; nothing is known of {schemas_in_words(unfit)}"
+    if unusable := [
+        one.schema for one in context.plan.topology.unusable if context.config.includes(one.schema)
+    ]:
+        about += f"; nothing is known of {schemas_in_words(unusable)}"
     found = tuple(one.cause for one in judged)
     return Explanation(
         str(missing), judged[0].sentence, about, found, case.fates.get("there", ()), case.absent

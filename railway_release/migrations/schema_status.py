@@ -19,7 +19,7 @@ def status_of(plan: Plan, records: Records, planner: Planner, config: Config) ->
     """The status of the schemas and apps that `config` is about, from a draft of the plan."""
     there, apps = plan.topology, config.app[:1]
     migrations = sorted(plan.graph.in_order(), key=lambda key: key[0])  # stable: each app keeps its order
-    unreadable = {one.schema for one in there.unfit}
+    unreadable = {one.schema for one in there.unusable}
     schemas = [one for one in plan.schemas if one.schema.name not in unreadable and one.is_chosen_by(config)]
     chosen = tuple(key for key in migrations if key[0] in (apps or (key[0],)))
     return Status(
@@ -35,7 +35,7 @@ def status_of(plan: Plan, records: Records, planner: Planner, config: Config) ->
 
 def _obstacle(plan: Plan) -> str:
     shared = plan.shared.schema.name
-    unreadable = [one.why for one in plan.topology.unfit if one.schema == shared]
+    unreadable = [one.why for one in plan.topology.unusable if one.schema == shared]
     if conflicts := plan.graph.conflicts():
         return f"conflicting migrations on disk: {conflicts}"
     if unreadable:
@@ -46,7 +46,7 @@ def _obstacle(plan: Plan) -> str:
 
 def _misfits(there: Topology, config: Config) -> Iterator[Misfit]:
     everyone = [
-        *(Misfit(one.schema, one.kind, one.why) for one in there.unfit),
+        *(Misfit(one.schema, one.kind, one.why) for one in there.unusable),
         *(Misfit(name, "without schema", "a tenant row, but no schema") for name in there.without_schema),
         *(Misfit(name, "without row", "migration records, but no tenant row") for name in there.without_row),
     ]

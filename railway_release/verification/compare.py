@@ -108,9 +108,9 @@ def _half_created(reader: BatchReader, schemas: Iterable[SchemaPlan]) -> Iterato
 def _of_topology(plan: Plan) -> Iterator[Finding]:
     for name in plan.topology.without_schema:
         yield Finding(findings.NO_SCHEMA, "warning", name, "schema")
-    for unfit in plan.topology.unfit:
-        id = findings.MISTYPED if unfit.kind == "mistyped" else findings.UNREADABLE
-        yield Finding(id, "error", unfit.schema, "schema", found=unfit.why)
+    for unusable in plan.topology.unusable:
+        id = findings.MISTYPED if unusable.kind == "mistyped" else findings.UNREADABLE
+        yield Finding(id, "error", unusable.schema, "schema", found=unusable.why)
     for name in plan.topology.without_row:
         yield Finding(findings.NO_ROW, "warning", name, "schema")
     for one in plan.schemas:
