@@ -13,7 +13,7 @@ from railway_release.diagnosis.errortext import Missing
 from railway_release.diagnosis.explanation import Explanation
 from railway_release.diagnosis.routing import belongs, home_in_words, in_shared, in_tenants
 from railway_release.diagnosis.subjects import Subject
-from railway_release.diagnosis.verdicts import Case, Fate, Verdict
+from railway_release.diagnosis.verdicts import Case, SubjectState, Verdict
 from railway_release.migrations.plan import SchemaPlan
 from railway_release.postgres import catalog, locations
 from railway_release.postgres.session import Connection
@@ -55,19 +55,20 @@ def _presence(connection: Connection, asked: list[Subject]) -> Callable[[str, Su
 
 
 def _case(subject: Subject, context: DiagnosisContext, has: Callable[[str, Subject], bool]) -> Case:
-    fates: dict[Fate, list[str]] = {}
+    by_state: dict[SubjectState, list[str]] = {}
     shared_has = has(context.plan.shared.schema.name, subject)
     for one in context.schemas:
         at_home, there = belongs(subject.model, one.schema), has(one.schema.name, subject)
-        fate = _fate_of_absent(subject, one, context, shared_has) if at_home and not there else None
-        fates.setdefault(fate or ("there" if there else "elsewhere"), []).append(one.schema.name)
+        state = _absence(subject, one, context, shared_has) if at_home and not there else None
+        by_state.setdefault(state or ("there" if there else "elsewhere"), []).append(one.schema.name)
     if in_tenants(subject.model) and not in_shared(subject.model):
-        fates["no schema"] = [n for n in context.plan.topology.without_schema if context.config.includes(n)]
+        without = context.plan.topology.without_schema
+        by_state["no schema"] = [name for name in without if context.config.includes(name)]
     made_by = subjects.made_by(subject, context.plan.graph)
-    return Case(subject, {fate: tuple(names) for fate, names in fates.items() if names}, made_by)
+    return Case(subject, {state: tuple(names) for state, names in by_state.items() if names}, made_by)
 
 
-def _fate_of_absent(subject: Subject, one: SchemaPlan, context: DiagnosisContext, shared_has: bool) -> Fate:
+def _absence(subject: Subject, one: SchemaPlan, context: DiagnosisContext, shared_has: bool) -> SubjectState:
     if not subject.is_in(context.plan.graph.last_state):
         return "unmigrated"
     if one.cohort.inconsistency:
@@ -80,13 +81,12 @@ def _fate_of_absent(subject: Subject, one: SchemaPlan, context: DiagnosisContext
 def _explained(missing: Missing, case: Case, context: DiagnosisContext, deleting: bool) -> Explanation:
     judged = list(_judged(missing, case, context, deleting))
     about = f"{case.subject.in_words}, {home_in_words(case.subject.model)}"
-    if unusable := [
-        one.schema for one in context.plan.topology.unusable if context.config.includes(one.schema)
-    ]:
+    unusable = [one.schema for one in context.plan.topology.unusable if context.config.includes(one.schema)]
+    if unusable:
         about += f"; nothing is known of {schemas_in_words(unusable)}"
     found = tuple(one.cause for one in judged)
     return Explanation(
-        str(missing), judged[0].sentence, about, found, case.fates.get("there", ()), case.absent
+        str(missing), judged[0].sentence, about, found, case.by_state.get("there", ()), case.absent
     )
 
 
@@ -124,7 +124,7 @@ def _of_the_shared_schema(case: Case, context: DiagnosisContext, deleting: bool)
     model, shared = case.subject.model, context.plan.shared.schema
     if not in_shared(model) and not in_tenants(model):
         return verdicts.homeless(case)
-    if in_shared(model) or shared.name not in case.fates.get("elsewhere", ()):
+    if in_shared(model) or shared.name not in case.by_state.get("elsewhere", ()):
         return verdicts.nothing_missing(case)
     found = [one for one, asked in reaches(shared).items() if model in asked]
     return verdicts.deletion(case, found, deleting) if found else verdicts.queried(case)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -14,7 +14,7 @@ from railway_release.diagnosis.causes import Cause, cause, ranked
 from railway_release.diagnosis.subjects import Subject
 from railway_release.runtime.text import schemas_in_words, some
 
-Fate = Literal[
+SubjectState = Literal[  # in one schema
     "there",
     "elsewhere",  # it belongs in other schemas, and is not here
     "pending",
@@ -24,21 +24,21 @@ Fate = Literal[
     "unmigrated",
     "no schema",
 ]
-_ABSENT: tuple[Fate, ...] = ("pending", "ghost", "masked", "inconsistent", "unmigrated", "no schema")
+_ABSENT: tuple[SubjectState, ...] = ("pending", "ghost", "masked", "inconsistent", "unmigrated", "no schema")
 
 
 @dataclass(frozen=True)
 class Case:
-    """A table or column, what became of it in which schemas, and the migration that makes it."""
+    """A table or column, the schemas by its state there, and the migration that makes it."""
 
     subject: Subject
-    fates: Mapping[Fate, tuple[str, ...]]
+    by_state: Mapping[SubjectState, tuple[str, ...]]
     made_by: str  # app.migration, or nothing
 
     @property
     def absent(self) -> tuple[str, ...]:
         """The schemas that should have it and do not."""
-        return tuple(name for fate in _ABSENT for name in self.fates.get(fate, ()))
+        return tuple(name for state in _ABSENT for name in self.by_state.get(state, ()))
 
     @property
     def maker(self) -> str:
@@ -69,7 +69,7 @@ def because(one: Verdict, way: Cause) -> Verdict:
 
 def of(case: Case, schema: str = "") -> Iterator[Verdict]:
     """The verdicts on a table or column, the likeliest first; `schema` is the one that the error named."""
-    makers = {
+    makers: dict[SubjectState, Callable[[Case, Sequence[str]], Verdict]] = {
         "pending": _pending,
         "ghost": _ghost,
         "masked": _masked,
@@ -77,7 +77,7 @@ def of(case: Case, schema: str = "") -> Iterator[Verdict]:
         "unmigrated": _unmigrated,
         "no schema": _no_schema,
     }
-    found = [make(case, case.fates[fate]) for fate, make in makers.items() if fate in case.fates]  # type: ignore[index]  # the keys are fates
+    found = [makers[state](case, names) for state, names in case.by_state.items() if state in makers]
     order = ranked(one.cause for one in found)
     found.sort(key=lambda one: (schema not in one.cause.schemas if schema else False, order.index(one.cause)))
     yield from found
@@ -169,7 +169,7 @@ def homeless(case: Case) -> Verdict:
 
 def nothing_missing(case: Case) -> Verdict:
     """The verdict where every schema has what it should."""
-    there = case.fates.get("there", ())
+    there = case.by_state.get("there", ())
     sentence = f"{_capital(str(case.subject))} is there in every schema that should have it."
     seen = (
         f"{case.subject} is there in {schemas_in_words(there)}" if there else "no schema should have it yet"
