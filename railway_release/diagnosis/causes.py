@@ -26,11 +26,7 @@ class Cause:
 
 
 def cause(
-    id: str,
-    seen: str,
-    command: str,
-    schemas: Iterable[str] = (),
-    severity: Severity | None = None,
+    id: str, seen: str, command: str, schemas: Iterable[str] = (), severity: Severity | None = None
 ) -> Cause:
     """Make a cause from its entry in the catalogue; `severity` takes the place of the entry's."""
     kind = KINDS[id]

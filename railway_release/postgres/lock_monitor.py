@@ -41,12 +41,7 @@ class LockMonitor:
     """
 
     def __init__(
-        self,
-        held: HeldLock,
-        application: str,
-        interrupts: Interrupts,
-        period: float,
-        silence: float,
+        self, held: HeldLock, application: str, interrupts: Interrupts, period: float, silence: float
     ) -> None:
         self.pid = held.pid  # the process id of the session that holds the lock
         self.silence = silence  # seconds without an answer after which the server counts as gone

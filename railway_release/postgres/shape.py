@@ -8,13 +8,10 @@ from typing import Any
 
 
 @dataclass(frozen=True)
-class Recipe:
-    """How Django creates a part of a table that models define; not compared.
+class Creation:
+    """How Django creates a table, or a part of one, with a schema editor; not compared."""
 
-    `follow` creates it with a schema editor.
-    """
-
-    follow: Callable[[Any], None]
+    run: Callable[[Any], None]  # with the schema editor
     column: str = ""  # the column that the part is created with, if it is
     needs_value: bool = False  # whether existing rows would need a value that has no default
     default: str = ""  # the default of a column, as Django writes it
@@ -31,7 +28,7 @@ class Column:
     has_sequence: bool = False  # an identity column, or one whose default is nextval of its own sequence
     default: str = ""  # an expression; "" for none, and for nextval of its own sequence
     generated: str = ""  # an expression
-    recipe: Recipe | None = field(default=None, compare=False, repr=False)
+    creation: Creation | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True)
@@ -45,7 +42,7 @@ class ForeignKey:
     targets: tuple[str, ...]
     valid: bool = True
     rest: str = ""  # ON DELETE, ON UPDATE and DEFERRABLE clauses
-    recipe: Recipe | None = field(default=None, compare=False, repr=False)
+    creation: Creation | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True)
@@ -57,7 +54,7 @@ class Unique:
     primary: bool = False
     nulls_equal: bool = False
     rest: str = ""  # the DEFERRABLE clause
-    recipe: Recipe | None = field(default=None, compare=False, repr=False)
+    creation: Creation | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True)
@@ -68,7 +65,7 @@ class Check:
     text: str
     valid: bool = True
     exclusion: bool = False
-    recipe: Recipe | None = field(default=None, compare=False, repr=False)
+    creation: Creation | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True)
@@ -94,22 +91,22 @@ class Index:
     where: str = ""
     nulls_equal: bool = False
     valid: bool = True
-    recipe: Recipe | None = field(default=None, compare=False, repr=False)
+    creation: Creation | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True)
 class Shape:
-    """A table or view. `others` describes what models do not define: triggers, policies and so on."""
+    """A table or view."""
 
     columns: tuple[Column, ...] = ()
     uniques: tuple[Unique, ...] = ()
     foreign_keys: tuple[ForeignKey, ...] = ()
     checks: tuple[Check, ...] = ()
     indexes: tuple[Index, ...] = ()
-    others: tuple[str, ...] = ()
+    undeclared: tuple[str, ...] = ()  # what models cannot declare, in words: triggers, policies and so on
     is_table: bool = True  # a view has only names and types of columns
     only_columns: bool = False  # whether nothing else was read
-    recipe: Recipe | None = field(default=None, compare=False, repr=False)
+    creation: Creation | None = field(default=None, compare=False, repr=False)
 
     @property
     def rules(self) -> tuple[Unique | Check | Index | ForeignKey, ...]:
@@ -117,4 +114,4 @@ class Shape:
         return (*self.uniques, *self.checks, *self.indexes, *self.foreign_keys)
 
 
-Piece = Column | ForeignKey | Unique | Check | Index | Shape
+Definition = Column | ForeignKey | Unique | Check | Index | Shape

@@ -13,8 +13,8 @@ _NAMES = (
     "ARRAY(SELECT a.attname::text FROM unnest({}) WITH ORDINALITY AS k(number, place)"
     " JOIN pg_catalog.pg_attribute a ON a.attrelid = {} AND a.attnum = k.number ORDER BY k.place)"
 )
-# What models do not define.
-_OTHERS = """
+# What models cannot declare.
+_UNDECLARED = """
     SELECT tgrelid::bigint AS oid, 'trigger ' || tgname || ': '
         || replace(pg_get_triggerdef(g.oid), {own}, '') AS definition
     FROM pg_catalog.pg_trigger g JOIN pg_catalog.pg_class c ON c.oid = tgrelid
@@ -50,7 +50,7 @@ _ALL, _GIVEN = r"\1 IN (SELECT oid FROM t)", r"\1 = ANY(%s::oid[])"  # the secon
 def _filled(text: str, them: str = _ALL) -> str:
     text = re.sub(r"\{table_is (\w+)\}", lambda found: _TABLE_IS.format(*found.groups()), text)
     text = re.sub(r"\{names (\w+) (\w+)\}", lambda found: _NAMES.format(*found.groups()), text)
-    text = text.replace("{others}", _OTHERS).replace("{own}", _OWN)
+    text = text.replace("{undeclared}", _UNDECLARED).replace("{own}", _OWN)
     return re.sub(r"\{of_them ([\w.]+)\}", them, text)
 
 
@@ -126,8 +126,8 @@ _DIGESTS = {
     FROM pg_catalog.pg_index x JOIN t ON t.oid = indrelid JOIN pg_catalog.pg_class i ON i.oid = indexrelid
     GROUP BY indrelid
     """,
-    "others": """
-    SELECT oid::oid, sum(hashtextextended(definition, 7)) FROM ({others}) AS o GROUP BY oid
+    "undeclared": """
+    SELECT oid::oid, sum(hashtextextended(definition, 7)) FROM ({undeclared}) AS o GROUP BY oid
     """,
 }
 
@@ -207,8 +207,8 @@ _DETAILS = {
         indisvalid, indisready
     ORDER BY i.relname
     """,
-    "others": """
-    SELECT oid, definition FROM ({others}) AS o ORDER BY definition
+    "undeclared": """
+    SELECT oid, definition FROM ({undeclared}) AS o ORDER BY definition
     """,
 }
 

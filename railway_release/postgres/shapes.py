@@ -24,7 +24,7 @@ _MODELS = (*_COLUMNS, "uniques", "foreign_keys", "checks", "indexes")
 _PARTS: dict[Depth, tuple[str, ...]] = {
     "columns": _COLUMNS,
     "models": _MODELS,
-    "everything": (*_MODELS, "others"),
+    "everything": (*_MODELS, "undeclared"),
 }
 # So few schemas are read through indexes of the catalog; digests take all of it, however many schemas there
 # are.
@@ -45,7 +45,7 @@ def read(
 ) -> list[EqualTables]:
     """The tables and views of these schemas; with `tables`, only those of these names.
 
-    With the depth "columns", their constraints, indexes and others are not read.
+    With the depth "columns", their constraints, indexes and what models cannot declare are not read.
     """
     names = sorted(schemas)
     if len(names) <= _FEW or tables is not None:
@@ -96,7 +96,7 @@ def _shapes(connection: Connection, tables: Sequence[int], depth: Depth) -> Call
 
     columns = rows("columns", Column)
     uniques, foreign_keys = rows("uniques", _unique), rows("foreign_keys", _foreign_key)
-    checks, indexes, others = rows("checks", Check), rows("indexes", _index), rows("others", str)
+    checks, indexes, undeclared = rows("checks", Check), rows("indexes", _index), rows("undeclared", str)
 
     def shape(table: int, is_table: bool) -> Shape:
         return Shape(
@@ -105,7 +105,7 @@ def _shapes(connection: Connection, tables: Sequence[int], depth: Depth) -> Call
             tuple(foreign_keys[table]),
             tuple(checks[table]),
             tuple(indexes[table]),
-            tuple(others[table]),
+            tuple(undeclared[table]),
             is_table,
             only_columns=depth == "columns",
         )

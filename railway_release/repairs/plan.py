@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from railway_release.postgres.shape import Column, ForeignKey, Piece, Shape
+from railway_release.postgres.shape import Column, Definition, ForeignKey, Shape
 from railway_release.repairs import statements
 from railway_release.repairs.refusals import why_not
 from railway_release.repairs.repair_plan import Refusal, RepairPlan
@@ -101,7 +101,7 @@ def _place(one: Deviation) -> str:
 def _targets(one: Deviation, expected: Tables) -> set[str]:
     """The tables and columns of the same schema to which the foreign keys of something missing point."""
     keys: Iterable[ForeignKey] = ()
-    match one.difference.piece:
+    match one.difference.definition:
         case Shape(foreign_keys=keys):
             pass
         case ForeignKey() as key:
@@ -125,18 +125,18 @@ def _of_consequences(case: _Case, connection: Any) -> Iterator[Ranked]:
         if table in made:
             continue
         columns, possible = case.columns(table), without(shape, case.refused_columns(table))
-        for piece in [*_about(possible, columns), *_pointing_to(possible, made)]:
-            if not (piece.recipe and piece.recipe.column in columns):
-                yield from statements.making(piece, connection)
+        for definition in [*_about(possible, columns), *_pointing_to(possible, made)]:
+            if not (definition.creation and definition.creation.column in columns):
+                yield from statements.making(definition, connection)
 
 
-def _about(shape: Shape, columns: set[str]) -> list[Piece]:
+def _about(shape: Shape, columns: set[str]) -> list[Definition]:
     """The constraints and indexes on these columns."""
     there = without(shape, columns).rules
     return [one for one in shape.rules if one not in there]
 
 
-def _pointing_to(shape: Shape, made: set[str]) -> list[Piece]:
+def _pointing_to(shape: Shape, made: set[str]) -> list[Definition]:
     return [key for key in shape.foreign_keys if not key.schema and key.table in made]
 
 
@@ -150,9 +150,9 @@ def _altered(case: _Case) -> set[str]:
 def _missing_columns(table: str, found: Iterable[Deviation]) -> set[str]:
     of_table = (one.difference for one in found if one.difference.table == table)
     return {
-        one.piece.name
+        one.definition.name
         for one in of_table
-        if one.id == findings.COLUMN_MISSING and isinstance(one.piece, Column)
+        if one.id == findings.COLUMN_MISSING and isinstance(one.definition, Column)
     }
 
 

@@ -9,7 +9,7 @@ from functools import cached_property
 from railway_release.migrations.outcome import Key
 from railway_release.migrations.plan import Histories, SchemaPlan
 from railway_release.postgres.batch_reader import BatchReader
-from railway_release.postgres.shape import Check, ForeignKey, Index, Recipe, Shape, Unique
+from railway_release.postgres.shape import Check, Creation, ForeignKey, Index, Shape, Unique
 from railway_release.verification import findings
 from railway_release.verification.differences import without
 from railway_release.verification.expectations import Expectations, Tables
@@ -106,24 +106,24 @@ class _View:
 
 def _made(before: Tables, view: _View) -> Iterator[str]:
     """What the migration creates and the schema has."""
-    lacking = {recipe for one in view.deviations if (recipe := _recipe(one))}
+    lacking = {creation for one in view.deviations if (creation := _creation(one))}
     for table, shape in view.tables.items():
         if table not in before:
-            yield from [] if shape.recipe in lacking else [f"the table {table} is there"]
+            yield from [] if shape.creation in lacking else [f"the table {table} is there"]
             continue
         for column in shape.columns:
-            if column not in before[table].columns and column.recipe not in lacking:
+            if column not in before[table].columns and column.creation not in lacking:
                 yield f"the column {table}.{column.name} is there as it says"
         for rule in _compared(shape, view, lacking):
-            if rule not in before[table].rules and rule.recipe not in lacking:
+            if rule not in before[table].rules and rule.creation not in lacking:
                 yield f"{type(rule).__name__.lower()} {rule.name}".rstrip() + f" of {table} is there"
 
 
 def _compared(
-    shape: Shape, view: _View, lacking: Collection[Recipe | None]
+    shape: Shape, view: _View, lacking: Collection[Creation | None]
 ) -> Iterator[Unique | Check | Index | ForeignKey]:
     """The constraints and indexes that were compared: what is on a missing column was not."""
-    columns = {one.name for one in shape.columns if one.recipe in lacking}
+    columns = {one.name for one in shape.columns if one.creation in lacking}
     for rule in without(shape, columns).rules:
         if not isinstance(rule, ForeignKey) or rule.schema or view.holds(rule.table):
             yield rule
@@ -137,8 +137,8 @@ def _undone(without_it: _View, with_it: _View) -> Iterator[str]:
             yield f"{_in_words(one)}, as it says"
 
 
-def _recipe(one: Deviation) -> Recipe | None:
-    return one.difference.piece.recipe if one.difference.piece else None
+def _creation(one: Deviation) -> Creation | None:
+    return one.difference.definition.creation if one.difference.definition else None
 
 
 def _key(one: Deviation) -> tuple[str, str, str, str]:

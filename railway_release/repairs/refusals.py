@@ -32,7 +32,7 @@ NOT_OURS = frozenset({findings.MISSING, findings.INCONSISTENT, findings.UNREADAB
 
 def why_not(one: Deviation, rows: Rows, later: Tables) -> str:
     """Why this deviation is not repaired; empty if it can be."""
-    difference, schema, piece = one.difference, one.plan.schema.name, one.difference.piece
+    difference, schema, definition = one.difference, one.plan.schema.name, one.difference.definition
     if one.is_ahead:
         return _AHEAD
     if difference.id in _WHY:
@@ -41,10 +41,10 @@ def why_not(one: Deviation, rows: Rows, later: Tables) -> str:
         return _LEAVING
     if difference.id == findings.MASKED and (hidden := rows.in_shared.get(difference.table, 0)):
         return _masking(hidden)
-    if isinstance(piece, Column) and needs_value(one) and (schema, difference.table) in rows.filled:
-        return _inventing(difference.table, piece)
-    needs_recipe = difference.id not in (findings.INDEX_INVALID, findings.CONSTRAINT_UNCHECKED)
-    return _BY_HAND if needs_recipe and not (piece and piece.recipe) else ""
+    if isinstance(definition, Column) and needs_value(one) and (schema, difference.table) in rows.filled:
+        return _inventing(difference.table, definition)
+    needs_creation = difference.id not in (findings.INDEX_INVALID, findings.CONSTRAINT_UNCHECKED)
+    return _BY_HAND if needs_creation and not (definition and definition.creation) else ""
 
 
 def leaves(one: Deviation, later: Tables) -> bool:
@@ -52,13 +52,13 @@ def leaves(one: Deviation, later: Tables) -> bool:
 
     `later` are all tables once everything is applied; none if nothing is pending.
     """
-    difference, piece = one.difference, one.difference.piece
+    difference, definition = one.difference, one.difference.definition
     if not later or difference.id not in (findings.GHOST, findings.MASKED, findings.COLUMN_MISSING):
         return False
     if difference.table not in later:
         return True
     columns = {column.name for column in later[difference.table].columns}
-    return isinstance(piece, Column) and piece.name not in columns
+    return isinstance(definition, Column) and definition.name not in columns
 
 
 def _masking(hidden: int | str) -> str:

@@ -38,9 +38,9 @@ def read(reader: BatchReader, found: Iterable[Deviation], shared: str) -> Rows:
 
 def needs_value(one: Deviation) -> bool:
     """Whether it is a missing column that cannot be added where there are rows."""
-    piece = one.difference.piece
+    definition = one.difference.definition
     missing = one.difference.id == COLUMN_MISSING
-    return bool(missing and piece and piece.recipe and piece.recipe.needs_value)
+    return bool(missing and definition and definition.creation and definition.creation.needs_value)
 
 
 def _filled(reader: BatchReader, table: str, schemas: list[str]) -> list[str]:

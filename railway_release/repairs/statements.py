@@ -6,8 +6,8 @@ from collections.abc import Collection, Iterator
 from typing import Any
 
 from railway_release.postgres.session import literal, quote
-from railway_release.postgres.shape import Column, Piece
-from railway_release.verification import findings, recipes
+from railway_release.postgres.shape import Column, Definition
+from railway_release.verification import creation, findings
 from railway_release.verification.differences import Difference
 
 Ranked = tuple[int, str]
@@ -32,12 +32,12 @@ _RANKS = {
 
 def dropped(difference: Difference) -> Iterator[tuple[str, str]]:
     """Table and name of each constraint that is dropped for another one."""
-    if difference.id in _RANKS and difference.piece:
+    if difference.id in _RANKS and difference.definition:
         yield from ((difference.table, name) for name in difference.instead)
 
 
 def of(difference: Difference, connection: Any, gone: Collection[tuple[str, str]]) -> Iterator[Ranked]:
-    """Drop what is in the way and create what the models say; nothing for what has no recipe.
+    """Drop what is in the way and create what the models say; nothing for what Django does not create.
 
     `gone` are the constraints that other differences drop, as (table, name).
     """
@@ -45,18 +45,18 @@ def of(difference: Difference, connection: Any, gone: Collection[tuple[str, str]
     if difference.id == findings.CONSTRAINT_UNCHECKED:
         left = [name for name in difference.instead if (difference.table, name) not in gone]
         yield from ((_LAST, f"{alter} VALIDATE CONSTRAINT {quote(name)};") for name in left)
-    elif difference.id in _RANKS and difference.piece:
+    elif difference.id in _RANKS and difference.definition:
         drops = (f"{alter} DROP CONSTRAINT {quote(name)};" for _, name in dropped(difference))
         yield from ((_TABLES, one) for one in drops)
-        yield from making(difference.piece, connection, _RANKS[difference.id])
-    elif isinstance(difference.piece, Column):
-        yield from ((_RULES, one) for one in _rule(difference, difference.piece))
+        yield from making(difference.definition, connection, _RANKS[difference.id])
+    elif isinstance(difference.definition, Column):
+        yield from ((_RULES, one) for one in _rule(difference, difference.definition))
 
 
-def making(piece: Piece, connection: Any, rank: int = _LAST) -> Iterator[Ranked]:
-    """Django's own statements that create this piece, with their places in the order."""
-    if piece.recipe:
-        now, at_the_end = recipes.statements(piece.recipe, connection)
+def making(definition: Definition, connection: Any, rank: int = _LAST) -> Iterator[Ranked]:
+    """Django's own statements that create what is defined, with their places in the order."""
+    if definition.creation:
+        now, at_the_end = creation.statements(definition.creation, connection)
         yield from ((rank, one) for one in now)
         yield from ((_LAST, one) for one in at_the_end)
 
@@ -67,7 +67,7 @@ def _rule(difference: Difference, column: Column) -> Iterator[str]:
     if difference.id == findings.COLUMN_NULL:
         yield f"{alter} {'SET' if column.not_null else 'DROP'} NOT NULL;"
     elif difference.id == findings.COLUMN_DEFAULT:
-        given = column.recipe.default if column.recipe else column.default
+        given = column.creation.default if column.creation else column.default
         yield f"{alter} SET DEFAULT {given};"
     elif difference.id == findings.COLUMN_UNCOUNTED:
         yield from _counting(table, column.name)

@@ -21,8 +21,7 @@ _INDEX = re.compile(
     re.IGNORECASE,
 )
 _CONSTRAINT = re.compile(
-    rf"ALTER TABLE {_TABLE} ADD CONSTRAINT (?P<name>{_NAME}) (?P<definition>.+)$",
-    re.IGNORECASE | re.DOTALL,
+    rf"ALTER TABLE {_TABLE} ADD CONSTRAINT (?P<name>{_NAME}) (?P<definition>.+)$", re.IGNORECASE | re.DOTALL
 )
 _PART = re.compile(
     r"^(?P<text>\"[^\"]+\"|.+?)(?: COLLATE (?P<collation>\"[^\"]+\"|\w+))?(?: (?P<opclass>[a-z]\w*))??"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
-from railway_release.postgres.shape import Check, Column, ForeignKey, Index, Part, Piece, Shape, Unique
+from railway_release.postgres.shape import Check, Column, Definition, ForeignKey, Index, Part, Shape, Unique
 from railway_release.verification import findings
 
 
@@ -19,7 +19,7 @@ class Difference:
     found: str = ""
     target: tuple[str, str] = ("", "")  # of a foreign key: schema ("" for the same one) and table
     table: str = ""
-    piece: Piece | None = field(default=None, repr=False)  # what is expected, with its recipe
+    definition: Definition | None = field(default=None, repr=False)  # what is expected
     instead: tuple[str, ...] = ()  # names of the constraints or the index that the table has instead
 
 
@@ -61,7 +61,7 @@ def surplus(expected: Shape, actual: Shape) -> Iterator[str]:
     for index in actual.indexes:
         if not any(_same_index(index, one) for one in indexes):
             yield f"index {index.name}: {_index_in_words(index)}"
-    yield from actual.others
+    yield from actual.undeclared
 
 
 def _own_defaults(expected: Shape, actual: Shape) -> Iterator[str]:
@@ -101,7 +101,7 @@ def _columns(table: str, expected: Shape, actual: Shape, later: Collection[str])
         known.add(column.name)
         name = f"{table}.{column.name}"
         if not (found := here.get(column.name)):
-            yield Difference(findings.COLUMN_MISSING, name, _in_words(column), piece=column)
+            yield Difference(findings.COLUMN_MISSING, name, _in_words(column), definition=column)
         else:
             yield from _type(name, column, found)
             yield from _rules(name, column, found) if actual.is_table else ()
@@ -120,7 +120,7 @@ def _kind(column: Column, later: Collection[str]) -> str:
 
 def _type(name: str, expected: Column, found: Column) -> Iterator[Difference]:
     if expected.type != found.type:
-        yield Difference(findings.COLUMN_TYPE, name, expected.type, found.type, piece=expected)
+        yield Difference(findings.COLUMN_TYPE, name, expected.type, found.type, definition=expected)
 
 
 def _rules(name: str, expected: Column, found: Column) -> Iterator[Difference]:
@@ -132,14 +132,14 @@ def _rules(name: str, expected: Column, found: Column) -> Iterator[Difference]:
     for id, wanted, there in pairs:
         if wanted != there:
             words = (wanted or "not generated", there or "not generated")
-            yield Difference(id, name, *words, piece=expected)
+            yield Difference(id, name, *words, definition=expected)
     if expected.has_sequence and not found.has_sequence:
         words = ("identity or a sequence of its own", "neither")
-        yield Difference(findings.COLUMN_UNCOUNTED, name, *words, piece=expected)
+        yield Difference(findings.COLUMN_UNCOUNTED, name, *words, definition=expected)
     # In a column of another type, the server prints the same default differently.
     if expected.default and expected.type == found.type and expected.default != found.default:
         words = (expected.default, found.default or "no default")
-        yield Difference(findings.COLUMN_DEFAULT, name, *words, piece=expected)
+        yield Difference(findings.COLUMN_DEFAULT, name, *words, definition=expected)
 
 
 def _uniques(table: str, expected: Iterable[Unique], actual: Shape) -> Iterator[Difference]:
@@ -147,7 +147,7 @@ def _uniques(table: str, expected: Iterable[Unique], actual: Shape) -> Iterator[
     for unique in dict.fromkeys(expected):
         if not any(_same_unique(unique, one) for one in there):
             id = findings.KEY_MISSING if unique.primary else findings.UNIQUE_MISSING
-            yield Difference(id, f"{table}{_list(unique.columns)}", piece=unique)
+            yield Difference(id, f"{table}{_list(unique.columns)}", definition=unique)
 
 
 def _foreign_keys(
@@ -159,15 +159,15 @@ def _foreign_keys(
         right = [one for one in alike if _same_target(one, key)]
         if not alike:
             target = (key.schema, key.table)
-            yield Difference(findings.FOREIGN_KEY_MISSING, name, _target(key), target=target, piece=key)
+            yield Difference(findings.FOREIGN_KEY_MISSING, name, _target(key), target=target, definition=key)
         elif not right:
             words = (_target(key), ", ".join(_target(one) for one in alike))
             names = tuple(one.name for one in alike)
-            yield Difference(findings.FOREIGN_KEY_ELSEWHERE, name, *words, piece=key, instead=names)
+            yield Difference(findings.FOREIGN_KEY_ELSEWHERE, name, *words, definition=key, instead=names)
         elif all(one.rest != key.rest for one in right):
             words = (key.rest, right[0].rest or "not deferrable")
             names = tuple(one.name for one in right)
-            yield Difference(findings.FOREIGN_KEY_RULES, name, *words, piece=key, instead=names)
+            yield Difference(findings.FOREIGN_KEY_RULES, name, *words, definition=key, instead=names)
 
 
 def _checks(table: str, expected: Iterable[Check], actual: Iterable[Check]) -> Iterator[Difference]:
@@ -178,11 +178,11 @@ def _checks(table: str, expected: Iterable[Check], actual: Iterable[Check]) -> I
         if not same_name:
             id = findings.EXCLUSION_MISSING if check.exclusion else findings.CHECK_MISSING
             name = f"{table}.{check.name}" if check.name else table
-            yield Difference(id, name, check.text, piece=check)
+            yield Difference(id, name, check.text, definition=check)
         elif not check.exclusion:  # the server prints an exclusion otherwise than Django writes it
             words = (check.text, same_name[0].text)
             name, names = f"{table}.{check.name}", (check.name,)
-            yield Difference(findings.CHECK_OTHER, name, *words, piece=check, instead=names)
+            yield Difference(findings.CHECK_OTHER, name, *words, definition=check, instead=names)
 
 
 def _indexes(table: str, expected: Iterable[Index], actual: Shape) -> Iterator[Difference]:
@@ -191,7 +191,7 @@ def _indexes(table: str, expected: Iterable[Index], actual: Shape) -> Iterator[D
         if not any(_same_index(index, one) for one in there):
             id = findings.UNIQUE_MISSING if index.unique else findings.INDEX_MISSING
             name = f"{table}({_parts(index)})"
-            yield Difference(id, name, _index_in_words(index), piece=index)
+            yield Difference(id, name, _index_in_words(index), definition=index)
 
 
 def _unfinished(table: str, actual: Shape) -> Iterator[Difference]:

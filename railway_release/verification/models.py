@@ -21,7 +21,7 @@ from django.db.models.constraints import BaseConstraint
 
 from railway_release.postgres.session import clip
 from railway_release.postgres.shape import Check, Column, ForeignKey, Index, Shape, Unique
-from railway_release.verification import ddl, recipes
+from railway_release.verification import creation, ddl
 
 Editor = BaseDatabaseSchemaEditor
 
@@ -45,7 +45,7 @@ def shape(model: type[Model], editor: Editor) -> Shape:
         foreign_keys=tuple(_foreign_key(model, field, editor) for field in fields if _has_foreign_key(field)),
         checks=(*_checks(model, fields, editor), *(one for one in declared if isinstance(one, Check))),
         indexes=tuple(one for one in declared if isinstance(one, Index)),
-        recipe=recipes.table(model),
+        creation=creation.table(model),
     )
 
 
@@ -80,7 +80,7 @@ def _column(model: type[Model], field: Field[Any, Any], editor: Editor) -> Colum
         has_sequence=has_sequence,
         default=default,
         generated=_generated(field, editor) if generated else "",
-        recipe=recipes.column(model, field, default),
+        creation=creation.column(model, field, default),
     )
 
 
@@ -102,19 +102,19 @@ def _filled(sql: str, parameters: Any, editor: Any) -> str:
 
 def _uniques(model: Any) -> Iterator[Unique]:
     options = model._meta
-    yield Unique("", tuple(_columns_of(options.pk)), primary=True, recipe=recipes.key(model, options.pk))
+    yield Unique("", tuple(_columns_of(options.pk)), primary=True, creation=creation.key(model, options.pk))
     for field in options.local_concrete_fields:
         if field.unique and not field.primary_key:
-            yield Unique("", (clip(field.column),), recipe=recipes.unique(model, field))
+            yield Unique("", (clip(field.column),), creation=creation.unique(model, field))
     for names in options.unique_together:
         with contextlib.suppress(FieldDoesNotExist):  # as in _declared
             fields = [options.get_field(name) for name in names]
             columns = tuple(clip(field.column) for field in fields)
-            yield Unique("", columns, recipe=recipes.unique_together(model, fields))
+            yield Unique("", columns, creation=creation.unique_together(model, fields))
 
 
 def _columns_of(key: Any) -> list[str]:
-    return [clip(name) for name in recipes.columns_of(key)]
+    return [clip(name) for name in creation.columns_of(key)]
 
 
 def _has_foreign_key(field: Any) -> bool:
@@ -126,14 +126,15 @@ def _foreign_key(model: type[Model], field: Any, editor: Editor) -> ForeignKey:
     how = getattr(field.remote_field.on_delete, "on_delete_sql", None)
     rest = f"{how(editor) if how else ''} DEFERRABLE INITIALLY DEFERRED".strip()
     columns, targets = (clip(field.column),), (clip(target.column),)
-    recipe = recipes.foreign_key(model, field)
-    return ForeignKey("", columns, "", target.model._meta.db_table, targets, True, rest, recipe)
+    return ForeignKey(
+        "", columns, "", target.model._meta.db_table, targets, True, rest, creation.foreign_key(model, field)
+    )
 
 
 def _checks(model: type[Model], fields: list[Field[Any, Any]], editor: Editor) -> Iterator[Check]:
     for field in fields:
         if text := field.db_parameters(connection=editor.connection).get("check"):
-            yield Check("", str(text), recipe=recipes.check(model, field, str(text)))
+            yield Check("", str(text), creation=creation.check(model, field, str(text)))
 
 
 def _declared(model: Any, editor: Any) -> Iterator[Index | Unique | Check]:
@@ -147,7 +148,7 @@ def _declared(model: Any, editor: Any) -> Iterator[Index | Unique | Check]:
             continue
         for statement in filter(None, statements):
             if one := ddl.index(str(statement)) or ddl.constraint(str(statement)):
-                yield replace(one, recipe=recipes.statement(str(statement), column))
+                yield replace(one, creation=creation.statement(str(statement), column))
 
 
 def _makers(model: Any, editor: Any) -> Iterator[tuple[str, Callable[[], Iterable[Any]]]]:

@@ -84,7 +84,7 @@ class Structure:
         for one, table, shape in missing:
             masked = one.schema.role != "shared" and (self._shared, table) in self.tables
             id = findings.MASKED if masked else findings.GHOST
-            yield Deviation(one, self._app(one, table), Difference(id, table, table=table, piece=shape))
+            yield Deviation(one, self._app(one, table), Difference(id, table, table=table, definition=shape))
 
     def deviations(self, facts: Facts | None = None) -> Iterator[Deviation]:
         """All other differences; what no model declares is added to `facts`."""
@@ -155,8 +155,8 @@ def _missing_columns(found: Iterable[Deviation]) -> dict[tuple[str, str], list[s
     """The names of missing columns, by schema and table."""
     missing: dict[tuple[str, str], list[str]] = defaultdict(list)
     for one in found:
-        if one.difference.id == findings.COLUMN_MISSING and isinstance(one.difference.piece, Column):
-            missing[one.plan.schema.name, one.difference.table].append(one.difference.piece.name)
+        if one.difference.id == findings.COLUMN_MISSING and isinstance(one.difference.definition, Column):
+            missing[one.plan.schema.name, one.difference.table].append(one.difference.definition.name)
     return missing
 
 

@@ -1,4 +1,4 @@
-"""Recipes: how Django's schema editor creates a table, or a part of a table that exists.
+"""Creation: how Django's schema editor creates a table, or a part of a table that exists.
 
 Names are those that PostgreSQL and Django give when the whole table is created.
 """
@@ -14,15 +14,15 @@ from django.core.exceptions import FieldDoesNotExist, FieldError
 from django.db.models import Field, Model
 
 from railway_release.postgres.session import clip
-from railway_release.postgres.shape import Recipe
+from railway_release.postgres.shape import Creation
 
 _FOREIGN_KEY_NAME = "_fk_%(to_table)s_%(to_column)s"  # as in Django's own create_model
 
 
-def table(model: type[Model]) -> Recipe:
+def table(model: type[Model]) -> Creation:
     """How to create the table with its constraints and indexes, without the tables of many-to-many fields."""
 
-    def follow(editor: Any) -> None:
+    def run(editor: Any) -> None:
         class OfOneTable(type(editor)):  # type: ignore[misc]  # known at run time
             def create_model(self, other: type[Model]) -> None:
                 if other is model:
@@ -33,7 +33,7 @@ def table(model: type[Model]) -> Recipe:
         with _without_leftovers(model, alone):
             alone.create_model(model)
 
-    return Recipe(follow)
+    return Creation(run)
 
 
 @contextlib.contextmanager
@@ -64,52 +64,52 @@ def _works(ask: Callable[[], object]) -> bool:
     return True
 
 
-def column(model: type[Model], field: Field[Any, Any], default: str) -> Recipe:
+def column(model: type[Model], field: Field[Any, Any], default: str) -> Creation:
     """How to add the column, with its foreign key, unique constraint, check and index."""
-    return Recipe(
+    return Creation(
         lambda editor: editor.add_field(model, field), needs_value=_needs_a_value(field), default=default
     )
 
 
-def key(model: type[Model], field: Field[Any, Any]) -> Recipe:
+def key(model: type[Model], field: Field[Any, Any]) -> Creation:
     """How to add the primary key."""
     return _constraint(model, "PRIMARY KEY", columns_of(field), of=field)
 
 
-def unique(model: type[Model], field: Field[Any, Any]) -> Recipe:
+def unique(model: type[Model], field: Field[Any, Any]) -> Creation:
     """How to add the constraint of a unique field."""
     return _constraint(model, "UNIQUE", [str(field.column)], of=field)
 
 
-def unique_together(model: type[Model], fields: Iterable[Field[Any, Any]]) -> Recipe:
+def unique_together(model: type[Model], fields: Iterable[Field[Any, Any]]) -> Creation:
     """How to add a constraint of `unique_together`, with the name that Django gives it."""
-    return Recipe(lambda editor: editor.execute(editor._create_unique_sql(model, [*fields])))  # noqa: SLF001 - as create_model does
+    return Creation(lambda editor: editor.execute(editor._create_unique_sql(model, [*fields])))  # noqa: SLF001 - as create_model does
 
 
-def foreign_key(model: type[Model], field: Field[Any, Any]) -> Recipe:
+def foreign_key(model: type[Model], field: Field[Any, Any]) -> Creation:
     """How to add the constraint of a foreign key."""
 
-    def follow(editor: Any) -> None:
+    def run(editor: Any) -> None:
         editor.execute(editor._create_fk_sql(model, field, _FOREIGN_KEY_NAME))  # noqa: SLF001 - as create_model does
 
-    return Recipe(follow, clip(str(field.column)))
+    return Creation(run, clip(str(field.column)))
 
 
-def check(model: type[Model], field: Field[Any, Any], text: str) -> Recipe:
+def check(model: type[Model], field: Field[Any, Any], text: str) -> Creation:
     """How to add the check that a field's type includes, such as a PositiveIntegerField's."""
     return _alter(model, f"CHECK ({text})", clip(str(field.column)))
 
 
-def statement(sql: str, column: str = "") -> Recipe:
+def statement(sql: str, column: str = "") -> Creation:
     """How to do what a statement of Django's editor does."""
-    return Recipe(lambda editor: editor.execute(sql, None), column)
+    return Creation(lambda editor: editor.execute(sql, None), column)
 
 
-def statements(recipe: Recipe, connection: Any) -> tuple[list[str], list[str]]:
-    """The statements of a recipe, and those that Django defers to the end; nothing is sent."""
+def statements(creation: Creation, connection: Any) -> tuple[list[str], list[str]]:
+    """The statements that create it, and those that Django defers to the end; nothing is sent."""
     editor = connection.schema_editor(collect_sql=True)
     editor.deferred_sql = []
-    recipe.follow(editor)
+    creation.run(editor)
     return [*editor.collected_sql], [f"{one};" for one in editor.deferred_sql]
 
 
@@ -118,16 +118,16 @@ def columns_of(key: Any) -> list[str]:
     return list(getattr(key, "columns", None) or [key.column])
 
 
-def _constraint(model: type[Model], kind: str, columns: list[str], of: Field[Any, Any]) -> Recipe:
+def _constraint(model: type[Model], kind: str, columns: list[str], of: Field[Any, Any]) -> Creation:
     names = ", ".join(f'"{name}"' for name in columns)
     return _alter(model, f"{kind} ({names})", clip(str(of.column)) if len(columns) == 1 else "")
 
 
-def _alter(model: type[Model], what: str, column: str) -> Recipe:
-    def follow(editor: Any) -> None:
+def _alter(model: type[Model], what: str, column: str) -> Creation:
+    def run(editor: Any) -> None:
         editor.execute(f"ALTER TABLE {editor.quote_name(model._meta.db_table)} ADD {what}", None)
 
-    return Recipe(follow, column)
+    return Creation(run, column)
 
 
 def _needs_a_value(field: Any) -> bool:
