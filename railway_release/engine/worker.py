@@ -47,7 +47,7 @@ from railway_release.engine.execution import Execution
 from railway_release.engine.limits import server_pid
 from railway_release.migrations.outcome import Key, Outcome
 from railway_release.postgres.retry import Budget
-from railway_release.postgres.session import shut_down_sockets
+from railway_release.postgres.session import Connection, shut_down_sockets
 from railway_release.runtime.plain import plain
 from railway_release.runtime.redact import redact
 
@@ -164,7 +164,7 @@ class _WorkerCancelToken:
         self._lock = threading.Lock()
         self._cancellable: Callable[[], bool] = lambda: False
         self.stopping = False
-        self.connection: Any = None
+        self.connection: Connection | None = None
 
     def stop(self, *, cancelling: bool) -> None:
         """Begin nothing more; cancel the running statement if nothing can be left half done by that."""
@@ -181,8 +181,9 @@ class _WorkerCancelToken:
 
     def descriptors(self) -> Iterator[int]:
         """The file descriptor of the session, if it is open."""
-        with contextlib.suppress(Exception):
-            yield self.connection.fileno()
+        if self.connection is not None:
+            with contextlib.suppress(Exception):
+                yield self.connection.fileno()
 
     @contextlib.contextmanager
     def beginning(self) -> Iterator[None]:

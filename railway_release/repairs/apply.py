@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Collection, Iterator, Sequence
-from typing import Any
 
 from railway_release.engine.execution import Execution
 from railway_release.engine.statements import record
@@ -107,7 +106,7 @@ def _transaction(connection: Connection, schema: str) -> Iterator[None]:
     connection.cursor().execute("COMMIT")
 
 
-def _check(connection: Any, schema: str, repair_plan: RepairPlan, shared: str) -> None:
+def _check(connection: Connection, schema: str, repair_plan: RepairPlan, shared: str) -> None:
     """Lock the tables to be altered, and raise NotRepaired if one that has to be empty holds rows."""
     if repair_plan.alters:
         tables = ", ".join(f"{quote(schema)}.{quote(table)}" for table in repair_plan.alters)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from railway_release.postgres.shape import Column, Definition, ForeignKey, Shape
 from railway_release.repairs import statements
@@ -12,6 +11,7 @@ from railway_release.repairs.refusals import why_not
 from railway_release.repairs.repair_plan import Refusal, RepairPlan
 from railway_release.repairs.rows import Rows, needs_value
 from railway_release.repairs.statements import Ranked
+from railway_release.topology import TenantConnection
 from railway_release.verification import findings
 from railway_release.verification.differences import without
 from railway_release.verification.expectations import Tables
@@ -44,7 +44,7 @@ class _Case:
 
 
 def plan_repair(
-    found: Sequence[Deviation], expected: Tables, later: Tables, rows: Rows, connection: Any
+    found: Sequence[Deviation], expected: Tables, later: Tables, rows: Rows, connection: TenantConnection
 ) -> RepairPlan:
     """The plan for one schema; `connection` is Django's, and only composes SQL.
 
@@ -112,13 +112,13 @@ def _targets(one: Deviation, expected: Tables) -> set[str]:
     return {key.table for key in own} | {f"{key.table}.{name}" for key in own for name in key.targets}
 
 
-def _of_differences(case: _Case, connection: Any) -> Iterator[Ranked]:
+def _of_differences(case: _Case, connection: TenantConnection) -> Iterator[Ranked]:
     dropped = {place for one in case.repaired for place in statements.dropped(one.difference)}
     for one in case.repaired:
         yield from statements.of(one.difference, connection, dropped)
 
 
-def _of_consequences(case: _Case, connection: Any) -> Iterator[Ranked]:
+def _of_consequences(case: _Case, connection: TenantConnection) -> Iterator[Ranked]:
     """What depends on a missing column or table, and so is missing as well without a deviation of its own."""
     made = case.tables()
     for table, shape in case.expected.items():

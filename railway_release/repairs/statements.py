@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
-from typing import Any
 
 from railway_release.postgres.session import literal, quote
 from railway_release.postgres.shape import Column, Definition
+from railway_release.topology import TenantConnection
 from railway_release.verification import creation, findings
 from railway_release.verification.differences import Difference
 
@@ -36,7 +36,9 @@ def dropped(difference: Difference) -> Iterator[tuple[str, str]]:
         yield from ((difference.table, name) for name in difference.instead)
 
 
-def of(difference: Difference, connection: Any, gone: Collection[tuple[str, str]]) -> Iterator[Ranked]:
+def of(
+    difference: Difference, connection: TenantConnection, gone: Collection[tuple[str, str]]
+) -> Iterator[Ranked]:
     """Drop what is in the way and create what the models say; nothing for what Django does not create.
 
     `gone` are the constraints that other differences drop, as (table, name).
@@ -53,7 +55,7 @@ def of(difference: Difference, connection: Any, gone: Collection[tuple[str, str]
         yield from ((_RULES, one) for one in _rule(difference, difference.definition))
 
 
-def making(definition: Definition, connection: Any, rank: int = _LAST) -> Iterator[Ranked]:
+def making(definition: Definition, connection: TenantConnection, rank: int = _LAST) -> Iterator[Ranked]:
     """Django's own statements that create what is defined, with their places in the order."""
     if definition.creation:
         now, at_the_end = creation.statements(definition.creation, connection)

@@ -10,7 +10,7 @@ from django.db import router
 
 from railway_release.migrations.outcome import Key, dotted
 from railway_release.migrations.plan import Plan, Planner, SchemaPlan
-from railway_release.migrations.weights import Weight, weights
+from railway_release.migrations.weights import IsMigrated, Weight, weights
 from railway_release.postgres import foreign_keys, slots
 from railway_release.postgres.session import Connection
 from railway_release.postgres.slots import Slots
@@ -68,7 +68,7 @@ def _weighed(plan: Plan, planner: Planner) -> Iterator[tuple[SchemaPlan, list[We
             yield one, known[kind]
 
 
-def belonging(schema: Schema) -> Any:
+def belonging(schema: Schema) -> IsMigrated:
     """A function that asks the routers whether an operation runs in this schema, as the operation does."""
     connection = tenant_connection()
 

@@ -15,6 +15,7 @@ from django.db.models import Field, Model
 
 from railway_release.postgres.session import clip
 from railway_release.postgres.shape import Creation
+from railway_release.topology import TenantConnection
 
 _FOREIGN_KEY_NAME = "_fk_%(to_table)s_%(to_column)s"  # as in Django's own create_model
 
@@ -105,7 +106,7 @@ def statement(sql: str, column: str = "") -> Creation:
     return Creation(lambda editor: editor.execute(sql, None), column)
 
 
-def statements(creation: Creation, connection: Any) -> tuple[list[str], list[str]]:
+def statements(creation: Creation, connection: TenantConnection) -> tuple[list[str], list[str]]:
     """The statements that create it, and those that Django defers to the end; nothing is sent."""
     editor = connection.schema_editor(collect_sql=True)
     editor.deferred_sql = []
