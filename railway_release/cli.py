@@ -199,26 +199,9 @@ def _parser() -> argparse.ArgumentParser:
 
 def _add(parser: argparse.ArgumentParser, name: str, declared: Option, default: Any) -> None:
     """One flag with its variable and default. Values stay text: mistakes are told all at once."""
-    flag = f"--{name.replace('_', '-')}"
-    shown = (
-        ""
-        if default in ("", (), None, False)
-        else f", default {default:g}"
-        if isinstance(default, float)
-        else f", default {default}"
-    )
+    number = f"{default:g}" if isinstance(default, float) else default
+    shown = "" if default in ("", (), None, False) else f", default {number}"
     env = f" [{variable(name, declared)}{shown}]" if "env" in declared.sources else ""
-    kwargs: dict[str, Any] = {"default": argparse.SUPPRESS, "help": (declared.help + env).replace("%", "%%")}
-    if name == "collectstatic":
-        parser.add_argument(flag, dest=name, action="store_const", const="yes", **kwargs)
-        parser.add_argument(
-            "--no-collectstatic", dest=name, action="store_const", const="no", default=argparse.SUPPRESS
-        )
-    elif name == "app":
-        parser.add_argument(flag, dest=name, nargs="+", metavar=("LABEL", "MIGRATION"), **kwargs)
-    elif isinstance(default, bool):
-        action = argparse.BooleanOptionalAction if "env" in declared.sources else "store_true"
-        parser.add_argument(flag, dest=name, action=action, **kwargs)
-    else:
-        action = "append" if declared.repeatable else "store"
-        parser.add_argument(flag, dest=name, action=action, metavar=declared.metavar or None, **kwargs)
+    help = (declared.help + env).replace("%", "%%")
+    flag = f"--{name.replace('_', '-')}"
+    parser.add_argument(flag, dest=name, default=argparse.SUPPRESS, help=help, **declared.argument)

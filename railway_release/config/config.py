@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 from dataclasses import dataclass
 from typing import Literal
 
@@ -11,6 +12,7 @@ from railway_release.config.options import (
     MIGRATING,
     RELEASE,
     exact_names,
+    flag,
     option,
     positive_seconds,
     tables_by_kind,
@@ -32,70 +34,59 @@ class Config:
     """All options. Durations are in seconds; 0 means what the option's help says."""
 
     # What to work on
-    schema: tuple[str, ...] = option(
+    schema: tuple[str, ...] = flag(
         (),
         "only this schema (repeatable)",
         parse=exact_names,
-        sources="flag",
         commands=EVERY,
         metavar="NAME",
-        repeatable=True,
+        action="append",
     )
-    exclude: tuple[str, ...] = option(
+    exclude: tuple[str, ...] = flag(
         (),
         "all but this schema (repeatable)",
         parse=exact_names,
-        sources="flag",
         commands=EVERY,
         metavar="NAME",
-        repeatable=True,
+        action="append",
     )
-    shared_only: bool = option(False, "the shared schema alone", sources="flag", commands=EVERY)
-    tenants_only: bool = option(False, "the tenant schemas alone", sources="flag", commands=EVERY)
-    app: tuple[str, ...] = option(
+    shared_only: bool = flag(False, "the shared schema alone", commands=EVERY)
+    tenants_only: bool = flag(False, "the tenant schemas alone", commands=EVERY)
+    app: tuple[str, ...] = flag(
         (),
         "this app only, up to MIGRATION if given; never backwards",
-        sources="flag",
         commands=_TARGETED,
-        metavar="LABEL",
+        nargs="+",
+        metavar=("LABEL", "MIGRATION"),
     )
-    schemas: bool = option(
-        False, "a line for each schema, with all that it lacks", sources="flag", commands=_STATUS
-    )
-    dry_run: bool = option(False, "show what would be done, as plan does", sources="flag", commands=RELEASE)
-    start: bool = option(
+    schemas: bool = flag(False, "a line for each schema, with all that it lacks", commands=_STATUS)
+    dry_run: bool = flag(False, "show what would be done, as plan does", commands=RELEASE)
+    start: bool = flag(
         False,
         "for the start command: fail only for the shared schema, so that one unwell tenant "
         "never takes the others down",
-        sources="flag",
         commands=_CHECK,
     )
 
-    explain: str = option(
+    explain: str = flag(
         "",
         "the text of an error, or - to read it, or a whole log, from a pipe: which cause is it?",
-        sources="flag",
         commands=_DOCTOR,
         metavar="TEXT",
     )
-    sequences: bool = option(
+    sequences: bool = flag(
         False,
         "also compare sequences with the largest values of their columns, which reads every table's key",
-        sources="flag",
         commands=_DOCTOR,
     )
 
-    apply: bool = option(False, "do what is shown without it", sources="flag", commands=_REPAIR)
-    unfake: bool = option(
-        False,
-        "the reverse: take the record away, if nothing of the migration is there",
-        sources="flag",
-        commands=_FAKE,
+    apply: bool = flag(False, "do what is shown without it", commands=_REPAIR)
+    unfake: bool = flag(
+        False, "the reverse: take the record away, if nothing of the migration is there", commands=_FAKE
     )
-    data_is_done: bool = option(
+    data_is_done: bool = flag(
         False,
-        "you have seen to what no look can prove: RunPython, RunSQL, operations of others",
-        sources="flag",
+        "you have checked what the schema cannot show: what RunPython, RunSQL and operations of others did",
         commands=_FAKE,
     )
 
@@ -106,11 +97,8 @@ class Config:
         sources="env",
         commands=EVERY,
     )
-    public: bool = option(
-        False,
-        "off Railway: use DATABASE_PUBLIC_UNPOOLED_URL or DATABASE_PUBLIC_URL",
-        sources="flag",
-        commands=EVERY,
+    public: bool = flag(
+        False, "off Railway: use DATABASE_PUBLIC_UNPOOLED_URL or DATABASE_PUBLIC_URL", commands=EVERY
     )
     pooler: Literal["detect", "session"] = option(
         "detect", "'session' vouches that a connection pooler in between runs in session mode", metavar="MODE"
@@ -187,7 +175,7 @@ class Config:
     backup_hook: str = option("", "dotted path of a callable to run before the first write", metavar="PATH")
     backup_timeout: float = option(3600.0, "how long the backup hook may take", parse=positive_seconds)
     require_backup: bool = option(False, "refuse to migrate without a backup hook")
-    skip_backup: bool = option(False, "migrate without calling the backup hook", sources="flag")
+    skip_backup: bool = flag(False, "migrate without calling the backup hook")
 
     # What counts as failure
     on_error: Literal["continue", "stop"] = option(
@@ -230,17 +218,17 @@ class Config:
         "auto",
         "collect static files after migrating (auto: when staticfiles has somewhere to put them)",
         commands=RELEASE,
+        action=argparse.BooleanOptionalAction,
     )
-    yes: bool = option(False, "do not ask for confirmation on a terminal", sources="flag")
-    settings: str = option(
+    yes: bool = flag(False, "do not ask for confirmation on a terminal")
+    settings: str = flag(
         "",
         "the settings module (default: DJANGO_SETTINGS_MODULE, else what manage.py says)",
-        sources="flag",
         commands=EVERY,
         metavar="MODULE",
     )
     report: str = option("", "write everything as JSON to this file", commands=EVERY, metavar="FILE")
-    json: bool = option(False, "one JSON document on stdout, logs on stderr", sources="flag", commands=EVERY)
+    json: bool = flag(False, "one JSON document on stdout, logs on stderr", commands=EVERY)
     log_format: Literal["auto", "json", "console"] = option(
         "auto",
         "json, console or auto (console on a terminal outside Railway)",

@@ -10,6 +10,7 @@ import dataclasses
 import difflib
 import functools
 import math
+from argparse import BooleanOptionalAction
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
@@ -34,8 +35,7 @@ class Option:
     sources: frozenset[str]  # of "flag", "env", "setting"
     commands: frozenset[str]
     env: str  # "" for RELEASE_<NAME>
-    metavar: str
-    repeatable: bool
+    argument: Mapping[str, Any]  # what argparse's add_argument() is given beside name, help and default
 
 
 def option(  # noqa: PLR0913 - one declaration says everything about an option
@@ -46,17 +46,20 @@ def option(  # noqa: PLR0913 - one declaration says everything about an option
     sources: str = "flag env setting",
     commands: frozenset[str] = WRITING,
     env: str = "",
-    metavar: str = "",
-    repeatable: bool = False,
+    **argument: Any,
 ) -> T:
-    """A field of a configuration dataclass.
+    """A field of a configuration dataclass; `argument` is what is special about its flag, as in argparse.
 
     `parse` makes the value from a text or from what the settings hold, and raises ValueError with a message
-    for the user. Where it or `metavar` is left out, the field's type decides: see `_by_type`.
+    for the user. What is left out follows from the field's type: see `_declared`.
     """
-    declared = {"help": help, "parse": parse, "commands": commands, "env": env, "metavar": metavar}
-    more = {"sources": frozenset(sources.split()), "repeatable": repeatable}
-    return dataclasses.field(default=default, metadata=declared | more)
+    declared = {"help": help, "parse": parse, "commands": commands, "env": env, "argument": argument}
+    return dataclasses.field(default=default, metadata={**declared, "sources": frozenset(sources.split())})
+
+
+def flag(default: T, help: str, **more: Any) -> T:
+    """An option that is a flag alone: no variable and no setting stands for it."""
+    return option(default, help, sources="flag", **more)
 
 
 @functools.cache
@@ -70,17 +73,18 @@ def options_of(config: type) -> tuple[tuple[str, Option, Any], ...]:
 
 
 def _declared(metadata: Mapping[str, Any], type: Any) -> Option:
-    parse, metavar = _by_type(type)
-    given = {"parse": metadata["parse"] or parse, "metavar": metadata["metavar"] or metavar}
-    return Option(**{**metadata, **given})
-
-
-def _by_type(type: Any) -> tuple[Callable[[Any], Any], str]:
-    """The parser and the metavar of an option that names none."""
+    """The option with the parser and the argument that follow from its type, where it names none."""
+    by_type: dict[Any, tuple[Callable[[Any], Any], dict[str, Any]]] = {
+        bool: (switch, {"action": BooleanOptionalAction if "env" in metadata["sources"] else "store_true"}),
+        float: (seconds, {"metavar": "SECONDS"}),
+        int: (count, {"metavar": "N"}),
+        tuple[str, ...]: (names, {}),
+    }
+    parse, argument = by_type.get(type, (text, {}))
     if get_origin(type) is Literal:
-        return one_of(*get_args(type)), ""
-    known = {bool: (switch, ""), float: (seconds, "SECONDS"), int: (count, "N"), tuple[str, ...]: (names, "")}
-    return known.get(type, (text, ""))
+        parse = one_of(*get_args(type))
+    given = {"parse": metadata["parse"] or parse, "argument": argument | metadata["argument"]}
+    return Option(**{**metadata, **given})
 
 
 def variable(name: str, declared: Option) -> str:
@@ -198,10 +202,10 @@ def switch(raw: Any) -> bool:
 
 
 def one_of(*choices: str) -> Callable[[Any], str]:
-    """One of these words."""
+    """One of these words; a flag without a value is ``yes`` or ``no``."""
 
     def parse(raw: Any) -> str:
-        word = str(raw).strip().lower()
+        word = ("no", "yes")[raw] if isinstance(raw, bool) else str(raw).strip().lower()
         if word not in choices:
             raise ValueError(f"one of {', '.join(choices)} is expected, not {raw!r}")
         return word
