@@ -8,6 +8,7 @@ from django.apps import apps
 from django.conf import settings
 from django.core.files.storage import FileSystemStorage
 from django.core.management import call_command
+from django.utils import translation
 
 from railway_release.runtime.log import get_logger
 from railway_release.runtime.plain import plain_traceback
@@ -27,7 +28,9 @@ def collect(platform: Platform) -> str:
     """Run collectstatic; returns why it failed, or nothing."""
     started = time.monotonic()
     try:
-        call_command("collectstatic", interactive=False, verbosity=1)
+        # Unlike `migrate`, this command runs in the project's language.
+        with translation.override(settings.LANGUAGE_CODE):
+            call_command("collectstatic", interactive=False, verbosity=1)
     except Exception as error:  # noqa: BLE001 - storages raise anything; the migrations are done all the same
         get_logger().error(
             "collectstatic.failed", message=f"collectstatic failed: {error}", traceback=plain_traceback(error)

@@ -11,6 +11,7 @@ from typing import Any
 from railway_release.config.config import Config
 from railway_release.config.options import resolve
 from railway_release.errors import InvalidConfiguration
+from railway_release.runtime.files import exists, is_folder
 
 
 def load(flags: Mapping[str, Any], environ: Mapping[str, str], settings: Mapping[str, Any]) -> Config:
@@ -30,7 +31,7 @@ def load(flags: Mapping[str, Any], environ: Mapping[str, str], settings: Mapping
 def can_be_written(path: str) -> bool:
     """Whether a file can be created or replaced at this path."""
     file = Path(path)
-    return not file.is_dir() and os.access(file if file.exists() else file.parent, os.W_OK)
+    return not is_folder(file) and os.access(file if exists(file) else file.parent, os.W_OK)
 
 
 def _contradictions(config: Config) -> list[str]:

@@ -13,11 +13,13 @@ from typing import Any
 
 import django
 from django.conf import settings
+from django.utils import translation
 
 from railway_release.errors import ProjectNotFound, ReleaseError, SettingsFailed
 from railway_release.postgres.failures import describe
 from railway_release.preflight import manage
 from railway_release.preflight.manage import VARIABLE, Manage
+from railway_release.runtime.files import folders_in, is_file
 from railway_release.runtime.plain import plain_traceback
 
 _INTERPRETER = re.compile(r"<frozen |/importlib/__init__\.py")
@@ -73,9 +75,13 @@ def load_settings(project: Project, environ: MutableMapping[str, str]) -> Any:
 
 
 def set_up() -> None:
-    """django.setup(); raises SettingsFailed with the cause."""
+    """django.setup(), then no language, as in Django's own commands; raises SettingsFailed with the cause.
+
+    Names that are translated are part of models, of migrations and of rows, and differ by the language.
+    """
     with blaming_the_project("The project's apps could not be loaded"):
         django.setup()
+        translation.deactivate_all()
 
 
 @contextlib.contextmanager
@@ -105,11 +111,11 @@ def import_callable(path: str) -> Callable[..., Any]:
 
 def _manage_files(places: Sequence[Path], environ: Mapping[str, str]) -> list[Manage]:
     """The manage.py files of the places or, unless one of those names settings, also one level below."""
-    below = [folder for place in places for folder in sorted(place.glob("*/"))]
+    below = [folder for place in places for folder in folders_in(place)]
     seen: dict[Path, Manage] = {}
     for folders in (places, below):
         paths = [(folder / "manage.py").resolve() for folder in folders]
-        seen |= {path: manage.read(path, environ) for path in paths if path.is_file()}
+        seen |= {path: manage.read(path, environ) for path in paths if is_file(path)}
         if any(one.settings for one in seen.values()):
             break
     return list(seen.values())

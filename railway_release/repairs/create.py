@@ -12,6 +12,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db import transaction
+from django.utils import translation
 from django_tenants.migration_executors import get_executor
 from django_tenants.signals import post_schema_sync
 from django_tenants.utils import (
@@ -83,7 +84,7 @@ def make_through_django_tenants(name: str) -> None:
     text = f"{name}: created through django-tenants' own machinery, since {_why(tenant)}"
     get_logger().info("schema.created_otherwise", message=text, schema=name)
     with _all_or_nothing(tenant):
-        with _identity().restored_after("create_schema"):
+        with _identity().restored_after("create_schema"), _in_own_language():
             made = tenant.create_schema(check_if_exists=True, verbosity=0)
         _identity().restore_role()
         if made is False:
@@ -100,9 +101,16 @@ def finish(name: str) -> None:
     """
     tenant = _tenant(name)
     if tenant.auto_create_schema:
-        _identity().send(post_schema_sync, "post_schema_sync", _mixin(), tenant=tenant.serializable_fields())
+        fields = tenant.serializable_fields()
+        with _in_own_language():
+            _identity().send(post_schema_sync, "post_schema_sync", _mixin(), tenant=fields)
     with _cursor() as cursor:
         cursor.execute(_comment(name, "NULL"))
+
+
+def _in_own_language() -> contextlib.AbstractContextManager[None]:
+    """While entered, the project's language is active, as where a tenant is saved: rows may be in it."""
+    return translation.override(settings.LANGUAGE_CODE)
 
 
 def _tenant(name: str) -> Any:

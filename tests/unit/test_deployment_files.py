@@ -143,6 +143,47 @@ TREES = {
         },
         [],
     ),
+    "railpack.json that starts with migrate": (
+        {"railpack.json": f'{{"deploy": {{"startCommand": "{OURS} && {GUNICORN}"}}}}'},
+        ["start.migrates warning"],
+    ),
+    "railpack.json with a start command": (
+        {"railpack.json": f'{{"deploy": {{"startCommand": "{GUNICORN}"}}}}'},
+        [],
+    ),
+    "railpack.json with a step that migrates": (
+        {
+            "railpack.json": f'{{"deploy": {{"startCommand": "{GUNICORN}"}}, '
+            f'"steps": {{"build": {{"commands": ["...", {{"cmd": "{OURS}"}}]}}}}}}'
+        },
+        ["build.migrates warning"],
+    ),
+    "nixpacks.toml that starts with migrate": (
+        {"nixpacks.toml": f'[start]\ncmd = "python manage.py migrate && {GUNICORN}"\n'},
+        ["start.migrates warning"],
+    ),
+    "nixpacks.toml with a phase that migrates": (
+        {"nixpacks.toml": f'[phases.build]\ncmds = ["{OURS}"]\n[start]\ncmd = "{GUNICORN}"\n'},
+        ["build.migrates warning"],
+    ),
+    "a builder's file that railway.json overrides": (
+        {
+            "railpack.json": f'{{"deploy": {{"startCommand": "{OURS} && {GUNICORN}"}}}}',
+            "railway.json": f'{{"deploy": {{"startCommand": "{GUNICORN}"}}}}',
+        },
+        ["config.expiring warning"],
+    ),
+    "a builder's file beside a Dockerfile": (
+        {"railpack.json": f'{{"deploy": {{"startCommand": "{OURS}"}}}}', "Dockerfile": f"CMD {GUNICORN}\n"},
+        [],
+    ),
+    "a Dockerfile of another name": (
+        {
+            "railway.json": '{"build": {"dockerfilePath": "docker/web.Dockerfile"}}',
+            "docker/web.Dockerfile": f"FROM python\nCMD {OURS} && {GUNICORN}\n",
+        },
+        ["start.migrates warning", "config.expiring warning"],
+    ),
     "a build that migrates": (
         {"Dockerfile": f"FROM python\nRUN pip install x && {OURS}\nCMD {GUNICORN}\n"},
         ["build.migrates warning"],
@@ -166,6 +207,27 @@ def test_the_files_may_lie_above_the_project_in_its_repository(tmp_path):
     written(tmp_path, {".git/HEAD": "", "Procfile": f"release: {OURS}\n", "backend/manage.py": ""})
 
     assert [one.id for one in causes(tmp_path / "backend")] == ["procfile.ignored"]
+
+
+def test_the_files_of_a_project_and_of_its_repository_are_read_together(tmp_path):
+    tree = {
+        ".git/HEAD": "",
+        "railway.json": f'{{"deploy": {{"preDeployCommand": ["{BARE}"]}}}}',
+        "backend/Procfile": f"web: {OURS} && {GUNICORN}\n",
+    }
+    found = causes(written(tmp_path, tree) / "backend")
+
+    assert [one.id for one in found] == ["start.migrates", "migrate.bare", "config.expiring"]
+
+
+def test_a_comment_that_migrated_is_found_above_a_dockerfile(tmp_path):
+    tree = {
+        ".git/HEAD": "",
+        ".railway/railway.ts": f'service("web", {{\n    // preDeployCommand from CaC: ["{OURS}"]\n}})',
+        "backend/Dockerfile": f"FROM python\nCMD {GUNICORN}\n",
+    }
+
+    assert [one.id for one in causes(written(tmp_path, tree) / "backend")] == ["predeploy.commented"]
 
 
 def test_files_above_the_repository_are_nobodys(tmp_path):
