@@ -145,7 +145,7 @@ class StatementBuffer:
         # django-tenants remembers the path that it has set, which may no longer be the session's.
         if "search_path" in text or text.startswith("ROLLBACK TO"):
             self._connection.search_path_set_schemas = None
-        return execute(sql, params, many, context)
+        return self._execution.run(execute, sql, params, many, context)
 
     def _execute_after_waiting(
         self, execute: Callable[..., Any], sql: Any, params: Any, context: dict[str, Any]

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from typing import Any
 
 from railway_release.migrations.outcome import Key
+from railway_release.postgres.failures import causes
 
 _CHANGES_CONTENT_ROWS = re.compile(
     r"\b(DELETE|UPDATE|TRUNCATE)\b.*\b(django_content_type|auth_permission)\b", re.IGNORECASE | re.DOTALL
 )
+_OF_SAVEPOINTS = re.compile(r"\s*(SAVEPOINT|RELEASE|ROLLBACK)\b", re.IGNORECASE)
 
 
 class Execution:
@@ -35,6 +38,7 @@ class Execution:
             True  # whether the project's code has sent nothing but statements that read or write rows
         )
         self.content_rows_changed = False  # whether content types or permissions may have been deleted
+        self._raised: tuple[BaseException | None, str] = None, ""  # the last error, and its statement
         self._step: Key | None = None
         self._atomic = True
 
@@ -67,8 +71,27 @@ class Execution:
     def send(self, *statements: str) -> None:
         """Note statements that are about to be sent in one message.
 
-        If one of several fails, the server does not say which, so none is kept as the `statement`.
+        If one of several fails, the server does not say which, so none is kept as the `statement`; and those
+        of savepoints, which Django sends after an error, too, leave the one before them there.
         """
         self.statements += len(statements)
         self.content_rows_changed |= any(map(_CHANGES_CONTENT_ROWS.search, statements))
-        self.statement = statements[0] if len(statements) == 1 else ""
+        if not any(map(_OF_SAVEPOINTS.match, statements)):
+            self.statement = statements[0] if len(statements) == 1 else ""
+
+    def run(self, execute: Callable[..., Any], *arguments: Any) -> Any:
+        """Call `execute` with these arguments, and note an error as that of the last statement sent."""
+        try:
+            return execute(*arguments)
+        except Exception as error:
+            self._raised = error, self.statement
+            raise
+
+    def statement_of(self, error: BaseException) -> str:
+        """The statement that raised the error; if none is known to have, the last one sent.
+
+        What Django sends to roll back to a savepoint, and what a migration's code sends before it gives up,
+        comes after that one.
+        """
+        raised, statement = self._raised
+        return statement if any(link is raised for link in causes(error)) else self.statement

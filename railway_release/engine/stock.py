@@ -65,7 +65,7 @@ class StockEngine:
 def _migrate(plan: SchemaPlan, runner: SchemaRunner) -> None:
     def count(execute: Callable[..., Any], sql: str, *rest: Any) -> Any:
         runner.execution.send(str(sql))
-        return execute(sql, *rest)
+        return runner.execution.run(execute, sql, *rest)
 
     run = _StockRun(plan, runner)
     with tenant_connection().execute_wrapper(count), install(run), run.restoring_connection():

@@ -54,6 +54,24 @@ def failing(current):
     return current
 
 
+@pytest.mark.parametrize("engine", ["compiled", "stock"])
+def test_the_statement_that_fails_within_a_savepoint_is_named_for_all_schemas_alike(current, engine):
+    columns = "(id, name, address, slug) SELECT i, i, i, i FROM (VALUES (7000), (7000)) AS twins (i)"
+    code = (
+        "from django.db import transaction\n\n\n"
+        "def work(apps, schema_editor):\n"
+        "    with transaction.atomic(), schema_editor.connection.cursor() as cursor:\n"
+        f"        cursor.execute('INSERT INTO buildings_building {columns}')\n"
+    )
+    change(current, "migrations.RunPython(work)", extra=code)
+    run = current.run("--no-collectstatic", "--engine", engine, "--jobs", "2")
+
+    assert [run.outcome(schema)["statement"] for schema in TENANTS] == [
+        f"INSERT INTO buildings_building {columns}"
+    ] * 3
+    assert len(run.named("schemas.failed")) == 1
+
+
 def test_the_statement_that_fails_among_several_is_named_with_its_migration(failing):
     outcome = failing.run("--no-collectstatic").outcome("kypseli")
 
