@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import re
+import shlex
 import textwrap
 import time
 from collections.abc import Callable
@@ -20,6 +21,7 @@ from railway_release.engine.identity import ConnectionChanged, Identity
 from railway_release.errors import LockLost
 from railway_release.migrations.outcome import Key, Outcome, dotted
 from railway_release.migrations.plan import SchemaPlan
+from railway_release.postgres.conflicts import conflicts
 from railway_release.postgres.failures import (
     LOCK_NOT_AVAILABLE,
     OUT_OF_MEMORY,
@@ -46,6 +48,8 @@ _HINTS = {
     "42501": "The role of the release lacks a privilege; compare it with the owner of the schema's tables.",
 }
 _CONSTANT = re.compile(r"'(?:[^']|'')*'|(\$\w*\$).*?\1", re.DOTALL)
+# The classes of data_exception and integrity_constraint_violation.
+_OF_ROWS = ("22", "23")
 _MAX_STATEMENT_LENGTH = 300  # characters
 NOT_ATOMIC = (
     "This migration is not atomic, so it may be half applied (an interrupted CREATE INDEX CONCURRENTLY "
@@ -103,6 +107,17 @@ def _hint_for(error: BaseException) -> str:
     if isinstance(error, ConnectionChanged):
         return error.hint
     return shortage.hint(error) or _HINTS.get(sqlstate(error), "")
+
+
+def _about_rows(error: BaseException, statement: str, show_values: bool) -> str:
+    """How to see the rows that an error is about; the same text for all schemas that fail alike."""
+    if sqlstate(error)[:2] not in _OF_ROWS:
+        return ""
+    hint = "" if show_values else "--show-values shows the values. "
+    if queries := "; ".join(one.query() for one in conflicts(statement.replace("%%", "%"))):
+        where = "PGOPTIONS='-c search_path=SCHEMA,public' psql \"$DATABASE_URL\" -c"
+        hint += f"The rows: {where} {shlex.quote(queries)}. Change them, then run again."
+    return hint.strip()
 
 
 def _shortened(statement: str, show_values: bool) -> str:
@@ -194,14 +209,15 @@ class _Attempts:
             failed_at=self._failed_at(),
             sqlstate=code,
             message=describe(error, self._runner.limits.show_values),
-            statement=_shortened(self._execution.statement, self._runner.limits.show_values),
+            statement=_shortened(self._execution.statement_of(error), self._runner.limits.show_values),
             hint=self._hint(error),
         )
 
     def _hint(self, error: BaseException) -> str:
         if not self._execution.cancellable:
             return NOT_ATOMIC
-        return _hint_for(error) or (RECEIVERS if self._execution.receiving else "")
+        about_rows = _about_rows(error, self._execution.statement_of(error), self._runner.limits.show_values)
+        return _hint_for(error) or about_rows or (RECEIVERS if self._execution.receiving else "")
 
     def _failed_at(self) -> str:
         if self._execution.step is not None:
