@@ -56,7 +56,9 @@ def _shared_outcome(work: Work) -> Iterator[Outcome]:
     one, config = work.before.plan.shared, work.target.config
     if not one.is_chosen_by(config):
         if one.pending:
-            text = f"{one.schema.name} is left out and has pending migrations: {in_words(one.cohort.steps)}"
+            text = (
+                f"{one.schema.name} is left out and has pending migrations: {in_words(one.cohort.to_apply)}"
+            )
             get_logger().warning("shared.left_out", message=text)
         yield Outcome(one.schema.name, "skipped")
     elif not one.due:

@@ -74,7 +74,7 @@ def causes(context: DiagnosisContext) -> Iterator[Cause]:
 def begun(context: DiagnosisContext) -> Iterator[tuple[SchemaPlan, Step, str, list[Made]]]:
     """Schema, migration, id of the cause and evidence, for each pending migration that exists in part."""
     steps = {cohort: _steps(context, cohort) for cohort in {one.cohort for one in context.schemas}}
-    there = _present(context, [made for some in steps.values() for step in some for made in step.makes])
+    there = present(context, [made for some in steps.values() for step in some for made in step.makes])
     for one in context.schemas:
         for step in steps[one.cohort]:
             if judged := _judged(one, step, there):
@@ -85,20 +85,21 @@ def _steps(context: DiagnosisContext, cohort: Cohort) -> list[Step]:
     graph = context.planner.graph_of(cohort)
     before, after = graph.state, context.plan.graph.last_state
     old = {table_of_state(model) for model in before.models.values()}
-    nodes = ((key, graph.graph.nodes[key]) for key in cohort.steps if key in graph.graph.nodes)
-    steps = (Step(key, one, tuple(_made(one, after))) for key, one in nodes)
+    nodes = ((key, graph.graph.nodes[key]) for key in cohort.to_apply if key in graph.graph.nodes)
+    steps = (Step(key, one, tuple(made_by(one, after))) for key, one in nodes)
     # A table that is to be removed or renamed first, and made anew, is there rightly.
     return [one for one in steps if one.makes and not any(not m.name and m.table in old for m in one.makes)]
 
 
-def _made(migration: Migration, after: ProjectState) -> Iterator[Made]:
+def made_by(migration: Migration, after: ProjectState) -> Iterator[Made]:
+    """What a migration makes, under the names that it has in the end."""
     for operation in all_operations(migration):
         model = after.models.get((migration.app_label, model_name(operation)))
         if model is not None:
-            yield from _made_by(operation, model)
+            yield from _of_operation(operation, model)
 
 
-def _made_by(operation: Operation, model: ModelState) -> Iterator[Made]:
+def _of_operation(operation: Operation, model: ModelState) -> Iterator[Made]:
     place = (model.app_label, model.name_lower, table_of_state(model))
     match operation:
         case operations.CreateModel():
@@ -112,7 +113,7 @@ def _made_by(operation: Operation, model: ModelState) -> Iterator[Made]:
             yield Made(*place, clip(index.name))
 
 
-def _present(context: DiagnosisContext, asked: Iterable[Made]) -> frozenset[tuple[str, Made]]:
+def present(context: DiagnosisContext, asked: Iterable[Made]) -> frozenset[tuple[str, Made]]:
     """Which of these objects exist in which schema: one statement for relations, one for columns."""
     made = set(asked)
     if not made:
@@ -137,7 +138,7 @@ def _present(context: DiagnosisContext, asked: Iterable[Made]) -> frozenset[tupl
 
 def _judged(one: SchemaPlan, step: Step, there: frozenset[tuple[str, Made]]) -> tuple[str, list[Made]] | None:
     """The id of the cause, and the evidence."""
-    makes = [made for made in step.makes if _belongs(made, one.schema)]
+    makes = [made for made in step.makes if belongs(made, one.schema)]
     found = [made for made in makes if (one.schema.name, made) in there]
     if not found:
         return None
@@ -147,7 +148,8 @@ def _judged(one: SchemaPlan, step: Step, there: frozenset[tuple[str, Made]]) -> 
     return (UNRECORDED, tables or makes) if set(tables or makes) <= set(found) else None
 
 
-def _belongs(made: Made, schema: Schema) -> bool:
+def belongs(made: Made, schema: Schema) -> bool:
+    """Whether the routers let it be made in this schema."""
     connection = tenant_connection()
     connection.set_schema(schema.name, tenant_type=schema.type)
     return bool(router.allow_migrate(connection.alias, made.app, model_name=made.model))

@@ -16,6 +16,9 @@ from django.db.migrations.state import ProjectState
 
 from railway_release.migrations.outcome import Key, dotted
 
+# Where operations name their models; the name of a field or constraint does no harm.
+_MODEL_NAMES = ("name", "model_name", "old_name", "new_name")
+
 
 class Graph(MigrationLoader):
     """Django's loader and graph for one set of records, without a connection.
@@ -53,12 +56,34 @@ class Graph(MigrationLoader):
 
     def inconsistency(self) -> str:
         """Which recorded migration has an unrecorded dependency, as a text; empty if none has."""
-        done = self._recorded | set(self._applied)
         for key in sorted(self._recorded & set(self.graph.nodes)):
             for parent in sorted(self.graph.node_map[key].parents):
-                if parent.key not in done:
+                if parent.key not in self._done:
                     return f"{dotted(key)} is recorded as applied before its dependency {dotted(parent.key)}"
         return ""
+
+    @cached_property
+    def unrecorded(self) -> tuple[Key, ...]:
+        """What recorded migrations depend on and has no record, in the order of the graph."""
+        recorded = sorted(self._recorded & set(self.graph.nodes))
+        needed = dict.fromkeys(key for one in recorded for key in self.graph.forwards_plan(one))
+        return tuple(key for key in needed if key not in self._done)
+
+    @property
+    def unknown_models(self) -> frozenset[tuple[str, str]]:
+        """App and name of the models that the unrecorded ones are about: nobody knows how these are."""
+        nodes = ((app, self.graph.nodes[app, name]) for app, name in self.unrecorded)
+        return frozenset(
+            (app, str(named).lower())
+            for app, migration in nodes
+            for one in migration.operations
+            for part in (one, *getattr(one, "database_operations", ()), *getattr(one, "state_operations", ()))
+            for named in (getattr(part, attribute, "") for attribute in _MODEL_NAMES)
+        )
+
+    @property
+    def _done(self) -> frozenset[Key]:
+        return self._recorded | frozenset(self._applied)
 
     def conflicts(self) -> str:
         """The apps with more than one leaf migration, as a text; empty if there are none."""
@@ -75,8 +100,8 @@ class Graph(MigrationLoader):
 
     @cached_property
     def held(self) -> frozenset[Key]:
-        """The migrations on disk that are applied and recorded."""
-        return frozenset(self._applied) & frozenset(self.graph.nodes) - set(self.unrecorded_squashes())
+        """The migrations on disk that are applied; a squashed one is once all that it replaces is."""
+        return frozenset(self._applied) & frozenset(self.graph.nodes)
 
     @cached_property
     def held_in_part(self) -> frozenset[Key]:
@@ -105,8 +130,12 @@ class Graph(MigrationLoader):
 
     @cached_property
     def state(self) -> ProjectState:
-        """The models in a schema with exactly these records. It is not rendered, and must not be changed."""
-        return self._state_after(key for key in self.in_order() if key in self._applied)
+        """The models in a schema with exactly these records. It is not rendered, and must not be changed.
+
+        What recorded migrations depend on counts as applied, too.
+        """
+        done = {*self._applied, *(self.unrecorded if self.inconsistency() else ())}
+        return self._state_after(key for key in self.in_order() if key in done)
 
     @cached_property
     def last_state(self) -> ProjectState:

@@ -44,10 +44,11 @@ def opaque(migration: Migration) -> list[str]:
     ``apply`` comes first if the migration overrides that.
     """
     own = ["apply"] if applies_itself(migration) else []
-    return [*own, *(type(one).__name__ for one in database_operations(migration) if _is_opaque(one))]
+    return [*own, *(type(one).__name__ for one in database_operations(migration) if is_opaque(one))]
 
 
-def _is_opaque(one: Operation) -> bool:
+def is_opaque(one: Operation) -> bool:
+    """Whether no table shows what it has done."""
     if isinstance(one, RunPython):
         return one.code is not RunPython.noop
     if isinstance(one, RunSQL):

@@ -27,6 +27,7 @@ class Cohort:
     steps: tuple[Key, ...]  # pending, in the order in which they will be applied
     squashes: tuple[Key, ...] = ()  # of the steps, those that are to be recorded only
     inconsistency: str = ""  # why nothing can be applied; empty if something can
+    unrecorded: tuple[Key, ...] = ()  # what recorded migrations depend on and has no record
     target: tuple[str, ...] = ()  # what Django's migrate is to be given: app label, migration name
     foundations: frozenset[str] = frozenset()  # the apps of the steps and of all that they depend on
 
@@ -34,6 +35,11 @@ class Cohort:
     def to_apply(self) -> tuple[Key, ...]:
         """The steps that run."""
         return tuple(step for step in self.steps if step not in self.squashes)
+
+    @property
+    def is_comparable(self) -> bool:
+        """Whether it is known which tables belong to these records."""
+        return not self.inconsistency or bool(self.unrecorded)
 
     @property
     def pending_apps(self) -> frozenset[str]:
@@ -53,13 +59,13 @@ class SchemaPlan:
 
     @property
     def pending(self) -> bool:
-        """Whether there are migrations to apply or to record."""
-        return bool(self.cohort.steps)
+        """Whether there are migrations to apply; a squashed one is applied once all that it replaces is."""
+        return bool(self.cohort.to_apply)
 
     @property
     def due(self) -> bool:
-        """Whether there are migrations, content types or permissions to create, or receivers to call."""
-        return self.pending or self.complete or bool(self.unfinished)
+        """Whether anything is to be applied, recorded or created, or receivers to be called."""
+        return bool(self.cohort.steps) or self.complete or bool(self.unfinished)
 
     def is_chosen_by(self, config: Config) -> bool:
         """Whether the options choose this schema."""
@@ -104,7 +110,7 @@ class Plan:
         groups: dict[tuple[Key, ...], list[str]] = {}
         for one in self.pending:
             if one.is_chosen_by(config):
-                groups.setdefault(one.cohort.steps, []).append(one.schema.name)
+                groups.setdefault(one.cohort.to_apply, []).append(one.schema.name)
         return groups
 
 
@@ -187,7 +193,7 @@ class Planner:
             self._graphs[applied] = self._graph
             return Cohort(applied, (), inconsistency=str(cause))
         if inconsistency := graph.inconsistency():
-            return Cohort(applied, (), inconsistency=inconsistency)
+            return Cohort(applied, (), inconsistency=inconsistency, unrecorded=graph.unrecorded)
         targets = self._targets(graph)
         steps = list(graph.plan(targets))
         foundations = frozenset(app for step in steps for app, _ in graph.graph.forwards_plan(step))

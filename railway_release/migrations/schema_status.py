@@ -87,7 +87,7 @@ class _SchemaStatuses:
             recorded=self._chosen(sorted({*history})),
             held=frozenset(self._chosen(held)),
             held_in_part=frozenset(self._chosen(graph.held_in_part)),
-            pending=self._chosen(one.cohort.steps),
+            pending=self._chosen(one.cohort.to_apply),
             ahead=self._chosen(newer),
             stale=self._chosen(sorted(stale)),
             inconsistency=one.cohort.inconsistency,

@@ -30,13 +30,13 @@ class Table:
         return ".".join(filter(None, (self.schema, self.name, self.column)))
 
 
-def of_migrations(state: ProjectState) -> Iterator[Table]:
-    """The tables of all models that the routers allow on the connection as it is set now.
+def of_migrations(state: ProjectState, but: Collection[tuple[str, str]] = ()) -> Iterator[Table]:
+    """The tables of all models that the routers allow on the connection as it is set now, but for some.
 
     The models are not rendered: a table's name and a router's answer need only what migrations declare.
     """
     for (app, name), model in sorted(state.models.items()):
-        if _has_table(model) and _allowed(app, name):
+        if (app, name) not in but and _has_table(model) and _allowed(app, name):
             yield _table(db_table_of_state(model), app)
             for _, joining in joining_tables(model):
                 yield _table(joining, app)

@@ -80,9 +80,8 @@ def _expected(one: SchemaPlan, levels: Levels) -> Iterator[Table]:
     tables = list(expected.named_by_user(listed, levels.plan.topology.in_database))
     if cohort.applied:
         tables.append(_RECORDS)
-    # Records with a gap correspond to no state of the models.
-    if cohort.applied and not cohort.inconsistency:
-        tables += [*expected.of_migrations(graph.state)]
+    if cohort.applied and cohort.is_comparable:
+        tables += [*expected.of_migrations(graph.state, but=graph.unknown_models)]
         tables += expected.of_unmigrated_apps(graph.unmigrated_apps)
     yield from dict.fromkeys(tables)
 

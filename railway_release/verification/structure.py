@@ -174,8 +174,8 @@ def _is_explained(
 
 
 def can_be_judged(one: SchemaPlan) -> bool:
-    """Whether its records correspond to a state of the models: those with a gap, or none, do not."""
-    return bool(one.cohort.applied) and not one.cohort.inconsistency
+    """Whether it is known which tables belong to its records."""
+    return bool(one.cohort.applied) and one.cohort.is_comparable
 
 
 def _finding(one: Deviation) -> Finding:

@@ -1,7 +1,10 @@
 """Migration records and files that do not fit together: conflicts, gaps, rollbacks, squashes."""
 
+import shlex
+
 import pytest
 
+from tests.support.diagnosis import ids, the
 from tests.support.release import Project
 from tests.support.schemas import columns, everything
 
@@ -120,6 +123,37 @@ def test_a_gap_is_a_finding(gap: Project) -> None:
     assert [schema for schema, _ in run.findings("records.inconsistent")] == ["athena"]
 
 
+def test_what_does_not_hang_on_a_gap_is_compared_all_the_same(gap: Project) -> None:
+    gap.database.sql("DROP TABLE athena.announcements_announcement CASCADE")
+    gap.database.sql("ALTER TABLE athena.buildings_buildingmembership DROP COLUMN role")
+    run = gap.run("verify", "--schema", "athena")
+    (told,) = [one["found"] for one in run.report["findings"] if one["id"] == "records.inconsistent"]
+
+    assert run.findings("table.ghost") == [("athena", "announcements_announcement")], run.text
+    assert run.findings("column.missing") == []
+    assert told.endswith(
+        "not looked at: the tables that buildings.0002_buildingmembership would change,"
+        " content types and permissions"
+    )
+
+
+def test_doctor_prints_the_command_that_closes_a_gap(gap: Project) -> None:
+    cause = the(gap.run("doctor"), "records.inconsistent")
+    words = shlex.split(str(cause["command"]))
+
+    assert words[2:] == ["fake", "buildings", "0002_buildingmembership", "--schema", "athena"]
+    assert gap.run(*words[2:]).code == 0
+    assert "records.inconsistent" not in ids(gap.run("doctor"))
+
+
+def test_doctor_says_what_to_make_first_where_a_gap_is_no_mere_record(gap: Project) -> None:
+    gap.database.sql("DROP TABLE athena.buildings_buildingmembership")
+    cause = the(gap.run("doctor"), "records.inconsistent")
+
+    assert str(cause["seen"]).endswith("what it makes is not there: buildings_buildingmembership")
+    assert "manage.py sqlmigrate buildings 0002_buildingmembership" in str(cause["command"])
+
+
 # Models and files.
 
 
@@ -138,6 +172,12 @@ def test_models_changed_without_a_migration_are_a_warning(current: Project, comm
 
 
 def test_unchanged_models_are_no_warning(current: Project) -> None:
+    assert current.run("plan").named("models.changed") == []
+
+
+def test_translated_names_are_no_changes_of_models(current: Project) -> None:
+    current.settings("LANGUAGE_CODE = 'el'\nUSE_I18N = True")
+
     assert current.run("plan").named("models.changed") == []
 
 
@@ -223,6 +263,20 @@ def test_a_recorded_squash_leaves_nothing_to_do(current: Project) -> None:
     run = current.run("check")
 
     assert (run.code, run.report["findings"]) == (0, []), run.text
+
+
+@pytest.mark.parametrize("command", ["plan", "check", "status"])
+def test_a_squash_counts_as_applied_once_all_that_it_replaces_is(current: Project, command: str) -> None:
+    squash(current, "0004_squashed", *LATER)
+    run = current.run(command)
+
+    assert (run.code, run.report["pending"]) == (0, []), run.text
+
+
+def test_a_squash_that_is_only_to_be_recorded_is_no_cause(current: Project) -> None:
+    squash(current, "0004_squashed", *LATER)
+
+    assert ids(current.run("doctor")) == []
 
 
 def test_the_files_that_a_recorded_squash_replaces_can_be_deleted(current: Project) -> None:
