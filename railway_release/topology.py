@@ -8,21 +8,24 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 from django.conf import settings
+from django.core.exceptions import FieldDoesNotExist
 from django.db import connections, transaction
 from django.db.utils import ProgrammingError
 from django_tenants.utils import (
     get_multi_type_database_field_name,
     get_public_schema_name,
     get_tenant_database_alias,
+    get_tenant_domain_model,
     get_tenant_migration_order,
     get_tenant_model,
     get_tenant_types,
     has_multi_type_tenants,
 )
 
-from railway_release.postgres import catalog
+from railway_release.postgres import catalog, tenant_rows
 from railway_release.postgres.failures import sqlstate
 from railway_release.postgres.session import Connection, clip
+from railway_release.postgres.tenant_rows import Column, TenantsTable
 
 if TYPE_CHECKING:
     from django.db.backends.postgresql.base import DatabaseWrapper
@@ -64,7 +67,11 @@ class Topology:
     unusable: tuple[UnusableSchema, ...]
     in_database: Mapping[str, int]  # every schema of the database, also other programs', with its OID
     with_records: frozenset[str]  # of these, those with a django_migrations table
-    known: bool  # False if the tenants table lacks what its model needs, until the shared schema is migrated
+    known: bool  # False if the tenants table lacks what names them, until the shared schema is migrated
+    by_name: bool = (
+        False  # whether Django cannot read them yet, so that the manager's conditions do not count
+    )
+    dropped: frozenset[str] = frozenset()  # of those without a schema, those that have had one
 
     @property
     def schemas(self) -> tuple[Schema, ...]:
@@ -147,6 +154,8 @@ def search_path_set_once() -> Iterator[None]:
 def read(connection: Connection, *, for_django: bool = False) -> Topology:
     """The topology now; with `for_django`, Django reads the tenants on this connection, too."""
     rows = _tenant_rows(connection if for_django else None)
+    if by_name := rows is None:
+        rows = tenant_rows.rows_by_name(connection, _tenants_table())
     present, with_records = catalog.schemas(connection)
     shared = get_public_schema_name()
     # PostgreSQL truncates longer names, also when it looks the schema up.
@@ -155,10 +164,11 @@ def read(connection: Connection, *, for_django: bool = False) -> Topology:
     # Templates first: tenants that are cloned meanwhile then need no migration.
     declared = [*(one for one in _templates() if one.name not in names), *tenants]
     without_row = with_records - names - {schema.name for schema in declared}
+    without_schema = tuple(one.name for one in tenants if one.name not in present)
     return Topology(
         shared=Schema(shared, "shared"),
         tenants=tuple(one for one in declared if one.name in present and _is_typed(one)),
-        without_schema=tuple(one.name for one in tenants if one.name not in present),
+        without_schema=without_schema,
         without_row=() if rows is None else tuple(sorted(without_row)),
         unusable=tuple(
             UnusableSchema(one.name, "mistyped", f"{one.type!r} is not in TENANT_TYPES")
@@ -168,11 +178,13 @@ def read(connection: Connection, *, for_django: bool = False) -> Topology:
         in_database=present,
         with_records=with_records,
         known=rows is not None,
+        by_name=by_name,
+        dropped=tenant_rows.had_schemas(connection, _tenants_table(), without_schema, with_records),
     )
 
 
 def _tenant_rows(open_connection: Connection | None) -> list[tuple[str, str | None]] | None:
-    """Name and type of each tenant; None if the shared schema has to be migrated before they can be read.
+    """Name and type of each tenant; None if the shared schema has to be migrated before Django can read them.
 
     Reads what migrate_schemas reads: the default manager, in TENANT_MIGRATION_ORDER.
     """
@@ -182,9 +194,9 @@ def _tenant_rows(open_connection: Connection | None) -> list[tuple[str, str | No
         with _rolled_back(connection) if open_connection is None else _using(connection, open_connection):
             rows = _tenant_query(connection.alias)
     except ProgrammingError as error:
-        if sqlstate(error) in (_UNDEFINED_TABLE, _UNDEFINED_COLUMN):
-            return None
-        raise
+        if sqlstate(error) not in (_UNDEFINED_TABLE, _UNDEFINED_COLUMN):
+            raise
+        return None
     return [(row[0], row[1] if row[1:] else None) for row in rows]
 
 
@@ -217,6 +229,28 @@ def _tenant_query(alias: str) -> list[tuple[Any, ...]]:
     rows = get_tenant_model().objects.using(alias).values_list(*fields)
     order = get_tenant_migration_order()
     return list(rows if order is None else rows.order_by(*order))
+
+
+def _tenants_table() -> TenantsTable:
+    """Where the tenant model and the domain model keep what is read by SQL."""
+    model = get_tenant_model()
+    type = get_multi_type_database_field_name() if has_multi_type_tenants() else ""
+    try:
+        domain: Any = get_tenant_domain_model()._meta.get_field("tenant")
+    except (AttributeError, LookupError, FieldDoesNotExist):
+        domain = None  # a project may have none, or one of its own
+    return TenantsTable(
+        get_public_schema_name(),
+        _column(model._meta.get_field("schema_name")),
+        _column(model._meta.pk),
+        _column(model._meta.get_field(type)) if type else None,
+        _column(domain) if domain else None,
+        bool(model.auto_create_schema),
+    )
+
+
+def _column(field: Any) -> Column:
+    return Column(clip(field.model._meta.db_table), clip(field.column))
 
 
 def _templates() -> list[Schema]:

@@ -103,6 +103,8 @@ def _dropped_since(work: Work, snapshot: Snapshot) -> Iterator[Outcome]:
     topology = snapshot.plan.topology
     left = {one.name for one in topology.tenants} | {one.schema for one in topology.unusable}
     left |= set(topology.without_schema)
+    if work.before.plan.topology.by_name:  # then those are among them that the manager leaves out
+        return
     there = work.before.plan.topology.in_database, topology.in_database
     for one in work.before.plan.tenants:
         if one.schema.name not in left and one.is_chosen_by(work.target.config):

@@ -7,9 +7,11 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Literal, cast
 
+from django_tenants.utils import get_tenant_model
+
 from railway_release.config.config import Config
 from railway_release.migrations.outcome import in_words
-from railway_release.migrations.plan import Plan, SchemaPlan
+from railway_release.migrations.plan import Cohort, Plan, SchemaPlan
 from railway_release.postgres import catalog, locations
 from railway_release.postgres.batch_reader import BatchReader
 from railway_release.verification import findings, structure
@@ -106,8 +108,12 @@ def _half_created(reader: BatchReader, schemas: Iterable[SchemaPlan]) -> Iterato
 
 
 def _of_topology(plan: Plan) -> Iterator[Finding]:
+    if not plan.topology.known and _has_tenants(plan.shared):
+        yield Finding(findings.TENANTS_UNKNOWN, "error", plan.shared.schema.name, "schema")
     for name in plan.topology.without_schema:
-        yield Finding(findings.NO_SCHEMA, "warning", name, "schema")
+        dropped = name in plan.topology.dropped
+        found = "it had one, which was dropped or renamed" if dropped else ""
+        yield Finding(findings.NO_SCHEMA, "error" if dropped else "warning", name, "schema", found=found)
     for unusable in plan.topology.unusable:
         id = findings.MISTYPED if unusable.kind == "mistyped" else findings.UNREADABLE
         yield Finding(id, "error", unusable.schema, "schema", found=unusable.why)
@@ -120,13 +126,25 @@ def _of_topology(plan: Plan) -> Iterator[Finding]:
                 "error",
                 one.schema.name,
                 "django_migrations",
-                found=one.cohort.inconsistency,
+                found=f"{one.cohort.inconsistency}; not looked at: {_not_looked_at(one.cohort)}",
             )
         if one.unfinished:
             what = in_words(one.unfinished)
             yield Finding(findings.UNFINISHED, "error", one.schema.name, "django_migrations", found=what)
         for app in sorted(one.ahead):
             yield Finding(findings.AHEAD, "warning", one.schema.name, app, app)
+
+
+def _has_tenants(shared: SchemaPlan) -> bool:
+    """Whether the tenants' table was made once: before the first release nobody misses it."""
+    return any(app == get_tenant_model()._meta.app_label for app, _ in shared.cohort.applied)
+
+
+def _not_looked_at(cohort: Cohort) -> str:
+    """What cannot be compared where a recorded migration depends on one that is not."""
+    if not cohort.unrecorded:
+        return "its tables"
+    return f"the tables that {in_words(cohort.unrecorded)} would change, content types and permissions"
 
 
 def _as_configured(finding: Finding, config: Config) -> Finding:
@@ -143,6 +161,15 @@ def _as_configured(finding: Finding, config: Config) -> Finding:
 
 
 def mark_known(after: Iterable[Finding], before: Iterable[Finding]) -> tuple[Finding, ...]:
-    """The findings after a release; `known` is set where the same was found before its first write."""
-    old = {(f.id, f.schema, f.object) for f in before}
-    return tuple(replace(f, known=(f.id, f.schema, f.object) in old) for f in after)
+    """The findings after a release; `known` is set where the same was found before its first write.
+
+    A row without a schema is as grave as before: the release's own records do not make it older.
+    """
+    old = {(f.id, f.schema, f.object): f for f in before}
+    return tuple(_known(one, old.get((one.id, one.schema, one.object))) for one in after)
+
+
+def _known(after: Finding, before: Finding | None) -> Finding:
+    if before is not None and after.id == findings.NO_SCHEMA:
+        after = replace(after, severity=before.severity, found=before.found)
+    return replace(after, known=before is not None)

@@ -22,6 +22,7 @@ AHEAD = "app.ahead"
 INCONSISTENT = "records.inconsistent"
 UNREADABLE = "records.unreadable"
 MISTYPED = "tenant.mistyped"
+TENANTS_UNKNOWN = "tenants.unknown"
 INCOMPLETE = "rows.missing"
 UNFINISHED = "migrations.unfinished"
 
@@ -65,8 +66,8 @@ WARNINGS = frozenset(
 )
 
 HINTS = {
-    GHOST: "A migration is recorded as applied but its table is not there: an app moved between SHARED_APPS "
-    "and TENANT_APPS, a stale clone template, --fake, or a restored backup. `repair` creates it.",
+    GHOST: "A migration is recorded as applied but its table is not there: an app moved from the shared apps "
+    "to the tenants', a stale clone template, --fake, or a restored backup. `repair` creates it.",
     MASKED: "The table is missing here but exists in the shared schema, so queries silently reach that one. "
     "`repair` creates it if no rows hide there.",
     MISSING: "It is listed as expected but is not there; correct the list or create it.",
@@ -78,6 +79,8 @@ HINTS = {
     UNREADABLE: "Its django_migrations cannot be read, so nothing is known of it; grant the privilege that "
     "is missing, end the lock, or repair the table.",
     MISTYPED: "Its type is not in TENANT_TYPES, so nobody knows its apps; correct the row or the setting.",
+    TENANTS_UNKNOWN: "The tenants' table lacks a column or has another name until the shared schema is "
+    "migrated: no tenant was looked at.",
     INCOMPLETE: "Content types or permissions of migrated models are missing, so permission checks fail: "
     "a run ended before Django's post_migrate. A release adds them.",
     UNFINISHED: "A run ended after the last record and before what follows it: content types, permissions, "
