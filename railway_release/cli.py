@@ -112,7 +112,7 @@ def _execute(flags: dict[str, Any], report: Report, output: log.Output, interrup
     except (PreflightError, ProjectNotFound, SettingsFailed) as error:
         if report.command != "doctor" or flags.get("explain"):
             raise
-        _diagnose_without_project(error, report)
+        _diagnose_without_project(error, report, shows_all=bool(flags.get("all")))
         return
     report.path = target.config.report
     report.called = replace(report.called, schemas=target.config.schema)
@@ -125,9 +125,10 @@ def _execute(flags: dict[str, Any], report: Report, output: log.Output, interrup
         COMMANDS[report.command](target, report)
 
 
-def _diagnose_without_project(error: ReleaseError, report: Report) -> None:
+def _diagnose_without_project(error: ReleaseError, report: Report, *, shows_all: bool) -> None:
     report.error_id = error.id
-    report.result = DoctorResult(diagnosis=ranked(early.causes(error, Path.cwd()))).judged()
+    found = ranked(early.causes(error, Path.cwd()))
+    report.result = DoctorResult(diagnosis=found, shows_all=shows_all).judged()
 
 
 def _finish(flags: dict[str, Any], report: Report, stdout: TextIO) -> int:

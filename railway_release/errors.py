@@ -154,10 +154,22 @@ class NotDjangoTenants(PreflightError):
     id = "project.not_tenants"
 
 
+class KeysUnreachable(PreflightError):
+    """A shared model points to a table that only tenants have, so its foreign key cannot be made."""
+
+    id = "settings.key_unreachable"
+
+
 class SharedSchemaMissing(PreflightError):
     """The schema named by PUBLIC_SCHEMA_NAME does not exist."""
 
     id = "shared.missing"
+
+
+class TenantsUnknown(PreflightError):
+    """The tenants were named, or meant alone, and cannot be listed before the shared schema is migrated."""
+
+    id = "tenants.unknown"
 
 
 class MigrationsInvalid(PreflightError):

@@ -11,7 +11,7 @@ from typing import Literal, TypeVar
 
 from railway_release import topology
 from railway_release.config.config import Config
-from railway_release.errors import PreflightError, SharedSchemaMissing, UnknownName
+from railway_release.errors import PreflightError, SharedSchemaMissing, TenantsUnknown, UnknownName
 from railway_release.migrations.plan import Histories, Plan, Planner
 from railway_release.postgres.batch_reader import BatchReader
 from railway_release.postgres.failures import is_transient, sqlstate
@@ -25,6 +25,7 @@ from railway_release.verification import contents
 from railway_release.verification.capacity import TooHeavy, too_heavy
 from railway_release.verification.compare import Compared, Depth, present, verify
 from railway_release.verification.contents import NOTHING_KNOWN, Contents
+from railway_release.verification.extensions import Astray, astray
 from railway_release.verification.findings import INCOMPLETE, Finding
 from railway_release.verification.levels import levels
 
@@ -46,7 +47,9 @@ class Snapshot:
     findings: tuple[Finding, ...]
     read_at: float  # time.monotonic()
     contents: Contents
-    too_heavy: Mapping[str, TooHeavy]  # schemas with a migration that the server has no room for
+    obstacles: Mapping[
+        str, TooHeavy | Astray
+    ]  # schemas with a migration that is known to fail, there or later
 
     @property
     def history(self) -> Histories:
@@ -135,6 +138,7 @@ def _read(target: Target, planner: Planner, reader: BatchReader, wanted: _Wanted
     connection = reader.connection
     there = topology.read(connection, for_django=not target.read_pool.server.pooled)
     _check_shared_schema(there)
+    _check_tenants(target.config, there)
     _check_names(target.config, there)
     recorded = _records(reader, there, wanted.earlier)
     read_at = time.monotonic()
@@ -154,13 +158,14 @@ def _read(target: Target, planner: Planner, reader: BatchReader, wanted: _Wanted
     ours = (
         f for f in findings if not f.schema or target.config.includes(f.schema, shared=f.schema == shared)
     )
-    heavy = too_heavy(connection, plan, planner)
-    return Snapshot(plan, recorded, tuple(ours), read_at, held, heavy)
+    obstacles = astray(connection, plan, planner) | too_heavy(connection, plan, planner)
+    return Snapshot(plan, recorded, tuple(ours), read_at, held, obstacles)
 
 
 def _read_records(target: Target, planner: Planner, reader: BatchReader) -> tuple[Plan, Records]:
     there = topology.read(reader.connection, for_django=not target.read_pool.server.pooled)
     _check_shared_schema(there)
+    _check_tenants(target.config, there)
     _check_names(target.config, there)
     found = records(reader, [schema.name for schema in there.schemas], there.with_records)
     plan = planner.draft(there.without(found.unreadable), found.histories)
@@ -198,6 +203,18 @@ def _check_shared_records(name: str, unreadable: Mapping[str, str]) -> None:
         raise PreflightError(
             f"The records of the shared schema {name!r} cannot be read: {unreadable[name]}.",
             f"Read {quote(name)}.django_migrations with the role of the release to see why.",
+        )
+
+
+def _check_tenants(config: Config, there: topology.Topology) -> None:
+    """Raise TenantsUnknown where the command is about tenants alone, and these cannot be listed."""
+    if not there.known and (
+        config.tenants_only or {clip(name) for name in config.schema} - {there.shared.name}
+    ):
+        raise TenantsUnknown(
+            "The tenants cannot be listed before the shared schema is migrated: their table is not there, or "
+            "lacks a column.",
+            "Migrate that first: python run_migrations.py --shared-only",
         )
 
 

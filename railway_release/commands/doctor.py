@@ -5,16 +5,19 @@ from __future__ import annotations
 import contextlib
 import itertools
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from railway_release.commands.inspect import pending_of
 from railway_release.commands.phases import phase, preflight
 from railway_release.diagnosis import (
     causes,
+    conflicting_rows,
     deletion,
     early,
+    extensions,
     files,
+    gaps,
     ghosts,
     half_applied,
     leftovers,
@@ -23,20 +26,23 @@ from railway_release.diagnosis import (
     sequences,
     server,
     settings,
+    subjects,
 )
-from railway_release.diagnosis.causes import Cause
+from railway_release.diagnosis.causes import Cause, cause
 from railway_release.diagnosis.context import DiagnosisContext
-from railway_release.diagnosis.errortext import from_a_deletion, missing_in
+from railway_release.diagnosis.errortext import from_a_deletion, may_name, missing_in, named_in
 from railway_release.diagnosis.explain import explain
 from railway_release.errors import (
     DatabaseLost,
+    KeysUnreachable,
     NothingToExplain,
+    PoolerFound,
     PreflightError,
     ReleaseError,
     SettingsFailed,
 )
 from railway_release.migrations.plan import Planner
-from railway_release.preflight import database
+from railway_release.preflight import checks, database, references
 from railway_release.preflight.target import Target
 from railway_release.report.report import Report
 from railway_release.report.results import DoctorResult
@@ -44,7 +50,7 @@ from railway_release.runtime.log import get_logger
 from railway_release.runtime.plain import plain_traceback
 from railway_release.runtime.text import some
 from railway_release.snapshot import take_snapshot
-from railway_release.verification.findings import GHOST, MASKED
+from railway_release.verification.findings import GHOST, INCONSISTENT, MASKED
 
 _STDIN = 0
 _MOST_ERRORS = 20  # of one log; a person reads no more
@@ -61,14 +67,18 @@ def _examine(target: Target, report: Report) -> None:
     with _ending_in_a_cause(found, report):
         preflight(target, report)
         found["server"] = _of_the_server(target)
+        refused, found["release"] = _of_the_release(target)
         with _context(target, report) as context:
             result = _seen(context)
-            found |= _of_the_database(context)
-    if settings.are_loaded():
+            found |= _of_the_database(context, refused=refused)
+            keys = references.unmade(context.connection, references.unreachable())
+            found["settings"] = tuple(settings.causes(keys))
+    if "settings" not in found and settings.are_loaded():
         found["settings"] = tuple(settings.causes())
     report.result = replace(
         result,
         areas={area: _in_words(ones) for area, ones in found.items()},
+        shows_all=target.config.all,
         diagnosis=causes.ranked(one for ones in found.values() for one in ones),
     ).judged()
 
@@ -96,17 +106,42 @@ def _of_the_server(target: Target) -> tuple[Cause, ...]:
     return target.read_pool.read(lambda connection: tuple(server.causes(connection, target)))
 
 
-def _of_the_database(context: DiagnosisContext) -> dict[str, tuple[Cause, ...]]:
+def _of_the_release(target: Target) -> tuple[bool, tuple[Cause, ...]]:
+    """Whether a release would end before its first write, and why, unless another area tells that."""
+    try:
+        checks.check_writable(target)
+    except PoolerFound:
+        return False, ()  # the connection is to be changed first, and a release then helps
+    except KeysUnreachable:
+        return True, ()
+    except PreflightError as error:
+        return True, (cause("release.refused", f"{error.id}: {error.message}", error.hint),)
+    return False, ()
+
+
+def _of_the_database(context: DiagnosisContext, *, refused: bool) -> dict[str, tuple[Cause, ...]]:
     """The causes that were found, by the name of the area."""
-    areas = {
-        "migrations": itertools.chain(schemas.never_ran(context), half_applied.causes(context)),
-        "tables": ghosts.causes(context),
+    areas: dict[str, Iterable[Cause]] = {
+        "migrations": _of_migrations(context, refused=refused),
+        "tables": itertools.chain(extensions.causes(context), ghosts.causes(context)),
         "shared schema": _of_the_shared_schema(context),
-        "tenants and records": schemas.of_findings(context, but=(GHOST, MASKED)),
+        "tenants and records": itertools.chain(
+            gaps.causes(context), schemas.of_findings(context, but=(GHOST, MASKED, INCONSISTENT))
+        ),
     }
     if context.config.sequences:
         areas["sequences"] = sequences.causes(context)
     return {area: tuple(found) for area, found in areas.items()}
+
+
+def _of_migrations(context: DiagnosisContext, *, refused: bool) -> Iterator[Cause]:
+    """Where migrations fail, and where a release would help; nowhere if it is refused."""
+    yield from half_applied.causes(context)
+    failing = list(conflicting_rows.causes(conflicting_rows.find(context)))
+    yield from failing
+    every = {one.schema.name for one in context.schemas}
+    names = every if refused else {name for one in failing for name in one.schemas}
+    yield from schemas.never_ran(context, names)
 
 
 def _of_the_shared_schema(context: DiagnosisContext) -> Iterator[Cause]:
@@ -116,27 +151,36 @@ def _of_the_shared_schema(context: DiagnosisContext) -> Iterator[Cause]:
 
 
 def _in_words(found: Sequence[Cause]) -> str:
-    return some([one.id for one in found]) if found else "fine"
+    """What is wrong in an area; what is only worth knowing is told elsewhere."""
+    return some([one.id for one in found if one.severity != "info"]) or "fine"
 
 
 def _explain(target: Target, report: Report) -> None:
     text = _read() if target.config.explain == "-" else target.config.explain
     errors = missing_in(text)
+    if not errors and not may_name(text):
+        raise _nothing_to_explain()
+    preflight(target, report)
+    # In another language than English, only the names of tables are understood.
+    errors = errors or named_in(text, subjects.all_tables())
     if not errors:
-        raise NothingToExplain(
-            "The text names no table and no column that does not exist.",
-            'Give the line with: relation "..." does not exist. Without --explain, everything is looked at.',
-        )
+        raise _nothing_to_explain()
     if left_out := errors[_MOST_ERRORS:]:
         message = (
             f"the first {_MOST_ERRORS} errors are explained; left out: {some([str(e) for e in left_out])}"
         )
         get_logger().warning("errors.left_out", message=message)
-    preflight(target, report)
     with _context(target, report) as context:
         deleting = from_a_deletion(text)
         answers = tuple(explain(errors[:_MOST_ERRORS], context, deleting=deleting))
         report.result = replace(_seen(context), explanations=answers).judged()
+
+
+def _nothing_to_explain() -> NothingToExplain:
+    return NothingToExplain(
+        "The text names no table and no column that does not exist.",
+        'Give the line with: relation "..." does not exist. Without --explain, everything is looked at.',
+    )
 
 
 def _read() -> str:

@@ -20,6 +20,7 @@ from railway_release.runtime.text import count, schemas_in_words
 from railway_release.snapshot import Extent, Snapshot, take_record_snapshot, take_snapshot
 from railway_release.verification.capacity import TooHeavy
 from railway_release.verification.compare import Depth
+from railway_release.verification.extensions import Astray
 
 R = TypeVar("R", bound=Result)
 
@@ -92,7 +93,7 @@ def planned(target: Target, *, in_depth: bool = False) -> Planned:
         _say_what_was_looked_at(snapshot.plan, depth)
     pending = pending_of(snapshot.plan, target.config)
     _say_what_is_pending(snapshot.plan, pending)
-    _say_what_is_too_heavy(snapshot, target.config)
+    _say_what_fails(snapshot, target.config)
     # A start command must be quick, and cannot change models.
     if not start and (changed := planner.changed_models()):
         text = f"models changed without a migration in {', '.join(changed)}; run makemigrations"
@@ -117,17 +118,20 @@ def _say_what_is_pending(plan: Plan, pending: tuple[Pending, ...]) -> None:
     steps = tuple(dict.fromkeys(step for group in pending for step in group.migrations))
     text = f"migrations are pending in {waiting} of {count(len(plan.schemas), 'schema')}"
     text += f": {in_words(steps)}" if steps else ""
+    squashed = dict.fromkeys(key for one in plan.schemas for key in one.cohort.squashes)
+    text += f"; a release only records {in_words((*squashed,))}, as squashed" if squashed else ""
     get_logger().info("plan.made", message=text, schemas=len(plan.schemas), pending=waiting)
 
 
-def _say_what_is_too_heavy(snapshot: Snapshot, config: Config) -> None:
-    groups: dict[TooHeavy, list[str]] = {}
+def _say_what_fails(snapshot: Snapshot, config: Config) -> None:
+    groups: dict[TooHeavy | Astray, list[str]] = {}
     for one in snapshot.plan.pending:
-        if one.is_chosen_by(config) and (heavy := snapshot.too_heavy.get(one.schema.name)):
-            groups.setdefault(heavy, []).append(one.schema.name)
-    for heavy, names in groups.items():
-        text = f"{schemas_in_words(names)}: {heavy.message}"
-        get_logger().warning("migrations.too_heavy", message=text, schemas=names[:100], hint=heavy.hint)
+        if one.is_chosen_by(config) and (obstacle := snapshot.obstacles.get(one.schema.name)):
+            groups.setdefault(obstacle, []).append(one.schema.name)
+    for obstacle, names in groups.items():
+        text = f"{schemas_in_words(names)}: {obstacle.message}"
+        event = "migrations.too_heavy" if isinstance(obstacle, TooHeavy) else "extension.astray"
+        get_logger().warning(event, message=text, schemas=names[:100], hint=obstacle.hint)
 
 
 def pending_of(plan: Plan, config: Config) -> tuple[Pending, ...]:

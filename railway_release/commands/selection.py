@@ -46,9 +46,9 @@ def not_to_be_touched(snapshot: Snapshot, one: SchemaPlan) -> Outcome | None:
     """The outcome of a schema whose state forbids to migrate it; None if it may be migrated."""
     if findings := blocking(snapshot, one):
         return blocked(one, findings)
-    if heavy := snapshot.too_heavy.get(one.schema.name):
-        at, text = dotted(heavy.step), f"not touched: {heavy.message}"
-        return Outcome(one.schema.name, "failed", failed_at=at, message=text, hint=heavy.hint)
+    if obstacle := snapshot.obstacles.get(one.schema.name):
+        at, text = dotted(obstacle.step), f"not touched: {obstacle.message}"
+        return Outcome(one.schema.name, "failed", failed_at=at, message=text, hint=obstacle.hint)
     return None
 
 

@@ -74,6 +74,7 @@ class Config:
         commands=_DOCTOR,
         metavar="TEXT",
     )
+    all: bool = flag(False, "also what is no fault, and only worth knowing", commands=_DOCTOR)
     sequences: bool = flag(
         False,
         "also compare sequences with the largest values of their columns, which reads every table's key",

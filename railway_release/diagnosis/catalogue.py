@@ -1,4 +1,4 @@
-"""Every cause that can be found, the likeliest first, with what it means.
+"""Every cause that can be found, in the order in which they are dealt with, with what it means.
 
 docs/reference/causes.md has a section for each: how it comes about, and how to fix it by hand.
 """
@@ -21,10 +21,13 @@ class Kind:
 
 KINDS = {
     "inspection.ended": Kind("error", "A release would end here, too; what lies behind was not looked at."),
-    "release.never_ran": Kind(
+    "release.refused": Kind(
+        "error", "A release ends here before its first write, so nothing is migrated until this is fixed."
+    ),
+    "key.unreachable": Kind(
         "error",
-        "Migrations on disk were never run there: the release step does not run, or stopped at an earlier "
-        "tenant. Code that needs them fails in these schemas.",
+        'The migration that makes this foreign key fails with "relation ... does not exist": the '
+        "table that it points to is never there. No release cures that; the settings have to change.",
     ),
     "database.pooled": Kind(
         "error",
@@ -35,6 +38,76 @@ KINDS = {
         "error",
         "The role of the release may not change what belongs to another role, so migrations fail there with "
         '"permission denied" or "must be owner".',
+    ),
+    "pg_dump.missing": Kind("error", "The backup fails, so a release ends before its first write."),
+    "pg_dump.old": Kind(
+        "error",
+        "pg_dump refuses a server newer than itself, so the backup fails and a release ends before its first "
+        "write.",
+    ),
+    "tenants.unknown": Kind(
+        "error",
+        "The tenants' table lacks what its model needs to be read, so nothing is known of any tenant until "
+        "the shared schema is migrated.",
+    ),
+    "extension.misplaced": Kind(
+        "error",
+        "An extension is there once in a database, and its types and functions are in this schema: the other "
+        "tenants do not find them, and migrations that use them fail there.",
+    ),
+    "records.inconsistent": Kind(
+        "error",
+        "A migration is recorded although one that it depends on is not, so nothing can be applied there.",
+    ),
+    "migration.half_applied": Kind(
+        "error",
+        "A migration with atomic = False was cut off: part of what it makes is there, and running it again "
+        "fails on that part. An index that it left may be INVALID.",
+    ),
+    "migration.unrecorded": Kind(
+        "error",
+        'A pending migration\'s tables are there already, so running it fails with "already exists": a run '
+        "ended between the commit and the record, or the record was deleted.",
+    ),
+    "rows.in_the_way": Kind(
+        "error",
+        "The rows that are there break the rule that the migration adds, so it fails there each time, until "
+        "they are changed. Nobody but you knows which of them are right.",
+    ),
+    "release.never_ran": Kind(
+        "error",
+        "Migrations on disk were never run there: the release step does not run, or stopped at an earlier "
+        "tenant. Code that needs them fails in these schemas.",
+    ),
+    "app.moved": Kind(
+        "error",
+        "The app was shared once, and is the tenants' now. While it was shared, its migrations were "
+        "recorded in every tenant without doing anything there, so nobody will run them again.",
+    ),
+    "template.stale": Kind(
+        "error",
+        "New tenants are cloned from a template that lacks tables, while their migrations are recorded as "
+        "applied. Every tenant created from it is born like that until the template is migrated.",
+    ),
+    "table.ghost": Kind(
+        "error",
+        "The migration is recorded as applied, so no release runs it again, but its table is not there: "
+        "--fake, a restored backup, or a table dropped by hand.",
+    ),
+    "column.missing": Kind(
+        "error",
+        "The migration is recorded as applied, so no release runs it again, but its column is not there: "
+        "--fake, a restored backup, or a change by hand.",
+    ),
+    "table.masked": Kind(
+        "error",
+        "Queries from these tenants silently reach the table of the shared schema, so tenants may see and "
+        "change each other's rows. Nothing raises an error.",
+    ),
+    "release.held_up": Kind(
+        "error",
+        "Migrations are pending there, and no release touches these schemas while tables that the migrations "
+        "are about are ghosts or masked: they would fail, or change the shared tables.",
     ),
     "procfile.ignored": Kind(
         "warning",
@@ -68,54 +141,10 @@ KINDS = {
     "config.expiring": Kind(
         "warning", "Railway no longer reads this file from 2026-12-01; what it configures is lost then."
     ),
-    "app.moved": Kind(
-        "error",
-        "The app was moved from SHARED_APPS to TENANT_APPS. While it was shared, its migrations were "
-        "recorded in every tenant without doing anything there, so nobody will run them again.",
-    ),
-    "template.stale": Kind(
-        "error",
-        "New tenants are cloned from a template that lacks tables, while their migrations are recorded as "
-        "applied. Every tenant created from it is born like that until the template is migrated.",
-    ),
-    "table.ghost": Kind(
-        "error",
-        "The migration is recorded as applied, so no release runs it again, but its table is not there: "
-        "--fake, a restored backup, or a table dropped by hand.",
-    ),
-    "column.missing": Kind(
-        "error",
-        "The migration is recorded as applied, so no release runs it again, but its column is not there: "
-        "--fake, a restored backup, or a change by hand.",
-    ),
-    "table.masked": Kind(
-        "error",
-        "Queries from these tenants silently reach the table of the shared schema, so tenants may see and "
-        "change each other's rows. Nothing raises an error.",
-    ),
-    "release.held_up": Kind(
-        "error",
-        "Migrations are pending there, and no release touches these schemas while tables that the migrations "
-        "are about are ghosts or masked: they would fail, or change the shared tables.",
-    ),
     "schema.missing": Kind(
         "warning",
         "The tenant has a row but no schema, so each of its queries falls through to the shared schema, "
         "which has no tenant tables. It also makes migrate_schemas stop.",
-    ),
-    "migration.half_applied": Kind(
-        "error",
-        "A migration with atomic = False was cut off: part of what it makes is there, and running it again "
-        "fails on that part. An index that it left may be INVALID.",
-    ),
-    "migration.unrecorded": Kind(
-        "error",
-        'A pending migration\'s tables are there already, so running it fails with "already exists": a run '
-        "ended between the commit and the record, or the record was deleted.",
-    ),
-    "records.inconsistent": Kind(
-        "error",
-        "A migration is recorded although one that it depends on is not, so nothing can be applied there.",
     ),
     "model.unmigrated": Kind(
         "error", "The code has it, but no migration on disk creates it, so no release can."
@@ -128,19 +157,13 @@ KINDS = {
     ),
     "shared.leftover": Kind(
         "warning",
-        "Tables of TENANT_APPS lie in the shared schema: left by plain `migrate`, or by an app that was "
-        "shared once. Where a tenant lacks its own, its queries reach these silently.",
+        "Tables of the tenants' apps lie in the shared schema: left by plain `migrate`, or by an app that "
+        "was shared once. Where a tenant lacks its own, its queries reach these silently.",
     ),
     "schema.unowned": Kind(
         "warning",
         "The schema holds migration records but no tenant row names it: a tenant that was deleted with its "
         "schema kept, or renamed. No release migrates it.",
-    ),
-    "pg_dump.missing": Kind("error", "The backup fails, so a release ends before its first write."),
-    "pg_dump.old": Kind(
-        "error",
-        "pg_dump refuses a server newer than itself, so the backup fails and a release ends before its first "
-        "write.",
     ),
     "server.lock_slots": Kind(
         "warning",
@@ -172,8 +195,8 @@ KINDS = {
     ),
     "deletion.shared": Kind(
         "info",
-        "Deleting a shared object makes Django query every model that points at it. Those of TENANT_APPS "
-        'have no table in the shared schema, rightly, so a deletion there raises "relation ... does not '
+        "Deleting a shared object makes Django query every model that points at it. Those of the tenants' "
+        'apps have no table in the shared schema, rightly, so a deletion there raises "relation ... does not '
         'exist" with every migration in place. No migration cures that.',
     ),
     "shared.queried": Kind(

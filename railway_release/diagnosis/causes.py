@@ -34,14 +34,18 @@ def cause(
 
 
 def ranked(causes: Iterable[Cause]) -> tuple[Cause, ...]:
-    """The causes in order: the worst first, and of equally bad ones the likeliest."""
-    likelihood = list(KINDS)
+    """The causes in order: the worst first, and of equally bad ones what has to be done before the others."""
+    order = list(KINDS)
 
     def rank(one: Cause) -> tuple[int, int]:
-        known = likelihood.index(one.id) if one.id in KINDS else len(likelihood)
-        return _BY_SEVERITY.index(one.severity), known
+        return badness(one), order.index(one.id) if one.id in KINDS else len(order)
 
     return tuple(sorted(causes, key=rank))
+
+
+def badness(one: Cause) -> int:
+    """A number for its severity: the smallest for the worst."""
+    return _BY_SEVERITY.index(one.severity)
 
 
 def worst(severities: Iterable[str]) -> Severity:

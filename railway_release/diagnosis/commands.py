@@ -6,7 +6,8 @@ import shlex
 from collections.abc import Sequence
 
 from railway_release.diagnosis.catalogue import SCRIPT
-from railway_release.postgres.locations import OwnedSequence
+from railway_release.migrations.outcome import Key
+from railway_release.postgres.locations import Extension, OwnedSequence
 from railway_release.postgres.server import Privileges, ServerLimits
 from railway_release.postgres.session import literal, quote
 from railway_release.runtime.text import schema_flag
@@ -35,6 +36,27 @@ def repair(schemas: Sequence[str]) -> str:
 def verify(schema: str) -> str:
     """The command that lists all findings of a schema."""
     return f"{SCRIPT} verify {schema_flag(schema)}"
+
+
+def fake(keys: Sequence[Key], schemas: Sequence[str]) -> str:
+    """The commands that record these migrations where their work is proven to be there."""
+    named = " ".join(schema_flag(name) for name in schemas)
+    return " && ".join(f"{SCRIPT} fake {app} {name} {named}" for app, name in keys)
+
+
+def make_and_fake(keys: Sequence[Key], schemas: Sequence[str]) -> str:
+    """How to make by hand what these migrations make, and record them then."""
+    shown = "; ".join(f"python manage.py sqlmigrate {app} {name}" for app, name in keys)
+    return f"make it in the schema with the SQL of `{shown}`, then: {fake(keys, schemas)}"
+
+
+def move_extension(one: Extension, schema: str) -> str:
+    """The statement that moves an extension to another schema."""
+    name, target = quote(one.name), quote(schema)
+    if one.movable:
+        return sql(f"ALTER EXTENSION {name} SET SCHEMA {target}")
+    anew = sql(f"DROP EXTENSION {name}; CREATE EXTENSION {name} SCHEMA {target}")
+    return f"it cannot be moved; if nothing uses it: {anew}"
 
 
 def delete_everywhere() -> str:

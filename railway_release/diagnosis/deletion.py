@@ -11,9 +11,9 @@ from django.db.models import CASCADE, DO_NOTHING, Model, deletion
 from railway_release.diagnosis import commands
 from railway_release.diagnosis.causes import Cause, cause
 from railway_release.diagnosis.context import DiagnosisContext
-from railway_release.diagnosis.routing import belongs, has_table
 from railway_release.naming import table_of
 from railway_release.postgres import catalog, foreign_keys, slots
+from railway_release.preflight.routing import belongs, has_table
 from railway_release.runtime.text import some
 from railway_release.topology import Schema
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 _QUOTE = "[\"'“”„«»`]"
@@ -23,6 +23,13 @@ _MISSING = re.compile(
     rf"|\b(?:relation|table)\s+{_name('table')}\s+does\s+not\s+exist",
     re.IGNORECASE,
 )
+# In whatever language, the driver's class or the SQLSTATE says what the line is about.
+_CODED = re.compile(
+    r"^(?P<line>.*\b(?:(?P<of_table>42P01|UndefinedTable)|42703|UndefinedColumn)\b.*)$", re.MULTILINE
+)
+_QUOTED = re.compile(rf"{_QUOTE}\s*(?P<name>[^\"'“”„«»`\n]+?)\s*{_QUOTE}")
+_DOTTED = re.compile(r"(?<![\w.])(?!psycopg|django)(?P<name>\w+\.\w+)(?![\w.])")
+_OTHERWISE = re.compile(r"\b(?:already exists|violates|permission denied|duplicate)\b", re.IGNORECASE)
 _TWO_NAMES = re.compile(r'"(?P<first>[^"\n]+)"\."(?P<second>[^"\n]+)"')
 _ESCAPED_CHARACTER = re.compile(r"\\+u([0-9a-fA-F]{4})")
 _ESCAPED_QUOTE = re.compile(r"\\+(?=[\"'])")
@@ -47,7 +54,20 @@ class Missing:
 
 def missing_in(text: str) -> list[Missing]:
     """Each missing table or column that a text names, in its order; the text may be a whole log."""
-    return list(dict.fromkeys(_found(readable(text))))
+    text = readable(text)
+    return list(dict.fromkeys(_found(text))) or list(dict.fromkeys(_coded(text)))
+
+
+def may_name(text: str) -> bool:
+    """Whether a text may be an error in another language than English, about something in quotes."""
+    text = readable(text)
+    return bool(_QUOTED.search(text)) and not _OTHERWISE.search(text)
+
+
+def named_in(text: str, tables: Collection[str]) -> list[Missing]:
+    """The tables of this code that a text in an unknown language names in quotes; none if it is English."""
+    names = (match["name"] for match in _QUOTED.finditer(readable(text)) if may_name(text))
+    return [Missing(name) for name in dict.fromkeys(names) if name.rpartition(".")[2] in tables]
 
 
 def from_a_deletion(text: str) -> bool:
@@ -72,3 +92,13 @@ def _found(text: str) -> Iterator[Missing]:
         else:
             table, _, column = (match["column"] or match["column_bare"]).rpartition(".")
             yield Missing(table, column)
+
+
+def _coded(text: str) -> Iterator[Missing]:
+    """What lines name that say by a code, and not in English, what they are about."""
+    for match in _CODED.finditer(text):
+        line = match["line"]
+        if not (found := _QUOTED.search(line) or (None if match["of_table"] else _DOTTED.search(line))):
+            continue
+        table, _, column = found["name"].rpartition(".")
+        yield Missing(found["name"]) if match["of_table"] else Missing(table, column)

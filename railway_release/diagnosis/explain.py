@@ -11,12 +11,12 @@ from railway_release.diagnosis.context import DiagnosisContext
 from railway_release.diagnosis.deletion import reaches
 from railway_release.diagnosis.errortext import Missing
 from railway_release.diagnosis.explanation import Explanation
-from railway_release.diagnosis.routing import belongs, home_in_words, in_shared, in_tenants
 from railway_release.diagnosis.subjects import Subject
 from railway_release.diagnosis.verdicts import Case, SubjectState, Verdict
 from railway_release.migrations.plan import SchemaPlan
 from railway_release.postgres import catalog, locations
 from railway_release.postgres.session import Connection
+from railway_release.preflight.routing import belongs, home_in_words, in_shared, in_tenants
 from railway_release.runtime.text import schemas_in_words
 
 _MOST_SUBJECTS = 5  # a column by itself, such as "name", may be anybody's
@@ -31,7 +31,7 @@ def explain(
     has = _presence(context.connection, [subject for some in found.values() for subject in some])
     explained: list[Explanation] = []
     for one in listed:
-        cases = [_case(subject, context, has) for subject in found[one]]
+        cases = [_case(subject, context, has, subjects.schema_named(one)) for subject in found[one]]
         # Of the columns that an alias may stand for, those that are in order explain nothing.
         unwell = [case for case in cases if case.absent] or cases[:1]
         explained += [_explained(one, case, context, deleting) for case in unwell[:_MOST_SUBJECTS]]
@@ -54,7 +54,10 @@ def _presence(connection: Connection, asked: list[Subject]) -> Callable[[str, Su
     return has
 
 
-def _case(subject: Subject, context: DiagnosisContext, has: Callable[[str, Subject], bool]) -> Case:
+def _case(
+    subject: Subject, context: DiagnosisContext, has: Callable[[str, Subject], bool], named: str
+) -> Case:
+    """Its state in all schemas, or in the one that the error `named`, if nothing is wrong there."""
     by_state: dict[SubjectState, list[str]] = {}
     shared_has = has(context.plan.shared.schema.name, subject)
     for one in context.schemas:
@@ -65,7 +68,8 @@ def _case(subject: Subject, context: DiagnosisContext, has: Callable[[str, Subje
         without = context.plan.topology.without_schema
         by_state["no schema"] = [name for name in without if context.config.includes(name)]
     made_by = subjects.made_by(subject, context.plan.graph)
-    return Case(subject, {state: tuple(names) for state, names in by_state.items() if names}, made_by)
+    whole = Case(subject, {state: tuple(names) for state, names in by_state.items() if names}, made_by)
+    return whole if named in ("", *whole.absent) else whole.within(named)
 
 
 def _absence(subject: Subject, one: SchemaPlan, context: DiagnosisContext, shared_has: bool) -> SubjectState:

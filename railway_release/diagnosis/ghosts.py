@@ -12,10 +12,10 @@ from django_tenants.utils import get_tenant_types, has_multi_type_tenants
 from railway_release.diagnosis import commands
 from railway_release.diagnosis.causes import Cause, cause, worst
 from railway_release.diagnosis.context import DiagnosisContext
-from railway_release.diagnosis.routing import in_shared, in_tenants
 from railway_release.naming import table_of
 from railway_release.postgres import catalog
 from railway_release.postgres.session import literal
+from railway_release.preflight.routing import in_shared, in_tenants, tenants_setting
 from railway_release.runtime.text import schemas_in_words, some
 from railway_release.verification.findings import GHOST, MASKED, Finding
 
@@ -56,8 +56,8 @@ def _has_moved(app: str, context: DiagnosisContext, present: Tables) -> bool:
 def _moved(app: str, found: list[Finding]) -> Cause:
     schemas = _schemas(found)
     seen = (
-        f"{app} is in TENANT_APPS, is recorded in {schemas_in_words(schemas)} and has no table there; "
-        f"its tables are in the shared schema: {some(_objects(found), 3)}"
+        f"{app} is in {tenants_setting()}, is recorded in {schemas_in_words(schemas)} and has no table "
+        f"there; its tables are in the shared schema: {some(_objects(found), 3)}"
     )
     return cause("app.moved", seen, commands.repair(schemas), schemas)
 

@@ -9,9 +9,9 @@ from django.apps import apps
 from railway_release.diagnosis import commands
 from railway_release.diagnosis.causes import Cause, cause
 from railway_release.diagnosis.context import DiagnosisContext
-from railway_release.diagnosis.routing import only_tenants
 from railway_release.naming import table_of
 from railway_release.postgres import locations
+from railway_release.preflight.routing import only_tenants
 from railway_release.runtime.text import some
 
 

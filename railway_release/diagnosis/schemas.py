@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 
 from railway_release.diagnosis import commands
 from railway_release.diagnosis.catalogue import KINDS, SCRIPT
@@ -24,17 +24,27 @@ _COMMANDS = {
     findings.UNREADABLE: "grant the role what it lacks, or end the session that locks django_migrations",
     findings.MISTYPED: "correct the tenant's type, or TENANT_TYPES",
     findings.INCOMPLETE: SCRIPT,
+    findings.TENANTS_UNKNOWN: f"{SCRIPT} --shared-only",
     findings.UNFINISHED: SCRIPT,
 }
 
 
-def never_ran(context: DiagnosisContext) -> Iterator[Cause]:
-    """One cause for all pending migrations, grouped by what is pending; and one for those held up."""
+def never_ran(context: DiagnosisContext, failing: Collection[str]) -> Iterator[Cause]:
+    """One cause for all pending migrations, grouped by what is pending; and one for those held up.
+
+    `failing` are schemas in which a release is known to fail: it cannot be advised there, nor anywhere if the
+    shared schema is one of them.
+    """
     found = context.found(findings.GHOST, findings.MASKED)
     of_schema = {name: [one for one in found if one.schema == name] for name in {one.schema for one in found}}
     stuck = {one.schema.name for one in context.schemas if blocking(one, of_schema.get(one.schema.name, ()))}
     pending = context.plan.pending_groups(context.config).items()
-    groups = {steps: [name for name in names if name not in stuck] for steps, names in pending}
+    if context.plan.shared.schema.name in failing:
+        failing = {one.schema.name for one in context.schemas}
+    groups = {
+        steps: [name for name in names if name not in stuck and name not in failing]
+        for steps, names in pending
+    }
     if behind := [name for names in groups.values() for name in names]:
         seen = [f"{in_words(steps)} in {schemas_in_words(names)}" for steps, names in groups.items() if names]
         yield cause("release.never_ran", f"{some(seen, 3)}{_since(context, behind)}", SCRIPT, behind)

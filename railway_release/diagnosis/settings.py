@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 from collections.abc import Iterable, Iterator
 
 from django.apps import apps
@@ -13,7 +14,10 @@ from django_tenants.utils import get_public_schema_name, get_tenant_types, has_m
 
 from railway_release.diagnosis.causes import Cause, cause
 from railway_release.errors import SettingsFailed
+from railway_release.preflight import references
 from railway_release.preflight.project import set_up
+from railway_release.preflight.references import UnreachableKey
+from railway_release.preflight.routing import has_table, shared_setting, tenants_setting
 from railway_release.runtime.text import some
 
 _CONTENT_TYPES = "django.contrib.contenttypes"
@@ -29,10 +33,11 @@ def are_loaded() -> bool:
     return apps.ready
 
 
-def causes() -> Iterator[Cause]:
-    """All causes that the settings show by themselves."""
+def causes(keys: Iterable[UnreachableKey] | None = None) -> Iterator[Cause]:
+    """All causes that the settings show; `keys` are those that are wrong there, as far as that is known."""
+    yield from unreachable_keys(references.unreachable() if keys is None else keys)
     shared, tenants = _names(shared_apps()), _names(tenant_apps())
-    yield from in_both(shared, tenants)
+    yield from in_both([name for name in shared if _has_tables(name)], tenants)
     yield from content_types(shared, tenants)
     own = [_path(one) for one in router.routers if type(one) is not TenantSyncRouter]
     if own:
@@ -40,11 +45,20 @@ def causes() -> Iterator[Cause]:
         yield cause("router.custom", f"DATABASE_ROUTERS holds {some(own)}", command)
 
 
+def unreachable_keys(keys: Iterable[UnreachableKey]) -> Iterator[Cause]:
+    """A cause for each pair of apps with such keys: a change of settings concerns a whole app."""
+    groups: dict[str, list[UnreachableKey]] = {}
+    for one in keys:
+        groups.setdefault(one.ways_out, []).append(one)
+    for ways_out, ones in groups.items():
+        yield cause("key.unreachable", some([one.in_words for one in ones], 3), ways_out)
+
+
 def in_both(shared: Iterable[str], tenants: Iterable[str]) -> Iterator[Cause]:
     """Apps in both lists, whose tables are in the shared schema and in every tenant."""
     both = [name for name in shared if name in set(tenants) - _USUALLY_IN_BOTH]
     if both:
-        seen = f"{some(both)} in SHARED_APPS and in TENANT_APPS"
+        seen = f"{some(both)} in {_both_settings()}"
         yield cause("app.in_both", seen, "decide where its rows belong, and take it out of the other list")
 
 
@@ -52,8 +66,18 @@ def content_types(shared: Iterable[str], tenants: Iterable[str]) -> Iterator[Cau
     """The cause where content types are in both lists, so that each tenant has ids of its own."""
     in_shared, in_tenants = _CONTENT_TYPES in shared, _CONTENT_TYPES in tenants
     if in_shared and in_tenants:
-        seen = f"{_CONTENT_TYPES} in SHARED_APPS and in TENANT_APPS"
+        seen = f"{_CONTENT_TYPES} in {_both_settings()}"
         yield cause("contenttypes.in_both", seen, "keep content types out of shared models")
+
+
+def _both_settings() -> str:
+    return f"{shared_setting()} and in {tenants_setting()}"
+
+
+def _has_tables(name: str) -> bool:
+    """Whether an app of this name has tables; one that is not installed is none's."""
+    models = (config.get_models() for config in apps.get_app_configs() if config.name == name)
+    return any(map(has_table, itertools.chain.from_iterable(models)))
 
 
 def shared_apps() -> list[str]:

@@ -82,10 +82,15 @@ def find(missing: Missing) -> list[Subject]:
     ]
 
 
+def all_tables() -> frozenset[str]:
+    """The tables of all models of this code."""
+    return frozenset(table_of(one) for one in apps.get_models(include_auto_created=True))
+
+
 def schema_named(missing: Missing) -> str:
     """The schema that the error names, if it does."""
     whole, _, table = missing.table.rpartition(".")
-    return whole if table in {table_of(one) for one in apps.get_models(include_auto_created=True)} else ""
+    return whole if clip(table) in all_tables() else ""
 
 
 def made_by(subject: Subject, graph: Graph) -> str:

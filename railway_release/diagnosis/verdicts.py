@@ -10,8 +10,9 @@ from django.db.models import Model
 
 from railway_release.diagnosis import commands
 from railway_release.diagnosis.catalogue import SCRIPT
-from railway_release.diagnosis.causes import Cause, cause, ranked
+from railway_release.diagnosis.causes import Cause, badness, cause
 from railway_release.diagnosis.subjects import Subject
+from railway_release.preflight.routing import shared_setting, tenants_setting
 from railway_release.runtime.text import schemas_in_words, some
 
 SubjectState = Literal[  # in one schema
@@ -34,6 +35,12 @@ class Case:
     subject: Subject
     by_state: Mapping[SubjectState, tuple[str, ...]]
     made_by: str  # app.migration, or nothing
+    named: str = ""  # the schema that the error names, which alone was looked at
+
+    def within(self, schema: str) -> Case:
+        """The same for one schema alone."""
+        by_state = {state: (schema,) for state, names in self.by_state.items() if schema in names}
+        return Case(self.subject, by_state, self.made_by, schema)
 
     @property
     def absent(self) -> tuple[str, ...]:
@@ -54,17 +61,18 @@ class Verdict:
     cause: Cause
 
 
+_BEFORE = "; if the error is older than the last release or repair, that may have been the end of it"
 # By what a table looks like, the causes that can have led to it.
 WAYS = {"table.ghost": ("template.stale",), "table.masked": ("app.moved", "template.stale")}
 _BECAUSE = {
-    "app.moved": "its app was moved to TENANT_APPS after its migrations were recorded there",
+    "app.moved": "its app was moved to {tenants} after its migrations were recorded there",
     "template.stale": "it was cloned from a template that lacks it, too",
 }
 
 
 def because(one: Verdict, way: Cause) -> Verdict:
     """The verdict with the way that led to it."""
-    return Verdict(f"{one.sentence.rstrip('.')}: {_BECAUSE[way.id]}.", way)
+    return Verdict(f"{one.sentence.rstrip('.')}: {_BECAUSE[way.id].format(tenants=tenants_setting())}.", way)
 
 
 def of(case: Case, schema: str = "") -> Iterator[Verdict]:
@@ -77,9 +85,8 @@ def of(case: Case, schema: str = "") -> Iterator[Verdict]:
         "unmigrated": _unmigrated,
         "no schema": _no_schema,
     }
-    found = [makers[state](case, names) for state, names in case.by_state.items() if state in makers]
-    order = ranked(one.cause for one in found)
-    found.sort(key=lambda one: (schema not in one.cause.schemas if schema else False, order.index(one.cause)))
+    found = [make(case, case.by_state[state]) for state, make in makers.items() if state in case.by_state]
+    found.sort(key=lambda one: (bool(schema) and schema not in one.cause.schemas, badness(one.cause)))
     yield from found
 
 
@@ -139,14 +146,14 @@ def deletion(case: Case, shared: Sequence[type[Model]], deleting: bool) -> Verdi
         f"{who} lacks {case.subject}, rightly: deleting {labels} there asks for it ({how}). "
         "No migration cures that."
     )
-    seen = f"deleting {labels} in the shared schema asks for {case.subject}"
+    seen = f"deleting {labels} in the shared schema asks for {case.subject}{_BEFORE}"
     return Verdict(sentence, cause("deletion.shared", seen, commands.delete_everywhere()))
 
 
 def queried(case: Case) -> Verdict:
     """The verdict where only tenants have it, and a query asked for it in the shared schema."""
     sentence = f"Only the shared schema lacks {case.subject}, rightly: it was queried from there."
-    seen = f"every tenant that should have {case.subject} has it"
+    seen = f"every tenant that should have {case.subject} has it{_BEFORE}"
     return Verdict(sentence, cause("shared.queried", seen, commands.ENTER_TENANT))
 
 
@@ -163,17 +170,28 @@ def homeless(case: Case) -> Verdict:
     sentence = f"{app} is in INSTALLED_APPS, but its tables belong in no schema."
     seen = f"the routers allow {case.subject.model._meta.label} neither in the shared schema nor in tenants"
     return Verdict(
-        sentence, cause("app.homeless", seen, f"add {app!r} to SHARED_APPS or TENANT_APPS, then {SCRIPT}")
+        sentence,
+        cause(
+            "app.homeless", seen, f"add {app!r} to {shared_setting()} or {tenants_setting()}, then {SCRIPT}"
+        ),
     )
 
 
 def nothing_missing(case: Case) -> Verdict:
     """The verdict where every schema has what it should."""
     there = case.by_state.get("there", ())
-    sentence = f"{_capital(str(case.subject))} is there in every schema that should have it."
-    seen = (
-        f"{case.subject} is there in {schemas_in_words(there)}" if there else "no schema should have it yet"
-    )
+    if case.named in case.by_state.get("elsewhere", ()):
+        sentence = f"{case.named} lacks {case.subject}, rightly: it was queried where it does not belong."
+        seen = f"the error names {case.named}.{case.subject}"
+        return Verdict(sentence, cause("shared.queried", seen, commands.ENTER_TENANT))
+    where = f"in {case.named}" if case.named else "in every schema that should have it"
+    sentence = f"{_capital(str(case.subject))} is there now, {where}; the error is from before."
+    if not there:
+        return Verdict(
+            f"No schema should have {case.subject} yet.",
+            cause("nothing.missing", "no schema should have it yet", commands.COMPARE_DATABASES),
+        )
+    seen = f"{case.subject} is there in {schemas_in_words(there)}"
     return Verdict(sentence, cause("nothing.missing", seen, commands.COMPARE_DATABASES))
 
 

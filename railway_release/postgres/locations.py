@@ -33,6 +33,20 @@ def used_tables(connection: Connection, schema: str, names: Collection[str]) -> 
 
 
 @dataclass(frozen=True)
+class Extension:
+    """An extension, the schema that its objects are in, and whether they can be moved to another."""
+
+    name: str
+    schema: str
+    movable: bool
+
+
+def extensions(connection: Connection, schemas: Collection[str]) -> list[Extension]:
+    """The extensions in these schemas."""
+    return [Extension(*row) for row in fetch(connection, _EXTENSIONS, (sorted(schemas),))]
+
+
+@dataclass(frozen=True)
 class OwnedSequence:
     """A serial or identity column, and the last value of its sequence; None before the first one."""
 
@@ -56,6 +70,11 @@ WHERE c.relname = ANY(%s)
 _COMMENTED = """
 SELECT n.nspname::text FROM pg_catalog.pg_namespace n
 WHERE pg_catalog.obj_description(n.oid, 'pg_namespace') = %s
+"""
+_EXTENSIONS = """
+SELECT e.extname::text, n.nspname::text, e.extrelocatable
+FROM pg_catalog.pg_extension e JOIN pg_catalog.pg_namespace n ON n.oid = e.extnamespace
+WHERE n.nspname = ANY(%s) ORDER BY 1
 """
 _USED = """
 SELECT c.relname::text, c.relpages > 0 OR c.reltuples > 0

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Iterator
 
+from django.apps import apps
 from django.conf import settings
 from django.core import checks
 from django.db import connections, router
@@ -13,6 +15,7 @@ from django_tenants.utils import get_public_schema_name, get_tenant_model
 
 from railway_release.errors import (
     InvalidConfiguration,
+    KeysUnreachable,
     NotDjangoTenants,
     PoolerFound,
     PreflightError,
@@ -21,10 +24,12 @@ from railway_release.errors import (
 from railway_release.naming import split_table
 from railway_release.postgres.session import quote
 from railway_release.postgres.wait import wait_for_database
-from railway_release.preflight import database, login
+from railway_release.preflight import database, login, references
 from railway_release.preflight.project import import_callable, set_up
+from railway_release.preflight.routing import belongs, in_shared, tenant_kinds
 from railway_release.preflight.target import Target
 from railway_release.runtime import log
+from railway_release.topology import tenant_connection
 
 _OTHER_ENGINES = {f"django.db.backends.{name}" for name in ("dummy", "mysql", "oracle", "sqlite3")}
 
@@ -81,7 +86,16 @@ def check_writable(target: Target) -> None:
             "pooler runs in session mode, RELEASE_POOLER=session.",
         )
     login.check(target)
+    _check_references(target)
     _run_system_checks(target.alias)
+
+
+def _check_references(target: Target) -> None:
+    """Raise KeysUnreachable if the shared schema cannot be migrated, since a key leads to tenants' tables."""
+    keys = [one for one in references.unreachable() if one.home.role == "shared"]
+    if keys and (unmade := target.read_pool.read(lambda connection: references.unmade(connection, keys))):
+        listed = "; ".join(one.in_words for one in unmade)
+        raise KeysUnreachable(f"{listed}.", f"One of two ways out: {unmade[0].ways_out}.")
 
 
 def _log_choice(choice: database.Choice) -> None:
@@ -151,10 +165,22 @@ def _check_version(number: int, alias: str) -> None:
 
 
 def _run_system_checks(alias: str) -> None:
-    """Run the checks that `migrate` runs, once instead of once for each tenant."""
-    errors = [m for m in checks.run_checks(databases=[alias]) if m.is_serious() and not m.is_silenced()]
+    """Run the checks that `migrate` runs, once for each kind of schemas instead of once for each tenant."""
+    found = [*checks.run_checks(databases=[alias]), *_checks_of_tenants(alias)]
+    errors = [m for m in found if m.is_serious() and not m.is_silenced()]
     if errors:
-        listed = "\n".join(str(message) for message in errors)
+        listed = "\n".join(dict.fromkeys(str(message) for message in errors))
         raise PreflightError(
             f"Django's system checks found errors:\n{listed}", "`python manage.py check` shows the same."
         )
+
+
+def _checks_of_tenants(alias: str) -> Iterator[checks.CheckMessage]:
+    """Those of models that only tenants have: checks of the database go by what the routers allow."""
+    connection = tenant_connection()
+    for kind in tenant_kinds():
+        models = (one for one in apps.get_models() if belongs(one, kind) and not in_shared(one))
+        configs = dict.fromkeys(one._meta.app_config for one in models)
+        connection.set_schema(kind.name, tenant_type=kind.type)
+        yield from checks.run_checks([*configs], tags=[checks.Tags.models], databases=[alias])
+    connection.set_schema_to_public()

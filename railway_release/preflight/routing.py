@@ -23,14 +23,24 @@ def belongs(model: type[Model], schema: Schema) -> bool:
 
 def in_shared(model: type[Model]) -> bool:
     """Whether the shared schema is to have it."""
-    return belongs(model, Schema(get_public_schema_name(), "shared"))
+    return belongs(model, shared_kind())
 
 
 def in_tenants(model: type[Model]) -> bool:
     """Whether tenant schemas, of one type at least, are to have it."""
+    return any(belongs(model, kind) for kind in tenant_kinds())
+
+
+def shared_kind() -> Schema:
+    """The shared schema."""
+    return Schema(get_public_schema_name(), "shared")
+
+
+def tenant_kinds() -> list[Schema]:
+    """A schema for each type of tenants, of a name that no schema has; the routers ask for the type alone."""
     public = get_public_schema_name()
     types = [one for one in get_tenant_types() if one != public] if has_multi_type_tenants() else [None]
-    return any(belongs(model, Schema(_ANY, "tenant", type)) for type in types)
+    return [Schema(_ANY, "tenant", type) for type in types]
 
 
 def only_tenants(models: Iterable[type[Model]]) -> list[type[Model]]:
@@ -48,7 +58,21 @@ def home_in_words(model: type[Model]) -> str:
     """``of an app in TENANT_APPS alone``."""
     shared, tenants = in_shared(model), in_tenants(model)
     if shared and tenants:
-        return "of an app in SHARED_APPS and TENANT_APPS"
+        return f"of an app in {shared_setting()} and {tenants_setting()}"
     if not shared and not tenants:
-        return "of an app in neither SHARED_APPS nor TENANT_APPS"
-    return f"of an app in {'SHARED_APPS' if shared else 'TENANT_APPS'} alone"
+        return f"of an app in neither {shared_setting()} nor {tenants_setting()}"
+    return f"of an app in {shared_setting() if shared else tenants_setting()} alone"
+
+
+def shared_setting() -> str:
+    """The setting that lists the apps of the shared schema."""
+    return (
+        f"TENANT_TYPES[{get_public_schema_name()!r}]['APPS']" if has_multi_type_tenants() else "SHARED_APPS"
+    )
+
+
+def tenants_setting(type: str | None = None) -> str:
+    """The setting that lists the apps of tenants, of this type or of any."""
+    if not has_multi_type_tenants():
+        return "TENANT_APPS"
+    return f"TENANT_TYPES[{type!r}]['APPS']" if type else "the APPS of a tenant type"

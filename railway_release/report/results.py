@@ -20,7 +20,7 @@ from railway_release.report.line import Level, Line
 from railway_release.report.outcomes import outcome_lines, repaired_lines
 from railway_release.report.repairs import repair_plan_lines
 from railway_release.report.result import Result
-from railway_release.runtime.text import count
+from railway_release.runtime.text import count, some
 
 
 @dataclass(frozen=True)
@@ -96,6 +96,7 @@ class DoctorResult(Result):
     areas: Mapping[str, str] = field(default_factory=dict)  # what was examined, and what was found there
     diagnosis: tuple[Cause, ...] = ()  # in the order in which they are to be dealt with
     explanations: tuple[Explanation, ...] = ()  # of the errors that were asked about
+    shows_all: bool = False  # also causes that are no faults, in lines; the document has them always
 
     def judged(self) -> Self:
         """The same, failing if one of the causes is an error."""
@@ -106,8 +107,14 @@ class DoctorResult(Result):
 
     def lines(self) -> Iterator[Line]:
         """Areas, causes and explanations; the findings that they were derived from are not repeated."""
+        shown = (
+            self.diagnosis if self.shows_all else [one for one in self.diagnosis if one.severity != "info"]
+        )
         yield from area_lines(self.areas)
-        yield from cause_lines(self.diagnosis)
+        yield from cause_lines(shown)
+        if left := [one.id for one in self.diagnosis if one not in shown]:
+            text = f"worth knowing, and no fault: {some(left)}; --all says more"
+            yield Line("info", "causes.left_out", text)
         yield from explanation_lines(self.explanations)
 
     def next_commands(self, called: CommandLine) -> Iterator[Line]:

@@ -19,6 +19,17 @@ def test_a_healthy_project_has_no_cause_but_the_one_to_know_of(current: Project)
     assert the(run, USUAL)["severity"] == "info"
 
 
+def test_what_is_no_fault_is_counted_and_told_on_request(current: Project) -> None:
+    (current.folder / "Procfile").unlink()
+    short, long = current.run("doctor"), current.run("doctor", "--all")
+
+    assert short.named("cause.found") == []
+    assert short.event("causes.left_out")["message"] == (
+        "worth knowing, and no fault: deletion.shared, contenttypes.in_both; --all says more"
+    )
+    assert (len(long.named("cause.found")), long.named("causes.left_out")) == (2, [])
+
+
 def test_each_area_has_a_line(current: Project) -> None:
     lines = [event["message"] for event in current.run("doctor").named("area.examined")]
 
@@ -38,7 +49,7 @@ def test_causes_are_numbered_the_worst_first(current: Project) -> None:
     (current.folder / "Procfile").unlink()
     add_row(current.database, "rhodes")
     current.database.sql(f"DROP TABLE athena.{MEMBERSHIP}")
-    messages = [event["message"] for event in current.run("doctor").named("cause.found")]
+    messages = [event["message"] for event in current.run("doctor", "--all").named("cause.found")]
 
     assert [line.split(":")[0] for line in messages] == [
         "1. table.ghost",
@@ -158,7 +169,7 @@ def test_a_migration_that_is_not_atomic_and_was_cut_off(current: Project) -> Non
     run = current.run("doctor")
     cause = the(run, "migration.half_applied")
 
-    assert ids(run) == ["release.never_ran", "migration.half_applied"]
+    assert ids(run) == ["migration.half_applied", "release.never_ran"]
     assert cause["schemas"] == ["athena"]
     assert cause["seen"] == ("buildings.0007_indexes is pending in athena, and there already: building_name")
 

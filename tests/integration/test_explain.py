@@ -159,6 +159,47 @@ def test_the_schema_that_the_error_names_comes_first(current: Project) -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("named", "id", "sentence"),
+    [
+        (
+            f'"kypseli"."{MEMBERSHIP}"',
+            "nothing.missing",
+            " is there now, in kypseli; the error is from before.",
+        ),
+        (f"public.{MEMBERSHIP}", "deletion.shared", "No migration cures that."),
+    ],
+)
+def test_the_schema_that_the_error_names_decides(
+    current: Project, named: str, id: str, sentence: str
+) -> None:
+    forget(current, "athena")
+    run = current.run("doctor", "--explain", f"relation {named} does not exist")
+
+    assert [one["id"] for one in run.report["explanations"][0]["causes"]] == [id]
+    assert verdict(run).endswith(sentence)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"FEHLER:  Relation »{MEMBERSHIP}« existiert nicht",
+        f"ΣΦΑΛΜΑ:  η σχέση «{MEMBERSHIP}» δεν υπάρχει",
+        f"UndefinedTable: la relation « {MEMBERSHIP} » n'existe pas",
+    ],
+)
+def test_an_error_in_another_language_is_understood_by_the_name(current: Project, text: str) -> None:
+    forget(current, "athena")
+
+    assert explained(current.run("doctor", "--explain", text)) == [(ERROR, ["release.never_ran"])]
+
+
+def test_an_error_in_another_language_about_nothing_known_is_a_usage_error(current: Project) -> None:
+    run = current.run("doctor", "--explain", "Sicht »niemand« existiert nicht")
+
+    assert (run.code, run.report["error"]) == (2, "explain.nothing")
+
+
 def test_a_shared_table_that_is_there_is_missing_nowhere(current: Project) -> None:
     run = current.run("doctor", "--explain", 'relation "users_user" does not exist')
 

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from railway_release.diagnosis.errortext import Missing, from_a_deletion, missing_in
+from railway_release.diagnosis.errortext import Missing, from_a_deletion, may_name, missing_in, named_in
 
 TABLE = Missing("buildings_membership")
 TEXTS = {
@@ -54,6 +54,32 @@ def test_one_missing_table(text):
 )
 def test_what_is_named(text, missing):
     assert missing_in(text) == [missing]
+
+
+@pytest.mark.parametrize(
+    ("text", "missing"),
+    [
+        ("psycopg.errors.UndefinedTable: FEHLER:  Relation »a_b« existiert nicht\nLINE 1: x", Missing("a_b")),
+        ("la relation « a_b » n'existe pas (SQLSTATE 42P01)", Missing("a_b")),
+        ("42P01: relationen ”t.a_b” finns inte", Missing("t.a_b")),
+        ("psycopg.errors.UndefinedColumn: Spalte a_b.c existiert nicht", Missing("a_b", "c")),
+        ('ERROR 42703: колонка "c" не существует', Missing("", "c")),
+    ],
+)
+def test_another_language_is_understood_by_its_code(text, missing):
+    assert missing_in(text) == [missing]
+
+
+def test_another_language_without_a_code_is_understood_by_known_tables():
+    text = "Relation »t.a_b« existiert nicht, sagt »niemand«"
+
+    assert (may_name(text), named_in(text, {"a_b"})) == (True, [Missing("t.a_b")])
+
+
+def test_english_about_something_else_is_not_taken_for_another_language():
+    text = 'new row for relation "a_b" violates check constraint "c"'
+
+    assert (may_name(text), named_in(text, {"a_b"})) == (False, [])
 
 
 def test_several_are_found_in_their_order():

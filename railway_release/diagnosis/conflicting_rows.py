@@ -1,0 +1,104 @@
+"""Rows that a pending migration's own statements forbid, so that it fails in these schemas alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from railway_release.diagnosis import commands
+from railway_release.diagnosis.causes import Cause, cause
+from railway_release.diagnosis.context import DiagnosisContext
+from railway_release.migrations.outcome import Key, dotted
+from railway_release.migrations.plan import SchemaPlan
+from railway_release.migrations.statements import statements_about_rows
+from railway_release.postgres import catalog
+from railway_release.postgres.conflicts import Conflict, Table, conflicts
+from railway_release.postgres.failures import describe
+from railway_release.runtime.log import get_logger
+from railway_release.runtime.text import schemas_in_words
+from railway_release.topology import Schema
+
+
+@dataclass(frozen=True)
+class Forbidden:
+    """A pending migration that fails in some schemas, on rows that are there."""
+
+    step: Key
+    conflict: Conflict
+    schemas: tuple[str, ...]
+    target_schema: str  # of the first schema's foreign key
+
+
+def find(context: DiagnosisContext) -> list[Forbidden]:
+    """What each pending migration is known to fail on, if no code before it changes the rows first."""
+    groups: dict[tuple[frozenset[Key], Schema], list[SchemaPlan]] = {}
+    for one in context.schemas:
+        if one.pending:
+            kind = Schema("", one.schema.role, one.schema.type)
+            groups.setdefault((one.cohort.applied, kind), []).append(one)
+    found: dict[tuple[Key, Conflict], Forbidden] = {}
+    for alike in groups.values():
+        for new in _in_group(context, alike):
+            known = found.get((new.step, new.conflict), new)
+            schemas = tuple(dict.fromkeys((*known.schemas, *new.schemas)))
+            found[new.step, new.conflict] = Forbidden(new.step, new.conflict, schemas, known.target_schema)
+    return list(found.values())
+
+
+def causes(found: Sequence[Forbidden]) -> Iterator[Cause]:
+    """A cause for each of them, with the query that lists the rows of the first schema."""
+    for one in found:
+        seen = f"{dotted(one.step)} fails in {schemas_in_words(one.schemas)}: {one.conflict.what}"
+        query = one.conflict.query(one.schemas[0], one.target_schema)
+        yield cause("rows.in_the_way", seen, commands.sql(query), one.schemas)
+
+
+def _in_group(context: DiagnosisContext, alike: Sequence[SchemaPlan]) -> Iterator[Forbidden]:
+    """The same for schemas of one kind with the same records."""
+    first, shared = alike[0], context.plan.shared.schema.name
+    graph = context.planner.graph_of(first.cohort)
+    asked = [
+        (step, conflict)
+        for step, statement in statements_about_rows(graph, first.cohort, first.schema)
+        for conflict in conflicts(statement)
+    ]
+    named = {table.name for _, one in asked for table in (one.table, one.target) if table}
+    tables = catalog.tables(context.connection, named) if named else {}
+    for step, conflict in asked:
+        for target_schema, schemas in _by_target(conflict, alike, tables, shared).items():
+            if hit := _with_rows(context, conflict, schemas, target_schema):
+                yield Forbidden(step, conflict, tuple(hit), target_schema or hit[0])
+
+
+def _by_target(
+    conflict: Conflict, alike: Sequence[SchemaPlan], tables: Mapping[str, frozenset[str]], shared: str
+) -> dict[str, list[str]]:
+    """The schemas with the table, by where the key's target is: the shared schema, or ``""``: their own."""
+    found: dict[str, list[str]] = {}
+    for one in alike:
+        name = one.schema.name
+        if _is_there(conflict.table, name, tables):
+            own = conflict.target is None or _is_there(conflict.target, name, tables)
+            if own or _is_there(conflict.target, shared, tables):
+                found.setdefault("" if own else shared, []).append(name)
+    return found
+
+
+def _is_there(table: Table | None, schema: str, tables: Mapping[str, frozenset[str]]) -> bool:
+    return table is not None and (bool(table.schema) or table.name in tables.get(schema, ()))
+
+
+def _with_rows(
+    context: DiagnosisContext, conflict: Conflict, schemas: Sequence[str], target_schema: str
+) -> list[str]:
+    """The schemas with such rows; where they cannot be read, nothing is known."""
+
+    def select(schema: str) -> str:
+        query = conflict.query(schema, target_schema or schema).replace("{", "{{").replace("}", "}}")
+        return f"(SELECT {{literal}} WHERE EXISTS ({query}))"
+
+    try:
+        return [name for (name,) in context.reader.read(schemas, select, {})]
+    except Exception as error:  # noqa: BLE001 - a cast, or a function of an index, may fail on any row
+        get_logger().debug("rows.unread", message=f"{conflict.what}: {describe(error)}")
+        return []
