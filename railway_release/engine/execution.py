@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import deque
 from collections.abc import Callable
 from typing import Any
 
@@ -12,6 +13,7 @@ from railway_release.postgres.failures import causes
 _CHANGES_CONTENT_ROWS = re.compile(
     r"\b(DELETE|UPDATE|TRUNCATE)\b.*\b(django_content_type|auth_permission)\b", re.IGNORECASE | re.DOTALL
 )
+_MOST_ERRORS = 10
 _OF_SAVEPOINTS = re.compile(r"\s*(SAVEPOINT|RELEASE|ROLLBACK)\b", re.IGNORECASE)
 
 
@@ -38,7 +40,8 @@ class Execution:
             True  # whether the project's code has sent nothing but statements that read or write rows
         )
         self.content_rows_changed = False  # whether content types or permissions may have been deleted
-        self._raised: tuple[BaseException | None, str] = None, ""  # the last error, and its statement
+        # The last errors with their statements: what is sent after an error may raise others.
+        self._raised: deque[tuple[BaseException, str]] = deque(maxlen=_MOST_ERRORS)
         self._step: Key | None = None
         self._atomic = True
 
@@ -84,7 +87,7 @@ class Execution:
         try:
             return execute(*arguments)
         except Exception as error:
-            self._raised = error, self.statement
+            self._raised.append((error, self.statement))
             raise
 
     def statement_of(self, error: BaseException) -> str:
@@ -93,5 +96,6 @@ class Execution:
         What Django sends to roll back to a savepoint, and what a migration's code sends before it gives up,
         comes after that one.
         """
-        raised, statement = self._raised
-        return statement if any(link is raised for link in causes(error)) else self.statement
+        links = list(causes(error))
+        found = (statement for raised, statement in self._raised if any(link is raised for link in links))
+        return next(found, self.statement)
