@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.apps import apps
-from django.db.backends.utils import split_identifier
 from django.db.models import Field, Model
 
+from railway_release.naming import table_of
 from railway_release.postgres import catalog
 from railway_release.postgres.session import Connection, clip
 from railway_release.preflight.routing import (
@@ -64,16 +64,16 @@ def unmade(connection: Connection, keys: Iterable[UnreachableKey]) -> list[Unrea
     """Those that are not there yet, and whose target the search path does not lead to either."""
     listed = list(keys)
     columns = catalog.columns(
-        connection, {_table(one.model) for one in listed}, {clip(one.field.column or "") for one in listed}
+        connection, {table_of(one.model) for one in listed}, {clip(one.field.column or "") for one in listed}
     )
-    tables = catalog.tables(connection, {_table(one.target) for one in listed}) if listed else {}
+    tables = catalog.tables(connection, {table_of(one.target) for one in listed}) if listed else {}
     there = {(schema == shared_kind().name, table, column) for schema, table, column in columns}
     reached = {table for schema in search_path() for table in tables.get(schema, ())}
     return [
         one
         for one in listed
-        if (one.home.role == "shared", _table(one.model), clip(one.field.column or "")) not in there
-        and _table(one.target) not in reached
+        if (one.home.role == "shared", table_of(one.model), clip(one.field.column or "")) not in there
+        and table_of(one.target) not in reached
     ]
 
 
@@ -90,7 +90,3 @@ def _within(home: Schema) -> Iterator[UnreachableKey]:
 
 def _setting(home: Schema) -> str:
     return shared_setting() if home.role == "shared" else tenants_setting(home.type)
-
-
-def _table(model: type[Model]) -> str:
-    return clip(split_identifier(model._meta.db_table)[1])

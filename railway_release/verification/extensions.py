@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from django.db.migrations.operations.base import Operation
 
-from railway_release.migrations.opaque import flat
+from railway_release.migrations.operations import database_operations
 from railway_release.migrations.outcome import Key, dotted
 from railway_release.migrations.plan import Plan, Planner, SchemaPlan
 from railway_release.postgres.session import Connection, fetch, quote
@@ -77,7 +77,7 @@ def _kind(one: SchemaPlan) -> object:
 def _created(one: SchemaPlan, planner: Planner) -> Iterator[tuple[str, Key]]:
     graph, belongs = planner.graph_of(one.cohort), belonging(one.schema)
     for key in one.cohort.to_apply:
-        for operation in flat(graph.graph.nodes[key].operations):
+        for operation in database_operations(graph.graph.nodes[key]):
             for name in _names(operation):
                 if belongs(key[0], "", operation):
                     yield name, key
