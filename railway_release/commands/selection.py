@@ -7,10 +7,11 @@ from collections.abc import Iterator
 from railway_release.config.config import Config
 from railway_release.migrations.outcome import Outcome, dotted
 from railway_release.migrations.plan import SchemaPlan
+from railway_release.runtime.program import PROGRAM
 from railway_release.runtime.text import schema_flag, some
 from railway_release.snapshot import Snapshot
 from railway_release.verification.blocking import blocking as dangers
-from railway_release.verification.findings import NO_SCHEMA, Finding
+from railway_release.verification.findings import GHOST, MASKED, NO_SCHEMA, Finding
 
 
 def to_migrate(snapshot: Snapshot, config: Config) -> Iterator[SchemaPlan]:
@@ -59,9 +60,16 @@ def blocking(snapshot: Snapshot, one: SchemaPlan) -> list[Finding]:
 
 def blocked(one: SchemaPlan, findings: list[Finding]) -> Outcome:
     """The outcome of a schema that was not touched because of these findings."""
-    named = some([f"{finding.id} {finding.object}" for finding in findings], 3)
-    return Outcome(one.schema.name, "failed", message=f"not touched: {named}", hint=_hint(one.schema.name))
+    named = some([f"{finding.id} {finding.object} ({_MEANINGS[finding.id]})" for finding in findings], 3)
+    hint = f"What fixes it: `{PROGRAM} repair {schema_flag(one.schema.name)}`."
+    return Outcome(one.schema.name, "failed", message=f"not touched: {named}", hint=hint)
+
+
+_MEANINGS = {
+    GHOST: "recorded as migrated, but not there",
+    MASKED: "not there, so that migrations would change the one in the shared schema",
+}
 
 
 def _hint(schema: str) -> str:
-    return f"See `python run_migrations.py verify {schema_flag(schema)}`."
+    return f"Why, and what fixes it: `{PROGRAM} doctor {schema_flag(schema)}`."

@@ -8,8 +8,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-SCRIPT = "python run_migrations.py"
-
 
 @dataclass(frozen=True)
 class Kind:

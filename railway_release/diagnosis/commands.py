@@ -5,43 +5,43 @@ from __future__ import annotations
 import shlex
 from collections.abc import Sequence
 
-from railway_release.diagnosis.catalogue import SCRIPT
 from railway_release.migrations.outcome import Key
 from railway_release.postgres.locations import Extension, OwnedSequence
 from railway_release.postgres.server import Privileges, ServerLimits
 from railway_release.postgres.session import literal, quote
+from railway_release.runtime.program import DEPLOYED, PROGRAM
 from railway_release.runtime.text import schema_flag
 
 _NAMES = 5
 
 ENTER_TENANT = "wrap the query: with schema_context(NAME): ... (django_tenants.utils)"
-PRE_DEPLOY = f"set the service's Pre-deploy Command to: {SCRIPT}"
-CHECK_AT_START = f"set the start command to: sh -c '{SCRIPT} check --start && exec gunicorn MODULE.wsgi'"
+PRE_DEPLOY = f"set the service's Pre-deploy Command to: {DEPLOYED}"
+CHECK_AT_START = f"set the start command to: sh -c '{DEPLOYED} check --start && exec gunicorn MODULE.wsgi'"
 RAILWAY_TS = 'move it to .railway/railway.ts: service("web", { preDeploy: ... }), then `railway config apply`'
-UNCOMMENT = f'write preDeploy: "{SCRIPT}" in its place, then `railway config apply`'
+UNCOMMENT = f'write preDeploy: "{DEPLOYED}" in its place, then `railway config apply`'
 UNPOOLED = "set DATABASE_UNPOOLED_URL (or RELEASE_DATABASE_URL) to the database's own address"
 SESSION_MODE = (
     "let the application connect directly, or run the pooler in session mode (RELEASE_POOLER=session)"
 )
 INSTALL_PG_DUMP = 'set RAILPACK_DEPLOY_APT_PACKAGES="... postgresql-client" (Nixpacks: NIXPACKS_APT_PKGS)'
-COMPARE_DATABASES = f"{SCRIPT} plan  (its first line names the database; compare it with the service's)"
+COMPARE_DATABASES = f"{PROGRAM} plan  (its first line names the database; compare it with the service's)"
 
 
 def repair(schemas: Sequence[str]) -> str:
     """The command that shows the SQL which repairs these, or why not; with --apply it is run."""
     named = " ".join(schema_flag(name) for name in schemas) if len(schemas) <= _NAMES else ""
-    return f"{SCRIPT} repair {named}".rstrip() + "  # shows the SQL; --apply does it"
+    return f"{PROGRAM} repair {named}".rstrip() + "  # shows the SQL; --apply does it"
 
 
 def verify(schema: str) -> str:
     """The command that lists all findings of a schema."""
-    return f"{SCRIPT} verify {schema_flag(schema)}"
+    return f"{PROGRAM} verify {schema_flag(schema)}"
 
 
 def fake(keys: Sequence[Key], schemas: Sequence[str]) -> str:
     """The commands that record these migrations where their work is proven to be there."""
     named = " ".join(schema_flag(name) for name in schemas)
-    return " && ".join(f"{SCRIPT} fake {app} {name} {named}" for app, name in keys)
+    return " && ".join(f"{PROGRAM} fake {app} {name} {named}" for app, name in keys)
 
 
 def make_and_fake(keys: Sequence[Key], schemas: Sequence[str]) -> str:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator
 
 from railway_release.diagnosis import commands
-from railway_release.diagnosis.catalogue import KINDS, SCRIPT
+from railway_release.diagnosis.catalogue import KINDS
 from railway_release.diagnosis.causes import Cause, cause, worst
 from railway_release.diagnosis.context import DiagnosisContext
 from railway_release.migrations.outcome import in_words
 from railway_release.postgres.catalog import schemas_with_records
+from railway_release.runtime.program import PROGRAM
 from railway_release.runtime.text import schemas_in_words, some
 from railway_release.verification import findings
 from railway_release.verification.blocking import blocking
@@ -23,9 +24,9 @@ _COMMANDS = {
     findings.AHEAD: "deploy the newer code again, or leave it: nothing is unapplied",
     findings.UNREADABLE: "grant the role what it lacks, or end the session that locks django_migrations",
     findings.MISTYPED: "correct the tenant's type, or TENANT_TYPES",
-    findings.INCOMPLETE: SCRIPT,
-    findings.TENANTS_UNKNOWN: f"{SCRIPT} --shared-only",
-    findings.UNFINISHED: SCRIPT,
+    findings.INCOMPLETE: PROGRAM,
+    findings.TENANTS_UNKNOWN: f"{PROGRAM} --shared-only",
+    findings.UNFINISHED: PROGRAM,
 }
 
 
@@ -47,7 +48,7 @@ def never_ran(context: DiagnosisContext, failing: Collection[str]) -> Iterator[C
     }
     if behind := [name for names in groups.values() for name in names]:
         seen = [f"{in_words(steps)} in {schemas_in_words(names)}" for steps, names in groups.items() if names]
-        yield cause("release.never_ran", f"{some(seen, 3)}{_since(context, behind)}", SCRIPT, behind)
+        yield cause("release.never_ran", f"{some(seen, 3)}{_since(context, behind)}", PROGRAM, behind)
     if stuck:
         names = sorted(stuck)
         yield cause("release.held_up", schemas_in_words(names), commands.repair(names), names)

@@ -11,13 +11,13 @@ from django.db.migrations.operations.base import Operation
 from django.db.migrations.state import ProjectState
 from django.db.models import Model
 
-from railway_release.diagnosis.catalogue import SCRIPT
 from railway_release.diagnosis.errortext import Missing
 from railway_release.migrations.disk import Graph
 from railway_release.migrations.operations import all_operations
 from railway_release.migrations.outcome import dotted
 from railway_release.naming import column_of_state, table_of, table_of_state
 from railway_release.postgres.session import clip
+from railway_release.runtime.program import PROGRAM
 
 
 @dataclass(frozen=True)
@@ -114,7 +114,7 @@ def origin(missing: Missing, graph: Graph) -> tuple[str, str]:
         if any(_removes(one, key[0], missing) for one in all_operations(migration)):
             return f"{dotted(key)} removes or renames it", "restart or redeploy what still runs older code"
         if any(_names(one, missing) for one in all_operations(migration)):
-            return f"{dotted(key)} names it in SQL of its own", f"{SCRIPT} plan"
+            return f"{dotted(key)} names it in SQL of its own", f"{PROGRAM} plan"
     return (
         "no migration on disk names it either",
         "look in the traceback for the query, and compare the deployed commit with this one",

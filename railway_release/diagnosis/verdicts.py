@@ -9,10 +9,10 @@ from typing import Literal
 from django.db.models import Model
 
 from railway_release.diagnosis import commands
-from railway_release.diagnosis.catalogue import SCRIPT
 from railway_release.diagnosis.causes import Cause, badness, cause
 from railway_release.diagnosis.subjects import Subject
 from railway_release.preflight.routing import shared_setting, tenants_setting
+from railway_release.runtime.program import PROGRAM
 from railway_release.runtime.text import schemas_in_words, some
 
 SubjectState = Literal[  # in one schema
@@ -93,7 +93,7 @@ def of(case: Case, schema: str = "") -> Iterator[Verdict]:
 def _pending(case: Case, names: Sequence[str]) -> Verdict:
     sentence = f"{_capital(case.maker)} never ran in {schemas_in_words(names)}."
     seen = f"{case.subject} is not there, and its migration is pending, in {schemas_in_words(names)}"
-    return Verdict(sentence, cause("release.never_ran", seen, SCRIPT, names))
+    return Verdict(sentence, cause("release.never_ran", seen, PROGRAM, names))
 
 
 def _ghost(case: Case, names: Sequence[str]) -> Verdict:
@@ -172,7 +172,7 @@ def homeless(case: Case) -> Verdict:
     return Verdict(
         sentence,
         cause(
-            "app.homeless", seen, f"add {app!r} to {shared_setting()} or {tenants_setting()}, then {SCRIPT}"
+            "app.homeless", seen, f"add {app!r} to {shared_setting()} or {tenants_setting()}, then {PROGRAM}"
         ),
     )
 

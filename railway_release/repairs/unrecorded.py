@@ -15,6 +15,7 @@ from railway_release.migrations.plan import Planner, SchemaPlan
 from railway_release.postgres.batch_reader import BatchReader
 from railway_release.repairs.proof import Proof, Prover
 from railway_release.repairs.repair_plan import Refusal
+from railway_release.runtime.program import PROGRAM
 from railway_release.runtime.text import some
 from railway_release.snapshot import Snapshot
 from railway_release.verification.levels import Levels
@@ -69,5 +70,5 @@ def _why_not(steps: Iterable[Key], graph: Graph, proof: Proof) -> str:
 
 
 def _unseen(key: Key, operations: str) -> str:
-    fake = f"python run_migrations.py fake {key[0]} {key[1]} --data-is-done --schema …"
+    fake = f"{PROGRAM} fake {key[0]} {key[1]} --data-is-done --schema …"
     return f"Its tables are there, but nobody can see what {operations} did; if that is done: {fake}"

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from railway_release.migrations.outcome import Outcome
+from railway_release.runtime.program import PROGRAM
 from railway_release.runtime.text import schema_flag
 
-SCRIPT = "python run_migrations.py"
 _MOST_SCHEMAS = 5  # to be named in a command
 
 
@@ -18,10 +18,15 @@ class CommandLine:
 
     words: tuple[str, ...] = ()  # without --schema
     schemas: tuple[str, ...] = ()  # those of --schema
+    reaching: tuple[str, ...] = ()  # of the words, those without which another command finds something else
 
     def to_type(self, schemas: Iterable[str], *more: str) -> str:
         """The same command for these schemas, with `more` words."""
-        return " ".join([SCRIPT, *self.words, *map(schema_flag, schemas), *more])
+        return " ".join([PROGRAM, *self.words, *map(schema_flag, schemas), *more])
+
+    def other(self, *command: str) -> str:
+        """Another command for the same project and database."""
+        return " ".join([PROGRAM, *command, *self.reaching])
 
     def again(self, outcomes: Sequence[Outcome]) -> str:
         """The command for what was not migrated, or nothing."""

@@ -13,13 +13,14 @@ from railway_release.errors import Exit
 from railway_release.migrations.status import Status
 from railway_release.repairs.repair_plan import PlannedRepair
 from railway_release.report import status as status_lines
-from railway_release.report.command_line import SCRIPT, CommandLine
+from railway_release.report.command_line import CommandLine
 from railway_release.report.diagnosis import area_lines, cause_lines, explanation_lines
 from railway_release.report.findings import finding_lines
 from railway_release.report.line import Level, Line
 from railway_release.report.outcomes import outcome_lines, repaired_lines
 from railway_release.report.repairs import repair_plan_lines
 from railway_release.report.result import Result
+from railway_release.runtime.program import PROGRAM
 from railway_release.runtime.text import count, some
 
 
@@ -182,12 +183,12 @@ EMPTY: Mapping[str, Result] = {
 
 def _to_migrate(result: Result) -> Iterator[Line]:
     if result.pending:
-        yield Line("info", "release.hinted", f"To migrate: {SCRIPT}")
+        yield Line("info", "release.hinted", f"To migrate: {PROGRAM}")
 
 
 def _to_explain(result: Result) -> Iterator[Line]:
     if result.errors:
-        yield Line("info", "doctor.hinted", f"Why, and what fixes it: {SCRIPT} doctor")
+        yield Line("info", "doctor.hinted", f"Why, and what fixes it: {PROGRAM} doctor")
 
 
 def _repair_plan(one: PlannedRepair) -> dict[str, Any]:

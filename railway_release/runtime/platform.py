@@ -8,13 +8,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from railway_release.runtime.program import DEPLOYED, PROGRAM
+
 PRIVATE_SUFFIX = ".railway.internal"
 
 WAYS_OUT = (
     "A private host can only be reached from inside Railway. From elsewhere: "
-    "`railway run python run_migrations.py --public` (needs public access on the database), or "
+    f"`railway run {PROGRAM} --public` (needs public access on the database), or "
     "`railway connect postgres --tunnel-only` with RELEASE_DATABASE_URL pointing at the tunnel, or "
-    "`railway ssh -- python run_migrations.py` (runs the code that is deployed, not yours)."
+    f"`railway ssh -- {DEPLOYED}` (runs the code that is deployed, not yours)."
 )
 
 

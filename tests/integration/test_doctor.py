@@ -6,7 +6,7 @@ import shlex
 import pytest
 
 from tests.support.diagnosis import TREE, USUAL, ids, repair, the
-from tests.support.release import Project
+from tests.support.release import PROGRAM, Project
 from tests.support.schemas import add_row, copy_schema, everything
 
 MEMBERSHIP = "buildings_buildingmembership"
@@ -57,7 +57,7 @@ def test_causes_are_numbered_the_worst_first(current: Project) -> None:
         f"3. {USUAL}",
         "4. contenttypes.in_both",
     ]
-    assert messages[1].splitlines()[-1].startswith("   -> python run_migrations.py repair --schema rhodes  #")
+    assert messages[1].splitlines()[-1].startswith(f"   -> {PROGRAM} repair --schema rhodes  #")
 
 
 # Migrations.
@@ -103,7 +103,7 @@ def test_a_finding_that_doctor_has_no_words_of_its_own_for_is_told_in_the_findin
     current.database.sql("DELETE FROM athena.django_content_type WHERE model = 'building'")
     cause = the(current.run("doctor"), "rows.missing")
 
-    assert cause["command"] == "python run_migrations.py"
+    assert cause["command"] == PROGRAM
     assert "permission checks fail" in str(cause["meaning"])
 
 
@@ -295,6 +295,4 @@ def test_a_schema_that_no_release_touches_is_held_up_and_not_merely_behind(past:
 
     assert the(run, "release.never_ran")["schemas"] == ["public", "kypseli", "piraeus"]
     assert the(run, "release.held_up")["schemas"] == ["athena"]
-    assert the(run, "release.held_up")["command"].startswith(
-        "python run_migrations.py repair --schema athena"
-    )
+    assert the(run, "release.held_up")["command"].startswith(f"{PROGRAM} repair --schema athena")

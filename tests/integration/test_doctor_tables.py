@@ -4,7 +4,7 @@ import django
 import pytest
 
 from tests.support.diagnosis import USUAL, ids, repair, the
-from tests.support.release import Project, Run
+from tests.support.release import PROGRAM, Project, Run
 from tests.support.schemas import copy_schema, copy_tenant
 
 MEMBERSHIP = "buildings_buildingmembership"
@@ -112,9 +112,7 @@ def test_a_tenant_cloned_from_a_stale_template(current: Project) -> None:
 
     assert of_tables(run) == ["release.never_ran", "template.stale"]
     assert cause["schemas"] == ["rhodes"]
-    assert str(cause["command"]).startswith(
-        "python run_migrations.py repair --schema template --schema rhodes"
-    )
+    assert str(cause["command"]).startswith(f"{PROGRAM} repair --schema template --schema rhodes")
 
 
 def test_a_tenant_that_lacks_more_than_the_template_is_a_ghost_by_itself(current: Project) -> None:

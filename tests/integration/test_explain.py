@@ -5,7 +5,7 @@ import json
 import pytest
 
 from tests.support.diagnosis import repair
-from tests.support.release import Project, Run
+from tests.support.release import PROGRAM, Project, Run
 from tests.support.schemas import add_row, copy_schema, everything
 
 MEMBERSHIP = "buildings_buildingmembership"
@@ -49,7 +49,7 @@ def test_a_migration_that_never_ran_is_named_with_the_schemas_that_lack_it(curre
 
     assert (run.code, explained(run)) == (8, [(ERROR, ["release.never_ran"])]), run.text
     assert verdict(run) == f"{INITIAL} never ran in athena."
-    assert cause(run)["command"] == "python run_migrations.py"
+    assert cause(run)["command"] == PROGRAM
     assert run.report["explanations"][0]["there"] == ["kypseli", "piraeus"]
 
 
@@ -324,7 +324,7 @@ def test_a_foreign_key_is_known_by_its_column(current: Project) -> None:
     run = current.run("doctor", "--explain", f"column {MEMBERSHIP}.building_id does not exist")
 
     assert cause(run)["id"] == "column.missing"
-    assert str(cause(run)["command"]).startswith("python run_migrations.py repair --schema athena")
+    assert str(cause(run)["command"]).startswith(f"{PROGRAM} repair --schema athena")
 
 
 def test_a_column_that_no_model_has(current: Project) -> None:
@@ -378,7 +378,7 @@ def test_the_verdict_comes_before_the_evidence_and_the_command_last(current: Pro
         "   there: 2 schemas (kypseli, piraeus)",
         "   not there: athena",
     ]
-    assert lines[-1] == "   -> python run_migrations.py"
+    assert lines[-1] == f"   -> {PROGRAM}"
 
 
 def test_explaining_writes_nothing(current: Project) -> None:

@@ -7,6 +7,8 @@ from tests.support.schemas import columns, everything
 
 from .test_verification import MEMBERSHIP, configure, drop, judged
 
+GHOST = "recorded as migrated, but not there"
+
 # What was accepted.
 
 
@@ -56,6 +58,11 @@ def test_accepting_a_masked_table_does_not_let_a_migration_reach_the_shared_one(
 # What it means for a release.
 
 
+def foreseen(project: Project, *words: str) -> str:
+    """How a release would end, as a plan says that has found errors."""
+    return str(project.run("plan", *words).event("release.foreseen")["message"])
+
+
 @pytest.fixture
 def masked(past: Project) -> Project:
     """Athena's announcements live in the shared schema by mistake, and migrations of that app are pending."""
@@ -68,7 +75,10 @@ def test_a_masked_schema_with_pending_work_in_that_app_is_not_touched(masked: Pr
     run = masked.run("--no-collectstatic")
 
     assert (run.code, run.states["athena"]) == (7, "failed"), run.text
-    assert run.outcome("athena")["message"] == "not touched: table.masked announcements_announcement"
+    assert run.outcome("athena")["message"] == (
+        "not touched: table.masked announcements_announcement"
+        " (not there, so that migrations would change the one in the shared schema)"
+    )
     assert everything(masked.database, "athena") == before
 
 
@@ -89,10 +99,11 @@ def test_the_others_are_migrated_while_one_is_masked(masked: Project) -> None:
 def test_a_ghost_with_pending_work_in_that_app_is_not_touched(past: Project) -> None:
     drop(past, MEMBERSHIP)
     before = everything(past.database, "athena")
+    assert foreseen(past) == "A release would end with exit code 7: athena would not be migrated."
     run = past.run("--no-collectstatic")
 
     assert (run.code, run.states["athena"]) == (7, "failed"), run.text
-    assert run.outcome("athena")["message"] == f"not touched: table.ghost {MEMBERSHIP}"
+    assert run.outcome("athena")["message"] == f"not touched: table.ghost {MEMBERSHIP} ({GHOST})"
     assert everything(past.database, "athena") == before
 
 
@@ -104,6 +115,8 @@ def test_verify_warn_does_not_let_a_ghost_be_migrated(past: Project) -> None:
 
 def test_a_ghost_in_an_app_without_pending_work_does_not_hold_the_schema_up(past: Project) -> None:
     drop(past, MEMBERSHIP)
+    expected = "A release would end with exit code 8: 1 error would be left."
+    assert foreseen(past, "--app", "announcements") == expected
     run = past.run("--no-collectstatic", "--app", "announcements")
 
     assert (run.code, run.states["athena"]) == (8, "migrated"), run.text
@@ -123,10 +136,12 @@ def test_a_migration_does_not_point_at_the_shared_table_of_another_app(past: Pro
 def test_a_ghost_in_the_shared_schema_with_pending_work_in_that_app_stops_the_release(past: Project) -> None:
     drop(past, "users_user_groups", "public")
     before = everything(past.database)
+    expected = "A release would end with exit code 6: public would not be touched, and no tenant either."
+    assert foreseen(past) == expected
     run = past.run()
 
     assert run.code == 6, run.text
-    assert run.outcome("public")["message"] == "not touched: table.ghost users_user_groups"
+    assert run.outcome("public")["message"] == f"not touched: table.ghost users_user_groups ({GHOST})"
     assert everything(past.database) == before
 
 

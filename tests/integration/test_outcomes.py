@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.release import Database, Project
+from tests.support.release import PROGRAM, Database, Project
 from tests.support.schemas import add_row, copy_schema, copy_tenant, everything
 
 pytestmark = pytest.mark.versions
@@ -191,7 +191,7 @@ def test_a_failed_tenant_is_not_reported_as_migrated(past: Project) -> None:
 def test_the_command_to_run_again_migrates_what_failed(past: Project) -> None:
     break_slugs(past.database, "kypseli")
     hint = past.run("--no-collectstatic").event("release.hinted")["message"]
-    assert hint == "Run again with: python run_migrations.py --no-collectstatic --schema kypseli"
+    assert hint == f"Run again with: {PROGRAM} --no-collectstatic --schema kypseli"
 
     past.database.sql("ALTER TABLE kypseli.buildings_building DROP COLUMN slug")
     again = past.run(*shlex.split(hint)[5:])

@@ -3,12 +3,12 @@
 import pytest
 
 from tests.support.proxy import closed_proxy
-from tests.support.release import Project, Run
+from tests.support.release import PROGRAM, Project, Run
 from tests.support.running import Running
 from tests.support.snapshot import contents
 from tests.support.urls import changed, superuser
 
-WAYS_OUT = ("railway run python run_migrations.py --public", "--tunnel-only", "railway ssh")
+WAYS_OUT = (f"railway run {PROGRAM} --public", "--tunnel-only", "railway ssh")
 
 
 def failure(run: Run) -> str:

@@ -1,5 +1,6 @@
 """Finding the Django project, and blaming it for what is its own."""
 
+import re
 import shutil
 import subprocess
 import sys
@@ -101,6 +102,19 @@ def test_a_copy_in_the_project_works_from_any_directory(past: Project, elsewhere
     assert run.code == 9, run.text
 
 
+def test_what_is_printed_to_be_typed_works_where_it_was_printed(past: Project):
+    shutil.copy(SCRIPT, past.folder)
+    shutil.copytree(ROOT / "railway_release", past.folder / "railway_release")
+    run = run_copy(past, Path(past.folder.name, "run_migrations.py"), "plan", cwd=past.folder.parent)
+    (hint,) = re.findall(r"To migrate: (.+)", run.stdout)
+
+    assert hint.endswith(f" {past.folder.name}/run_migrations.py")
+    done = subprocess.run(  # noqa: S602 - as a person does
+        hint, shell=True, cwd=past.folder.parent, env=past.environ(), capture_output=True, check=False
+    )
+    assert done.returncode == 0, done.stdout
+
+
 def test_a_symbolic_link_in_the_project_works_from_any_directory(past: Project, elsewhere: Path):
     link = past.folder / "run_migrations.py"
     link.symlink_to(SCRIPT)
@@ -120,6 +134,7 @@ def test_python_m_works_in_the_project(past: Project):
     )
 
     assert done.returncode == 9, done.stdout
+    assert b" -m railway_release\n" in done.stdout
 
 
 def test_a_folder_with_a_space_in_its_name_is_no_obstacle(past: Project):

@@ -2,7 +2,7 @@
 
 import shlex
 
-from .release import Run
+from .release import PROGRAM, Run
 
 USUAL = "deletion.shared"  # true of every project whose tenants point at shared objects
 TREE = "procfile.ignored"  # the example has such a line, and says so
@@ -23,6 +23,6 @@ def the(run: Run, id: str) -> dict[str, object]:
 
 def repair(cause: dict[str, object]) -> list[str]:
     """The words with which the cause's command is done."""
-    words = shlex.split(str(cause["command"]), comments=True)
-    assert words[:3] == ["python", "run_migrations.py", "repair"]
-    return [*words[2:], "--apply"]
+    program, _, words = str(cause["command"]).partition(" repair ")
+    assert program == PROGRAM
+    return ["repair", *shlex.split(words, comments=True), "--apply"]

@@ -210,6 +210,7 @@ _IMPORTED = (
 
 
 if __name__ == "__main__":
+    sys.argv[0] = str(_ROOT / "run_migrations.py")  # from which the script says what is to be typed
     for name in _IMPORTED:
         importlib.import_module(name)
     _serve(socket.socket(fileno=int(sys.argv[1])))
