@@ -23,6 +23,7 @@ from railway_release.runtime.visible import visible
 _CHECK = frozenset({"check"})
 _IN_DEPTH = frozenset({"verify", "check"})
 _TARGETED = frozenset({"release", "plan", "status"})
+_PLAN = frozenset({"plan"})
 _STATUS = frozenset({"status"})
 _DOCTOR = frozenset({"doctor"})
 _REPAIR = frozenset({"repair"})
@@ -60,6 +61,7 @@ class Config:
         metavar=("LABEL", "MIGRATION"),
     )
     schemas: bool = flag(False, "a line for each schema, with all that it lacks", commands=_STATUS)
+    all: bool = flag(False, "name every schema and every migration", commands=_PLAN)
     dry_run: bool = flag(False, "show what would be done, as plan does", commands=RELEASE)
     start: bool = flag(
         False,
@@ -217,7 +219,8 @@ class Config:
     # The rest
     collectstatic: Literal["auto", "yes", "no"] = option(
         "auto",
-        "collect static files after migrating (auto: when staticfiles has somewhere to put them)",
+        "collect static files after migrating (auto: when staticfiles has somewhere to put them, but not "
+        "with --schema)",
         commands=RELEASE,
         action=argparse.BooleanOptionalAction,
     )
@@ -232,7 +235,7 @@ class Config:
     json: bool = flag(False, "one JSON document on stdout, logs on stderr", commands=EVERY)
     log_format: Literal["auto", "json", "console"] = option(
         "auto",
-        "json, console or auto (console on a terminal outside Railway)",
+        "json, console (lines for people) or auto (json on Railway, console everywhere else)",
         commands=EVERY,
         metavar="FORMAT",
     )

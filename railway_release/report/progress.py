@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 
 from railway_release.migrations.outcome import Outcome
 from railway_release.runtime.log import get_logger
 from railway_release.runtime.screen import Screen
+from railway_release.runtime.text import in_time
 
 # Railway drops what exceeds 500 lines a second; people stop reading long before.
 _LINES_A_SECOND = 5
 _REPORT_EVERY_SECONDS = 10.0
-_BAR_WIDTH = 30
+_BAR_WIDTH, _SHORTEST_BAR = 30, 10
+_USUAL_COLUMNS = 80
+_WHOLE = 1.5  # schemas a second, below which a minute says more
+_TOLD = ("migrated", "repaired")  # of the others, none or all have lines
 
 
 class Progress:
@@ -22,16 +27,21 @@ class Progress:
         self._total = self._done = 0
         self._started = self._reported = time.monotonic()
         self._second, self._lines = 0, 0
+        self._not_shown: Counter[str] = Counter()
 
     def expect(self, total: int) -> None:
-        """Begin to count anew: `total` schemas are to be migrated."""
+        """Begin to count anew: `total` schemas are to be migrated, from now on."""
         self._total, self._done = total, 0
-        self._started = self._reported = time.monotonic()
+        self._reported = time.monotonic()
 
     def advance(self, outcome: Outcome) -> None:
         """Count one more schema, log its outcome and draw the bar."""
+        if not self._done:  # what was prepared for all of them is no part of what is left
+            self._started = time.monotonic() - outcome.duration
         self._done += 1
-        tell(outcome, quietly=outcome.state != "failed" and not self._may_write())
+        quietly = outcome.state in _TOLD and not self._may_write()
+        self._not_shown[outcome.state] += quietly
+        tell(outcome, quietly=quietly)
         if self._screen.stream.isatty():
             self._screen.status(self._bar())
         elif time.monotonic() - self._reported >= _REPORT_EVERY_SECONDS:
@@ -41,8 +51,12 @@ class Progress:
             )
 
     def end(self) -> None:
-        """Remove the bar from the terminal."""
+        """Remove the bar from the terminal, and count what had no line of its own."""
         self._screen.status("")
+        for state, number in self._not_shown.items():
+            if number:
+                get_logger().info("outcomes.counted", message=f"and {number} more {state}", schemas=number)
+        self._not_shown.clear()
 
     def _may_write(self) -> bool:
         second = int(time.monotonic())
@@ -51,14 +65,22 @@ class Progress:
         return self._lines <= _LINES_A_SECOND
 
     def _bar(self) -> str:
-        filled = _BAR_WIDTH * self._done // max(self._total, 1)
-        return f"[{'#' * filled}{'.' * (_BAR_WIDTH - filled)}] {self._in_words()}"
+        text = self._in_words()
+        free = (self._screen.columns or _USUAL_COLUMNS) - len(text) - len("[]  ")
+        if (width := min(_BAR_WIDTH, free)) < _SHORTEST_BAR:
+            return text
+        filled = width * self._done // max(self._total, 1)
+        return f"[{'#' * filled}{'.' * (width - filled)}] {text}"
 
     def _in_words(self) -> str:
-        elapsed = time.monotonic() - self._started
-        left = elapsed / self._done * (self._total - self._done)
-        rate = self._done / max(elapsed, 0.001)
-        return f"{self._done} of {self._total} schemas, {rate:.3g} a second, about {left:.0f} s left"
+        seconds = max(time.monotonic() - self._started, 0.001)
+        text = f"{self._done} of {self._total} schemas, {_rate(self._done / seconds)}"
+        left = self._total - self._done
+        return f"{text}, about {in_time(seconds / self._done * left)} left" if left else text
+
+
+def _rate(a_second: float) -> str:
+    return f"{a_second:.0f} a second" if a_second >= _WHOLE else f"{a_second * 60:.0f} a minute"
 
 
 def tell(outcome: Outcome, quietly: bool = False) -> None:

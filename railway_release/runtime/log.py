@@ -1,10 +1,10 @@
-"""Structured logs: one JSON object a line for Railway, readable lines on a terminal."""
+"""Structured logs: one JSON object a line for Railway, readable lines for people everywhere else."""
 
 from __future__ import annotations
 
 import logging
 import os
-from typing import Any, TextIO
+from typing import Any
 
 import structlog
 from structlog.typing import EventDict, WrappedLogger
@@ -26,18 +26,18 @@ def get_logger() -> Any:
 class Output:
     """Where log lines go; `start` may be called again once the configuration is known."""
 
-    def __init__(self, stream: TextIO, platform: Platform, run_id: str) -> None:
-        self.screen = Screen(stream)
+    def __init__(self, screen: Screen, platform: Platform, run_id: str) -> None:
+        self.screen = screen
         self.platform = platform
         self._fields = {"run_id": run_id, **platform.log_fields()}
 
     def start(self, format: str, level: str, *, show_values: bool = False) -> None:
-        """Send everything of at least `level` as "json" or "console" lines; "auto" decides by the stream.
+        """Send everything of at least `level` as "json" or "console" lines; "auto" is JSON on Railway alone.
 
         Unless `show_values`, the DETAIL of database errors, which quotes rows, is cut out of every text.
         """
         terminal = self.screen.stream.isatty()
-        as_json = format == "json" or (format != "console" and (self.platform.inside or not terminal))
+        as_json = format == "json" or (format != "console" and self.platform.inside)
         colors = terminal and not os.environ.get("NO_COLOR")
         structlog.configure(
             processors=[
@@ -47,7 +47,7 @@ class Output:
                 processors.make_plain,
                 *([] if show_values else [processors.cut_detail]),
                 processors.hide_secrets,
-                processors.to_json if as_json else processors.to_line(colors=colors),
+                processors.to_json if as_json else processors.to_line(self.screen, colors=colors),
             ],
             wrapper_class=structlog.make_filtering_bound_logger(_number(level)),
             logger_factory=lambda *_: _Printer(self.screen),

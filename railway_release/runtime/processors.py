@@ -7,13 +7,16 @@ from __future__ import annotations
 
 import re
 import time
+from collections.abc import Iterator, Sequence
 
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
 from railway_release.runtime.plain import plain
 from railway_release.runtime.redact import redact
-from railway_release.runtime.visible import json_for_terminals, laid_out, visible
+from railway_release.runtime.screen import Screen
+from railway_release.runtime.visible import json_for_terminals, visible
+from railway_release.runtime.wrapping import wrapped
 
 # Railway's levels; see https://docs.railway.com/guides/logs#structured-logs
 _LEVELS = {"warning": "warn", "critical": "error", "exception": "error"}
@@ -33,6 +36,12 @@ _LAID_OUT = {
     "remedy.proposed",
     "remedy.refused",
 }
+# Of these, rows are to be copied, or to be seen as they are: all, or those below the first.
+_VERBATIM = {
+    **dict.fromkeys(("doctor.hinted", "release.crashed", "release.hinted", "repair.hinted"), 0),
+    **dict.fromkeys(("log.forwarded", "remedy.proposed"), 1),
+}
+_COMMAND = "-> "
 _COLORS = {"warn": "\033[33m", "error": "\033[31m", "debug": "\033[2m"}
 _NO_COLOR = "\033[0m"
 
@@ -67,15 +76,28 @@ def to_json(logger: WrappedLogger, method: str, event: EventDict) -> str:
     return json_for_terminals(str(dumps(logger, method, {**first, **event})))
 
 
-def to_line(*, colors: bool) -> Processor:
-    """A processor that writes ``15:42:59  error: message``; info has no level."""
+def to_line(screen: Screen, *, colors: bool) -> Processor:
+    """A processor that writes ``15:42:59  error: message``; info has no level.
+
+    Rows that are wider than the screen are broken between words, but for what is to be copied.
+    """
 
     def render(_: WrappedLogger, __: str, event: EventDict) -> str:
-        level, clock = event["level"], event["timestamp"][11:19]
-        prefix = "" if level == "info" else f"{level}: "
-        text = str(event["message"])
-        shown = laid_out(text, " " * len(f"{clock}  ")) if event["event"] in _LAID_OUT else visible(text)
-        line = f"{clock}  {prefix}{shown}"
+        level, clock = event["level"], f"{event['timestamp'][11:19]}  "
+        text = f"{'' if level == 'info' else f'{level}: '}{event['message']}"
+        rows = [visible(row) for row in text.split("\n")] if event["event"] in _LAID_OUT else [visible(text)]
+        if columns := screen.columns:
+            rows = list(_fitted(rows, _VERBATIM.get(event["event"], len(rows)), columns - len(clock)))
+        line = clock + f"\n{' ' * len(clock)}".join(rows)
         return f"{_COLORS[level]}{line}{_NO_COLOR}" if colors and level in _COLORS else line
 
     return render
+
+
+def _fitted(rows: Sequence[str], prose: int, columns: int) -> Iterator[str]:
+    """The rows, of which the first so many are prose, where no row begins with a command's arrow."""
+    for number, row in enumerate(rows):
+        if len(row) <= columns or number >= prose or row.lstrip().startswith(_COMMAND):
+            yield row
+        else:
+            yield from wrapped(row, columns)

@@ -20,11 +20,6 @@ def visible(text: str) -> str:
     return _UNSEEN.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
 
 
-def laid_out(text: str, margin: str) -> str:
-    """The text made visible line by line; all lines but the first begin with the margin."""
-    return f"\n{margin}".join(visible(line) for line in text.split("\n"))
-
-
 def json_for_terminals(document: str) -> str:
     """The JSON document with escapes for what terminals obey, or readers take for line breaks."""
     return _UNSEEN_IN_JSON.sub(lambda found: f"\\u{ord(found[0]):04x}", document)

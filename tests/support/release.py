@@ -4,11 +4,14 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from railway_release.runtime.program import typed
 
 from . import warm
 from .server import psql
@@ -16,6 +19,7 @@ from .warm import Process
 
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPT = ROOT / "run_migrations.py"
+PROGRAM = typed(str(SCRIPT), sys.executable)  # what a run says is to be typed
 EXAMPLE = ROOT / "examples" / "buildings"
 POSTGIS = """
 ORIGINAL_BACKEND = "django.contrib.gis.db.backends.postgis"
@@ -175,6 +179,7 @@ class Project:
             "RELEASE_REPORT": str(report),
             "RELEASE_SETTLE": "0.2",
             "RELEASE_SETTLE_WAIT": "1",
+            "RELEASE_LOG_FORMAT": "json",  # for `Run.events`
             "RELEASE_JOBS": "1",  # one after the other, in an order that a test can know
         }
         environ = self.environ(**{**own, **environ})

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from railway_release.runtime.visible import json_for_terminals, laid_out, visible
+from railway_release.runtime.visible import json_for_terminals, visible
 
 SHOWN = {
     "a\nb": r"a\nb",
@@ -25,10 +25,6 @@ def test_controls_and_line_breaks_become_escapes(text: str, shown: str) -> None:
 @pytest.mark.parametrize("text", ["Αθήνα", "it's 100% {x} \\", "👩\u200d🚒 🏛\ufe0f", "עברית", "a\u00a0b"])
 def test_what_people_write_stays(text: str) -> None:
     assert visible(text) == text
-
-
-def test_lines_that_are_meant_stand_below_the_first() -> None:
-    assert laid_out("a\n  b\x1b\nc", "    ") == "a\n      b\\x1b\n    c"
 
 
 def test_json_stays_equal_and_on_one_line() -> None:
