@@ -13,6 +13,8 @@ from railway_release.migrations.outcome import Key
 from railway_release.migrations.plan import SchemaPlan
 from railway_release.preflight.target import Target
 from railway_release.runtime.log import get_logger
+from railway_release.runtime.text import in_time
+from railway_release.runtime.waiting import told
 
 
 class Backup:
@@ -21,6 +23,7 @@ class Backup:
     def __init__(self, target: Target) -> None:
         self._target = target
         self.result = ""  # what was done, for the user; empty before the first write
+        self.ran = False  # whether there was a hook, and it was called
 
     def before_writing(self, plans: Iterable[SchemaPlan]) -> None:
         """Back up before these plans are carried out, if any is due; raises BackupFailed."""
@@ -42,21 +45,21 @@ class Backup:
             return "no backup: --skip-backup"
         if not config.backup_command and not config.backup_hook:
             return self._without_hook()
-        started = time.monotonic()
+        started, self.ran = time.monotonic(), True
         means = self._run_hook(schemas, steps)
         return f"backed up by the {means} in {time.monotonic() - started:.1f} s"
 
     def _run_hook(self, schemas: tuple[str, ...], steps: tuple[Key, ...]) -> str:
         config, choice = self._target.config, self._target.choice
         connection = hook.libpq_environment(choice)
-        if config.backup_hook:
-            context = hook.BackupContext(
-                choice.name, schemas, steps, self._target.invocation.run_id, connection
-            )
-            hook.call(config, context)
-            return "hook"
-        hook.execute(config, connection, self._target.invocation.interrupts)
-        return "command"
+        means = "hook" if config.backup_hook else "command"
+        with told(f"the backup {means} is running (it may take {in_time(config.backup_timeout)})"):
+            if config.backup_hook:
+                run_id = self._target.invocation.run_id
+                hook.call(config, hook.BackupContext(choice.name, schemas, steps, run_id, connection))
+            else:
+                hook.execute(config, connection, self._target.invocation.interrupts)
+        return means
 
     def _without_hook(self) -> str:
         if self._target.config.require_backup:

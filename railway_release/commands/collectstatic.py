@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Collection
 
 from django.apps import apps
 from django.conf import settings
@@ -13,13 +14,17 @@ from django.utils import translation
 from railway_release.runtime.log import get_logger
 from railway_release.runtime.plain import plain_traceback
 from railway_release.runtime.platform import Platform
+from railway_release.runtime.waiting import told
 
 
-def wanted(choice: str) -> bool:
-    """Whether to collect: "yes", "no", or "auto" when staticfiles has somewhere to put them."""
+def wanted(choice: str, schemas: Collection[str]) -> bool:
+    """Whether to collect: "yes", "no", or "auto" when staticfiles has somewhere to put them.
+
+    Who releases certain `schemas` alone has something else in mind than a deployment.
+    """
     if choice != "auto":
         return choice == "yes"
-    if not apps.is_installed("django.contrib.staticfiles"):
+    if schemas or not apps.is_installed("django.contrib.staticfiles"):
         return False
     return bool(getattr(settings, "STATIC_ROOT", None)) or not _is_local()
 
@@ -29,7 +34,7 @@ def collect(platform: Platform) -> str:
     started = time.monotonic()
     try:
         # Unlike `migrate`, this command runs in the project's language.
-        with translation.override(settings.LANGUAGE_CODE):
+        with translation.override(settings.LANGUAGE_CODE), told("static files are being collected"):
             call_command("collectstatic", interactive=False, verbosity=1)
     except Exception as error:  # noqa: BLE001 - storages raise anything; the migrations are done all the same
         get_logger().error(

@@ -49,6 +49,7 @@ from railway_release.report.results import DoctorResult
 from railway_release.runtime.log import get_logger
 from railway_release.runtime.plain import plain_traceback
 from railway_release.runtime.text import some
+from railway_release.runtime.waiting import told
 from railway_release.snapshot import take_snapshot
 from railway_release.verification.findings import GHOST, INCONSISTENT, MASKED
 
@@ -186,7 +187,8 @@ def _nothing_to_explain() -> NothingToExplain:
 def _read() -> str:
     if os.isatty(_STDIN):
         get_logger().info("text.awaited", message="paste the error, then press Ctrl-D on a line of its own")
-    return pipe.read(_STDIN, missing_in)
+    with told("waiting for text on standard input"):
+        return pipe.read(_STDIN, missing_in)
 
 
 @contextlib.contextmanager
@@ -195,5 +197,9 @@ def _context(target: Target, report: Report) -> Iterator[DiagnosisContext]:
     with phase(report, "plan"):
         planner = Planner()
         snapshot = take_snapshot(target, planner, depth="everything")
-    with phase(report, "doctor"), database.read_only(target.connector("doctor")) as connection:
+    with (
+        phase(report, "doctor"),
+        database.read_only(target.connector("doctor")) as connection,
+        told("the causes are being looked for"),
+    ):
         yield DiagnosisContext(connection, snapshot.plan, planner, target.config, snapshot.findings)

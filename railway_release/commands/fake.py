@@ -79,11 +79,13 @@ class _Fake:
         """Back up, then change the record in each schema in which that is proven to be right."""
         proven = [one for one, why in judged if not why]
         backup = Backup(self.target)
-        with phase(self.report, "backup"):
+        with phase(self.report, "backup") as this:
             backup.before_changing(tuple(one.schema.name for one in proven), (self.key,))
+            this.idle = not backup.ran
             self.report.result = replace(self.report.result, backup=backup.result)
         runner = runner_of(self.target, token)
-        with phase(self.report, "records"), sessions_with_limits(runner.limits):
+        with phase(self.report, "records") as this, sessions_with_limits(runner.limits):
+            this.idle = not proven
             for one in proven:
                 token.check()
                 outcomes = (*self.report.result.outcomes, self._written(one, runner))

@@ -17,10 +17,14 @@ from railway_release.snapshot import Snapshot
 
 def migrate(work: Work, report: Report) -> Snapshot:
     """Migrate what is due, each schema with an outcome; returns the last snapshot before the first tenant."""
-    with phase(report, "shared"):
+    with phase(report, "shared") as this:
         work.outcomes.extend(_migrate_shared(work))
-    with phase(report, "tenants"):
-        return _migrate_tenants(work)
+        this.idle = not any(one.attempts for one in work.outcomes)
+    before = len(work.outcomes)
+    with phase(report, "tenants") as this:
+        seen = _migrate_tenants(work)
+        this.idle = not any(one.attempts for one in work.outcomes[before:])
+    return seen
 
 
 def shared_failed(work: Work) -> bool:

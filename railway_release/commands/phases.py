@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import structlog
 
@@ -16,19 +17,29 @@ from railway_release.preflight.confirm import confirm
 from railway_release.preflight.target import Target
 from railway_release.report.report import Report
 from railway_release.runtime.log import get_logger
+from railway_release.runtime.text import in_time
+
+
+@dataclass
+class Phase:
+    """A phase under way; one that turns out to have nothing to do is `idle`, and has no line."""
+
+    idle: bool = False
 
 
 @contextlib.contextmanager
-def phase(report: Report, name: str) -> Iterator[None]:
+def phase(report: Report, name: str) -> Iterator[Phase]:
     """While entered, log lines carry the phase; its duration goes to the log and to the report."""
-    started = time.monotonic()
+    started, this = time.monotonic(), Phase()
     with structlog.contextvars.bound_contextvars(phase=name):
         try:
-            yield
+            yield this
         finally:
             report.phases[name] = time.monotonic() - started
-        milliseconds = round(report.phases[name] * 1000)
-        get_logger().info("phase.finished", message=f"{name}: {milliseconds} ms", duration_ms=milliseconds)
+        if not this.idle:
+            milliseconds = round(report.phases[name] * 1000)
+            text = f"{name}: {in_time(report.phases[name])}"
+            get_logger().info("phase.finished", message=text, duration_ms=milliseconds)
 
 
 def preflight(target: Target, report: Report) -> None:
@@ -42,10 +53,9 @@ def preflight_to_write(target: Target, report: Report) -> None:
     with phase(report, "preflight"):
         _look(target)
         checks.check_writable(target)
-        invocation = target.invocation
-        confirm(
-            invocation.platform, target.choice, target.project.folder, target.config.yes, invocation.screen
-        )
+        config, choice, invocation = target.config, target.choice, target.invocation
+        database = "" if config.log_level in ("debug", "info") else choice.where
+        confirm(invocation.platform, database, target.project.folder, config.yes, invocation.screen)
 
 
 @contextlib.contextmanager

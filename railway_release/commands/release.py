@@ -32,17 +32,21 @@ def release(target: Target, report: Report) -> None:
         work = Work(target, plan.planner, plan.snapshot, engine, Backup(target), progress)
         try:
             with naming_the_unreached(work):
-                with phase(report, "backup"):
+                with phase(report, "backup") as this:
                     _back_up(work)
+                    this.idle = not work.backup.ran
                 seen = migrate(work, report)
         finally:
             done = {"outcomes": tuple(work.outcomes), "backup": work.backup.result}
             result = report.result = replace(result, **done)  # type: ignore[arg-type]  # by name
         result = report.result = _judged(work, result)
-        with phase(report, "verify"):
+        with phase(report, "verify") as this:
+            this.idle = not result.wrote
             result = report.result = _verified(work, seen, result)
-    with phase(report, "collectstatic"):
-        report.result = _with_static_files(work, result)
+    with phase(report, "collectstatic") as this:
+        config = target.config
+        this.idle = shared_failed(work) or not collectstatic.wanted(config.collectstatic, config.schema)
+        report.result = result if this.idle else _with_static_files(work, result)
 
 
 def _back_up(work: Work) -> None:
@@ -68,7 +72,5 @@ def _verified(work: Work, seen: Snapshot, result: ReleaseResult) -> ReleaseResul
 
 
 def _with_static_files(work: Work, result: ReleaseResult) -> ReleaseResult:
-    if shared_failed(work) or not collectstatic.wanted(work.target.config.collectstatic):
-        return result
     failure = collectstatic.collect(work.target.invocation.platform)
     return result.failing(Exit.COLLECTSTATIC, f"collectstatic failed: {failure}") if failure else result

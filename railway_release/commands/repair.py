@@ -101,15 +101,18 @@ class _Repair:
         found = _inspected(self._target, self._planner, self._report)
         result = self._report.result = _seen(found, self._target)
         backup = Backup(self._target)
-        with phase(self._report, "backup"):
+        with phase(self._report, "backup") as this:
             backup.before_changing(*self._to_be_changed(found))
+            this.idle = not backup.ran
         try:
-            with phase(self._report, "repair"):
+            with phase(self._report, "repair") as this:
+                this.idle = not found.to_do
                 found = self._repair(found)
                 made = self._create_empty(found)
             if not self._shared_failed(found):
                 self._release(backup, found, made)
-                with phase(self._report, "create"):
+                with phase(self._report, "create") as this:
+                    this.idle = not any(one.creates_schema or one.is_own for one in found.to_do.values())
                     found = self._complete(found, made)
         finally:
             outcomes = tuple(self._merged(found))

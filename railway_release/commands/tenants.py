@@ -16,7 +16,7 @@ from railway_release.migrations.plan import SchemaPlan
 from railway_release.migrations.settle import SettlePolicy, settled, suspects, wait_until_settled
 from railway_release.postgres.catalog import busy_schemas, schema_oids
 from railway_release.runtime.log import get_logger
-from railway_release.runtime.text import some
+from railway_release.runtime.text import in_time, some
 from railway_release.snapshot import Snapshot, take_snapshot
 
 # What comes with these may have been done, and not rolled back, where it does not belong.
@@ -71,9 +71,8 @@ def migrate(work: Work, round: Round) -> Snapshot:
     round.take_in(snapshot, work.target.config)
     round.outcomes += _dropped_since(work, snapshot)
     work.backup.before_writing(round.waiting.values())
-    work.progress.expect(len(round.waiting))
     doubtful = _doubtful(work, snapshot, round.waiting)
-    late = _unsettled(work, snapshot, doubtful.all)
+    late = _unsettled(work, snapshot, doubtful)
     now = [one for name, one in round.waiting.items() if name not in late]
     if _apply(work, round, now) and late:
         _apply_late(work, round, late, doubtful, snapshot)
@@ -131,11 +130,11 @@ def _known_before(work: Work) -> frozenset[str]:
     return frozenset(one.schema.name for one in work.before.plan.tenants)
 
 
-def _unsettled(work: Work, snapshot: Snapshot, doubtful: frozenset[str]) -> frozenset[str]:
+def _unsettled(work: Work, snapshot: Snapshot, suspected: Doubtful) -> frozenset[str]:
     """The schemas in which another session works, or whose records differ between two reads."""
-    if not doubtful:
+    if not (doubtful := suspected.all):
         return frozenset()
-    _say_what_is_awaited(doubtful)
+    _say_what_is_checked(suspected, _settle_policy(work).apart)
     # Where the schemas were there already, the first look counts as the first of the two reads.
     first = work.before if doubtful <= _known_before(work) else snapshot
     policy = _settle_policy(work)
@@ -145,10 +144,27 @@ def _unsettled(work: Work, snapshot: Snapshot, doubtful: frozenset[str]) -> froz
     return doubtful - calm
 
 
-def _say_what_is_awaited(doubtful: Collection[str]) -> None:
-    names = some(sorted(doubtful))
-    text = f"making sure that nobody is still creating {names}"
-    get_logger().info("schemas.awaited", message=text, schemas=sorted(doubtful)[:100])
+def _say_what_is_checked(doubtful: Doubtful, seconds: float) -> None:
+    groups = {
+        "changed within the last hour": doubtful.fresh,
+        "new, or with other migrations than the rest": doubtful.half_made,
+    }
+    for what, names in groups.items():
+        if names:
+            check = f"checking for {in_time(seconds)} that no other session works in"
+            text = f"{what}; {check}: {some(sorted(names))}"
+            get_logger().info("schemas.awaited", message=text, schemas=sorted(names)[:100])
+
+
+def _say_who_is_awaited(work: Work, late: Collection[str]) -> str:
+    """Log which sessions are waited for; returns it in words."""
+    application = work.target.application
+    busy = work.target.read_pool.read(lambda connection: busy_schemas(connection, late, application))
+    named = [f"{name} ({busy.get(name, 'its records change')})" for name in sorted(late)]
+    what = f"waiting until no other session works in {some(named)}"
+    text = f"{what}; {in_time(work.target.config.settle_wait)} at most"
+    get_logger().info("schemas.awaited", message=text, schemas=sorted(late)[:100])
+    return what
 
 
 def _apply(work: Work, round: Round, plans: Sequence[SchemaPlan]) -> bool:
@@ -159,6 +175,7 @@ def _apply(work: Work, round: Round, plans: Sequence[SchemaPlan]) -> bool:
     def enough() -> bool:
         return bool(limit) and round.failed >= limit
 
+    work.progress.expect(len(plans))
     for ended in work.engine.migrate(plans, enough):
         outcome = _or_gone(work, ended, round.oids)
         round.end(outcome)
@@ -186,10 +203,12 @@ def _or_gone(work: Work, outcome: Outcome, before: Mapping[str, int]) -> Outcome
 
 def _apply_late(work: Work, round: Round, late: frozenset[str], doubtful: Doubtful, seen: Snapshot) -> None:
     """Give the unsettled a bounded time; for those that settle a new snapshot is taken."""
-    policy, deadline = _settle_policy(work), time.monotonic() + work.target.config.settle_wait
+    what, policy, started = _say_who_is_awaited(work, late), _settle_policy(work), time.monotonic()
+    deadline = started + work.target.config.settle_wait
     ready = work.target.read_pool.read(
-        lambda connection: wait_until_settled(connection, late, policy, deadline)
+        lambda connection: wait_until_settled(connection, late, policy, deadline), what=what
     )
+    work.target.retry_policy.budget.spend(time.monotonic() - started)
     now = take_snapshot(work.target, work.planner, seen)
     calm = {name for name in ready if ready[name] == now.history.get(name)}
     # Nothing but a lock speaks against these, and if it stays it has to be told: as the failure it causes.

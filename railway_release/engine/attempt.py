@@ -79,7 +79,8 @@ class SchemaRunner:
 
         `work` notes in `execution` what it is doing. No error of the project's code is raised here.
         """
-        return _Attempts(self, plan, work).outcome()
+        with self.token.watching(plan.schema.name):
+            return _Attempts(self, plan, work).outcome()
 
 
 def _discard_connection(alias: str) -> None:

@@ -6,6 +6,7 @@ import contextlib
 from collections.abc import Callable, Iterator
 from typing import Protocol
 
+from railway_release.engine.watch import watched
 from railway_release.errors import LockLost
 from railway_release.postgres.lock_monitor import LockMonitor
 from railway_release.runtime.log import get_logger
@@ -32,6 +33,10 @@ class CancelToken(Protocol):
 
     def working(self, cancellable: Callable[[], bool]) -> contextlib.AbstractContextManager[None]:
         """While entered, a signal raises nothing, and cancels the statement if `cancellable` returns true."""
+        ...
+
+    def watching(self, schema: str) -> contextlib.AbstractContextManager[None]:
+        """While entered, lines say how long the schema takes, and whom it waits for."""
         ...
 
     def report_blocked(self, schema: str) -> None:
@@ -73,6 +78,10 @@ class OwnCancelToken:
         """Let the lock monitor's thread cancel, since the main thread waits inside the driver."""
         with self.interrupts.shield(), self.monitor.cancelling(cancellable):
             yield
+
+    def watching(self, schema: str) -> contextlib.AbstractContextManager[None]:
+        """Let the lock monitor's thread tell."""
+        return watched(self.monitor, schema)
 
     def mark_lost(self) -> None:
         """See CancelToken."""

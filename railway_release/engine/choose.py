@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.conf import settings
 from django_tenants.migration_executors import get_executor
 
+from railway_release.config.config import Config
 from railway_release.engine.attempt import SchemaRunner
 from railway_release.engine.cancel_token import OwnCancelToken
 from railway_release.engine.compiled import CompiledEngine
@@ -41,11 +42,11 @@ def chosen_engine(target: Target, planner: Planner, plan: Plan, token: OwnCancel
     """
     config = target.config
     runner = runner_of(target, token)
-    bounds = f"lock_timeout {config.lock_timeout:g} s, statement_timeout {config.statement_timeout:g} s"
     reason = _why_stock(target, planner, plan)
-    name = f"django-tenants ({reason})" if reason else "compiled plans"
-    text = f"every migration runs with {bounds}, through {name}"
-    get_logger().info("migrations.bounded", message=text, engine="stock" if reason else "compiled")
+    if any(one.due for one in plan.schemas):
+        text = f"every migration runs with {_bounds(config)}"
+        text += f", through django-tenants' own command: {reason}" if reason else ""
+        get_logger().info("migrations.bounded", message=text, engine="stock" if reason else "compiled")
     if not reason:
         return CompiledEngine(runner, token, planner, target.read_pool, config.jobs)
     # Its command takes its base class from the settings when it is imported.
@@ -55,6 +56,11 @@ def chosen_engine(target: Target, planner: Planner, plan: Plan, token: OwnCancel
     return StockEngine(
         runner, token, target.read_pool, CompiledEngine(runner, token, planner, target.read_pool, jobs=1)
     )
+
+
+def _bounds(config: Config) -> str:
+    statement = f"a statement timeout of {config.statement_timeout:g} s" if config.statement_timeout else ""
+    return f"a lock timeout of {config.lock_timeout:g} s and {statement or 'no statement timeout'}"
 
 
 def _why_stock(target: Target, planner: Planner, plan: Plan) -> str:

@@ -110,9 +110,10 @@ class CompiledEngine:
         new = [one[0].cohort for key, one in groups.items() if key not in self._programs]
         if most := max((len(cohort.steps) for cohort in new), default=0):
             text = f"preparing {count(most, 'migration')} for {count(len(plans), 'schema')}"
-            text += f", which are at {len(groups)} levels" if len(groups) > 1 else ""
+            text += f", in {len(groups)} groups that lack different ones" if len(groups) > 1 else ""
             get_logger().info("plans.begun", message=text, migrations=most, levels=len(groups))
-        for members in counted(list(groups.values()), "plans.counted", "levels prepared", self._clock):
+        parts = list(groups.values())
+        for members in counted(parts, "plans.counted", "groups of schemas prepared", self._clock):
             yield members[0].cohort, members
 
     def _program(self, cohort: Cohort) -> Program | str:

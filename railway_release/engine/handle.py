@@ -18,6 +18,7 @@ from railway_release.engine.channel import Channel, channel_pair
 from railway_release.engine.worker import RunTask, Worker
 from railway_release.migrations.outcome import Key
 from railway_release.runtime.capture import drop_original_streams
+from railway_release.runtime.waiting import Pauses
 
 
 class WorkerHandle:
@@ -39,6 +40,7 @@ class WorkerHandle:
         self.killed_by_parent = False
         self.spent = 0.0  # seconds of the budget for retries, as far as it has reported
         self.suspended = False
+        self.pauses = Pauses()  # since the first of the tasks began
         parents = [self.channel, *(other.channel for other in others)]
         self.process: ForkProcess = context.Process(
             target=_run_worker, args=(theirs, parents, run_task, runner, lock)
@@ -49,6 +51,17 @@ class WorkerHandle:
             warnings.simplefilter("ignore", DeprecationWarning)
             self.process.start()
         theirs.close()
+
+    def take(self, number: int) -> None:
+        """Note that the process was given a task."""
+        if not self.tasks:
+            self.pauses = Pauses()
+        self.tasks.append(number)
+
+    def give_back(self, number: int) -> None:
+        """Note that a task has ended, and the next one begun."""
+        self.tasks.remove(number)
+        self.pauses = Pauses()
 
     def suspend(self) -> bool:
         """Suspend the process, so that it sends nothing more; returns whether it has stopped.

@@ -31,11 +31,14 @@ from railway_release.engine.cancel_token import OwnCancelToken
 from railway_release.engine.channel import Message, readable
 from railway_release.engine.handle import WorkerHandle
 from railway_release.engine.lost import OutcomeOfLoss, WorkerLoss
+from railway_release.engine.watch import say
 from railway_release.engine.worker import RunTask
 from railway_release.migrations.outcome import Outcome, dotted
 from railway_release.migrations.plan import SchemaPlan
 from railway_release.preflight.read_pool import ReadPool
 from railway_release.runtime.log import get_logger
+from railway_release.runtime.text import in_time, some
+from railway_release.runtime.waiting import told
 
 CAN_FORK = sys.platform == "linux"  # elsewhere, the system's own libraries may not survive it
 
@@ -93,6 +96,7 @@ class WorkerPool:
                     self._check_for_stop(enough)
                     self._assign()
                     yield from self._receive(enough)
+                    self._tell_of_long_ones()
             finally:
                 self._shut_down()
                 gc.unfreeze()
@@ -123,11 +127,25 @@ class WorkerPool:
         if _ORDERS.index(order) > _ORDERS.index(self._order):
             self._order = order
             self._waiting.clear()
+            self._say_what_is_stopped()
             for handle in self._handles:
                 handle.channel.send(order)
                 handle.deadline = self._deadline()
         if self._order in ("stop", "abort"):
             self._enforce_stop()
+
+    def _say_what_is_stopped(self) -> None:
+        names = [self._plans[handle.tasks[0]].schema.name for handle in self._handles if handle.tasks]
+        if names and self._order == "stop":
+            grace = in_time(self._runner.limits.grace)
+            text = f"stopping; {some(names)} may take {grace} to end or to be rolled back"
+            get_logger().info("schemas.stopped", message=text, schemas=names)
+
+    def _tell_of_long_ones(self) -> None:
+        due = [handle for handle in self._handles if handle.tasks and handle.pauses.is_due()]
+        if due:
+            names = [self._plans[handle.tasks[0]].schema.name for handle in due]
+            say(self._token.monitor, names, max(handle.pauses.waited for handle in due))
 
     def _deadline(self) -> float:
         return time.monotonic() + self._runner.limits.grace if self._order in ("stop", "abort") else math.inf
@@ -166,7 +184,7 @@ class WorkerPool:
             for handle in self._handles:
                 if self._waiting and len(handle.tasks) < ahead:
                     number = self._waiting.popleft()
-                    handle.tasks.append(number)
+                    handle.take(number)
                     budget = self._runner.budget.left
                     handle.channel.send("run", number=number, budget=budget, spent=handle.spent)
 
@@ -192,13 +210,13 @@ class WorkerPool:
     def _handle_message(self, handle: WorkerHandle, message: Message) -> Iterator[Outcome]:
         kind, content = message
         if kind == "ended":
-            handle.tasks.remove(content["number"])
+            handle.give_back(content["number"])
             handle.not_atomic = None
             self._runner.budget.spend(content["spent"])
             handle.spent += content["spent"]
             yield _outcome(content["outcome"])
         elif kind == "returned":
-            handle.tasks.remove(content["number"])
+            handle.give_back(content["number"])
         elif kind == "connected":
             self._connected(handle, **content)
         elif kind == "not_atomic":
@@ -250,7 +268,9 @@ class WorkerPool:
         grace = self._runner.limits.grace
         until = time.monotonic() + grace
         for handle in self._handles:
-            if not handle.wait_for_exit(until):
+            with told(f"waiting for the end of the worker process {handle.process.pid}"):
+                has_exited = handle.wait_for_exit(until)
+            if not has_exited:
                 text = (
                     f"the worker process {handle.process.pid} was ended {grace:g} s after its last one: "
                     "a thread or a process that a migration had started was at work there still"

@@ -203,6 +203,9 @@ class _WorkerCancelToken:
             with self._lock:  # no cancel may arrive after this
                 self._cancellable = lambda: False
 
+    def watching(self, schema: str) -> contextlib.AbstractContextManager[None]:  # noqa: ARG002 - a CancelToken
+        return contextlib.nullcontext()  # the parent tells
+
     def report_blocked(self, schema: str) -> None:
         self._channel.send("blocked", schema=schema)
 

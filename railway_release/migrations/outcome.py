@@ -9,6 +9,8 @@ from railway_release.runtime.text import some
 
 Key = tuple[str, str]  # app label and migration name
 
+MOST_MIGRATIONS = 3  # to be named in one line
+
 State = Literal["migrated", "repaired", "refused", "current", "failed", "skipped", "not reached"]
 
 
@@ -36,6 +38,6 @@ def dotted(key: Key) -> str:
     return ".".join(key)
 
 
-def in_words(steps: tuple[Key, ...], most: int = 3) -> str:
+def in_words(steps: tuple[Key, ...], most: int = MOST_MIGRATIONS) -> str:
     """``buildings.0003_x, buildings.0004_y and 5 more``."""
     return some([dotted(step) for step in steps], most)

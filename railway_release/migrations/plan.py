@@ -148,7 +148,7 @@ class Planner:
         records = [histories.get(schema.name, ()) for schema in topology.schemas]
         levels = {
             history: (self._cohort(frozenset(history)), self._ahead(history))
-            for history in counted(dict.fromkeys(records), "levels.counted", "levels of records looked at")
+            for history in counted(dict.fromkeys(records), "levels.counted", "kinds of records looked at")
         }
         pairs = zip(topology.schemas, records, strict=True)
         shared, *tenants = (SchemaPlan(schema, *levels[history]) for schema, history in pairs)

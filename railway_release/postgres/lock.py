@@ -18,6 +18,8 @@ from railway_release.postgres.failures import sqlstate
 from railway_release.postgres.server import LIFT_TIMEOUTS
 from railway_release.postgres.session import KEEPALIVE_SETTINGS, Connection, fetch, register
 from railway_release.runtime.log import get_logger
+from railway_release.runtime.text import in_time
+from railway_release.runtime.waiting import Pauses
 
 # Two constants that no other program is likely to use: "rrlo" and "eplq" as 32-bit numbers. Advisory locks
 # belong to one database, so its name need not be in the key.
@@ -95,7 +97,7 @@ def acquire(connection: Connection, deadline: float, silence: float) -> HeldLock
     seconds; never with 0.
     """
     register(connection)
-    logged = False
+    pauses: Pauses | None = None
     while not (found := fetch(connection, _ACQUIRE)[0])[0]:
         if _end_dead_sessions(connection, silence):
             continue
@@ -105,9 +107,11 @@ def acquire(connection: Connection, deadline: float, silence: float) -> HeldLock
                 f"Another release holds the lock: {holder}.",
                 "Wait for it to end and run again, or wait longer with --lock-wait SECONDS.",
             )
-        if not logged:
-            get_logger().info("lock.awaited", message=f"waiting for another release: {holder}")
-            logged = True
+        if pauses is None or pauses.is_due():
+            pauses = pauses or Pauses()
+            left = in_time(deadline - time.monotonic())
+            text = f"waiting for another release to end, {left} at most: {holder}"
+            get_logger().info("lock.awaited", message=text)
         time.sleep(_POLL_SECONDS)
     return HeldLock(connection, found[1])
 

@@ -12,20 +12,11 @@ import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from railway_release.postgres.blockers import blockers
 from railway_release.postgres.lock import HeldLock
 from railway_release.postgres.session import fetch, shut_down_sockets
 from railway_release.runtime.signals import Interrupts
 
-# What pg_stat_activity hides from an ordinary role is NULL, and may be anything.
-_BLOCKERS = """
-SELECT DISTINCT blocking.pid, coalesce(nullif(b.application_name, ''), b.backend_type), b.usename, b.state,
-       extract(epoch FROM clock_timestamp() - b.xact_start)::int
-FROM pg_catalog.pg_stat_activity w
-CROSS JOIN LATERAL unnest(pg_catalog.pg_blocking_pids(w.pid)) AS blocking(pid)
-LEFT JOIN pg_catalog.pg_stat_activity b ON b.pid = blocking.pid
-WHERE w.application_name = %s AND w.datname = current_database()
-  AND coalesce(w.wait_event_type, 'Lock') = 'Lock'
-"""
 # It does nothing to a session that is idle.
 _CANCEL = """
 SELECT pg_catalog.pg_cancel_backend(pid) FROM pg_catalog.pg_stat_activity
@@ -51,7 +42,9 @@ class LockMonitor:
         self._application = application
         self._interrupts = interrupts
         self._period = period
+        self.blocking = ""  # the sessions that block the migrations now, in words
         self._blockers = ""
+        self._look: Callable[[], None] = _nothing
         self._may_cancel: Callable[[], bool] = lambda: False
         self._no_cancel = threading.Lock()
         self._ended = threading.Event()
@@ -77,6 +70,15 @@ class LockMonitor:
         finally:
             with self._no_cancel:  # no cancel may arrive after this
                 self._may_cancel = lambda: False
+
+    @contextlib.contextmanager
+    def calling(self, look: Callable[[], None]) -> Iterator[None]:
+        """While entered, the thread calls `look` after each query."""
+        self._look = look
+        try:
+            yield
+        finally:
+            self._look = _nothing
 
     def holds(self) -> bool:
         """Whether the lock is still held; sends a query only if the connection has become readable."""
@@ -143,23 +145,13 @@ class LockMonitor:
             self._interrupts.drain()
 
     def _check(self) -> None:
-        blockers = fetch(self._connection, _BLOCKERS, (self._application,))
-        self._blockers = _described(blockers) or self._blockers
+        self.blocking = blockers(self._connection, self._application)
+        self._blockers = self.blocking or self._blockers
+        self._look()
         with self._no_cancel:
             if self._interrupts.requested is not None and self._may_cancel():
                 fetch(self._connection, _CANCEL, (self._application,))
 
 
-def _described(blockers: list[tuple[Any, ...]]) -> str:
-    return "; ".join(_describe_blocker(*blocker) for blocker in blockers)
-
-
-def _describe_blocker(
-    pid: int, name: str | None, role: str | None, state: str | None, age: int | None
-) -> str:
-    if not pid:
-        return "a prepared transaction (see pg_prepared_xacts)"
-    if role is None:
-        return f"pid {pid} ({name or 'a process of the server'})"
-    doing = f"{state}, transaction open for {age or 0} s" if state else "its state is not shown to this role"
-    return f"pid {pid} ({name or 'no name'}, role {role}, {doing})"
+def _nothing() -> None:
+    pass

@@ -29,6 +29,7 @@ from railway_release.preflight.project import import_callable, set_up
 from railway_release.preflight.routing import belongs, in_shared, tenant_kinds
 from railway_release.preflight.target import Target
 from railway_release.runtime import log
+from railway_release.runtime.waiting import told
 from railway_release.topology import tenant_connection
 
 _OTHER_ENGINES = {f"django.db.backends.{name}" for name in ("dummy", "mysql", "oracle", "sqlite3")}
@@ -43,16 +44,17 @@ def connect(target: Target) -> None:
     @functools.cache
     def wait() -> None:
         host, seconds = target.choice.host, target.config.connect_timeout
-        target.read_pool.begin(
-            lambda connect: wait_for_database(connect, host, target.invocation.platform, seconds)
-        )
+        with told(f"waiting for the database at {host or 'the local socket'}"):
+            target.read_pool.begin(
+                lambda connect: wait_for_database(connect, host, target.invocation.platform, seconds)
+            )
 
     _log_choice(target.choice)
     _check_engine(target.choice)
     # Before django.setup(), since that may itself need the database, and again after it, since an app's
     # ready() may change settings.
     database.apply(target.choice, settings.DATABASES, target.application)
-    with database.before_first_use(target.alias, wait):
+    with database.before_first_use(target.alias, wait), told("the project's apps are being loaded"):
         set_up()
     wait()
     log.take_over_stdlib(target.config.log_level)
@@ -99,10 +101,9 @@ def _check_references(target: Target) -> None:
 
 
 def _log_choice(choice: database.Choice) -> None:
-    where = f"{choice.host or 'local socket'}:{choice.port}/{choice.name}"
     log.get_logger().info(
         "connection.chosen",
-        message=f"database {where} (from {choice.why})",
+        message=f"database {choice.where} (from {choice.why})",
         host=choice.host,
         port=choice.port,
         database=choice.name,
@@ -166,7 +167,8 @@ def _check_version(number: int, alias: str) -> None:
 
 def _run_system_checks(alias: str) -> None:
     """Run the checks that `migrate` runs, once for each kind of schemas instead of once for each tenant."""
-    found = [*checks.run_checks(databases=[alias]), *_checks_of_tenants(alias)]
+    with told("Django's system checks are running"):
+        found = [*checks.run_checks(databases=[alias]), *_checks_of_tenants(alias)]
     errors = [m for m in found if m.is_serious() and not m.is_silenced()]
     if errors:
         listed = "\n".join(dict.fromkeys(str(message) for message in errors))

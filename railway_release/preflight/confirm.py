@@ -1,4 +1,4 @@
-"""On a terminal, before any write: show code and database, and ask if the code is not what is deployed.
+"""On a terminal under `railway run`, before any write: show the code, and ask if it is not what is deployed.
 
 `railway run` applies the migrations of the laptop's working tree to the service's database.
 """
@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from railway_release.errors import NotConfirmed
-from railway_release.preflight.database import Choice
 from railway_release.runtime.platform import Platform
 from railway_release.runtime.screen import Screen
 from railway_release.runtime.visible import visible
+from railway_release.runtime.waiting import told
 
 
 @dataclass(frozen=True)
@@ -29,16 +29,19 @@ class WorkingTree:
         return self.dirty or not self.commit or self.commit != deployed
 
 
-def confirm(platform: Platform, choice: Choice, folder: Path, yes: bool, screen: Screen) -> None:
-    """Show what will be migrated and, if the code differs from the deployed, ask for the environment's name.
+def confirm(platform: Platform, database: str, folder: Path, yes: bool, screen: Screen) -> None:
+    """Show which code is run where and, if it differs from the deployed, ask for the environment's name.
 
-    Raises NotConfirmed for another answer. Without a terminal, nothing is shown and nothing asked.
+    `database` is empty if a line has named it. Raises NotConfirmed for another answer. Without a terminal,
+    or where nothing of Railway's is known, nothing is shown and nothing asked.
     """
-    if platform.inside or not (sys.stdin and sys.stdin.isatty() and screen.stream.isatty()):
+    on_terminal = sys.stdin and sys.stdin.isatty() and screen.stream.isatty()
+    if platform.inside or not platform.known or not on_terminal:
         return
-    tree = working_tree(folder)
-    screen.write(_described(platform, choice, tree))
-    if yes or not platform.known or not tree.differs_from(platform.commit):
+    with told("git is being asked for the commit and for changes"):
+        tree = working_tree(folder)
+    screen.write(_described(platform, database, tree))
+    if yes or not tree.differs_from(platform.commit):
         return
     screen.stream.write(
         f"Your working tree is not known to be what {visible(platform.environment)} runs. "
@@ -55,15 +58,15 @@ def working_tree(folder: Path) -> WorkingTree:
     return WorkingTree(commit, dirty=bool(_git(folder, "status", "--porcelain").strip()))
 
 
-def _described(platform: Platform, choice: Choice, tree: WorkingTree) -> str:
+def _described(platform: Platform, database: str, tree: WorkingTree) -> str:
     state = f"{tree.commit[:12] or 'unknown'}{', with uncommitted changes' if tree.dirty else ''}"
     rows = {
-        "database": f"{choice.name} on {choice.host or 'the local socket'}:{choice.port}",
-        "environment": platform.environment or "not Railway's",
+        "database": database,
+        "environment": platform.environment,
         "your code": state,
         "deployed": platform.commit[:12] or "unknown",
     }
-    return "\n".join(f"  {name:<12} {visible(value)}" for name, value in rows.items())
+    return "\n".join(f"  {name:<12} {visible(value)}" for name, value in rows.items() if value)
 
 
 def _git(folder: Path, *words: str) -> str:

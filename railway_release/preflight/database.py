@@ -51,6 +51,11 @@ class Choice:
         return str(self.entry.get("PORT") or self.entry.get("OPTIONS", {}).get("port", "") or 5432)
 
     @property
+    def where(self) -> str:
+        """Host, port and name, as people are told."""
+        return f"{self.host or 'local socket'}:{self.port}/{self.name}"
+
+    @property
     def from_settings(self) -> bool:
         """Whether it is the connection of the settings, unchanged."""
         return self.why == "settings"

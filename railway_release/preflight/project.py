@@ -21,6 +21,7 @@ from railway_release.preflight import manage
 from railway_release.preflight.manage import VARIABLE, Manage
 from railway_release.runtime.files import folders_in, is_file
 from railway_release.runtime.plain import plain_traceback
+from railway_release.runtime.waiting import told
 
 _INTERPRETER = re.compile(r"<frozen |/importlib/__init__\.py")
 _CHECK_SHOWS_IT = (
@@ -69,7 +70,11 @@ def load_settings(project: Project, environ: MutableMapping[str, str]) -> Any:
     if project.manage:
         sys.path[:0] = [folder for folder in project.manage.before if folder not in sys.path]
         sys.path.extend(folder for folder in project.manage.after if folder not in sys.path)
-    with blaming_the_project(f"The settings module {project.settings_module} could not be loaded"):
+    module = project.settings_module
+    with (
+        blaming_the_project(f"The settings module {module} could not be loaded"),
+        told(f"{module} is being loaded"),
+    ):
         _ = settings.INSTALLED_APPS  # the first access imports the module
     return settings
 

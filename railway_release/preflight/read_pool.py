@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import contextvars
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -12,6 +13,7 @@ from typing import TypeVar
 
 from django.conf import settings
 
+from railway_release.postgres.blockers import blockers
 from railway_release.postgres.failures import describe, is_transient, sqlstate
 from railway_release.postgres.server import LIFT_TIMEOUTS
 from railway_release.postgres.session import (
@@ -27,6 +29,7 @@ from railway_release.postgres.session import (
 from railway_release.postgres.wait import RetryPolicy, reconnecting
 from railway_release.runtime.log import get_logger
 from railway_release.runtime.signals import Interrupts
+from railway_release.runtime.waiting import Pauses, tell
 
 T = TypeVar("T")
 
@@ -48,15 +51,22 @@ class ReadPool:
     """Connections that cannot write. One that breaks is replaced, and its read is run again.
 
     `silence` is after how many seconds without an answer a connection counts as lost; 0 is never.
+    `application` is the application_name that `connect` gives them.
     """
 
     def __init__(
-        self, connect: Connect, retry_policy: RetryPolicy, silence: float, interrupts: Interrupts
+        self,
+        connect: Connect,
+        retry_policy: RetryPolicy,
+        silence: float,
+        interrupts: Interrupts,
+        application: str,
     ) -> None:
         self._connect = connect
         self._silence = silence
         self._retry_policy = retry_policy
         self._interrupts = interrupts
+        self._application = application
         self._open: list[Connection] = []
         self.server = Server(pooled=False, version=0, lock_slots=0)  # until the first connection is there
         self.single = False  # whether to use one connection only, since the workers need the others
@@ -70,13 +80,15 @@ class ReadPool:
         read: Callable[[Connection], T],
         is_retryable: Callable[[BaseException], bool] = is_transient,
         most: float | None = None,
+        what: str = "the database is being read",
     ) -> T:
         """The result of `read`; run again while its errors are retryable, for `most` seconds at most.
 
-        Raises DatabaseLost when the time is over.
+        If it takes long, lines say `what` it is, and which sessions it waits for. Raises DatabaseLost when
+        the time is over.
         """
         retry_policy = self._retry_policy if most is None else self._retry_policy.at_most(most)
-        once = partial(self._once, read, retry_policy)
+        once = partial(self._once, read, retry_policy, what)
         return retry_policy.call(once, event="survey.retried", is_retryable=is_retryable)
 
     def another(self, number: int) -> Connection:
@@ -90,11 +102,11 @@ class ReadPool:
         while self._open:
             self._open.pop().close()
 
-    def _once(self, read: Callable[[Connection], T], retry_policy: RetryPolicy) -> T:
+    def _once(self, read: Callable[[Connection], T], retry_policy: RetryPolicy, what: str) -> T:
         if not self._open:
             self._open.append(reconnecting(self._prepared, retry_policy)())
         try:
-            with self._monitored():
+            with self._monitored(what):
                 return read(self._open[0])
         except BaseException:
             # After any error: a cancel may still arrive, or the connection may be broken.
@@ -102,26 +114,29 @@ class ReadPool:
             raise
 
     @contextlib.contextmanager
-    def _monitored(self) -> Iterator[None]:
+    def _monitored(self, what: str) -> Iterator[None]:
         """While entered, a thread does what the main thread cannot while it waits inside the driver."""
         done = threading.Event()
-        threading.Thread(target=self._monitor, args=(done,), name="reads", daemon=True).start()
+        monitor = partial(contextvars.copy_context().run, self._monitor, done, what)
+        threading.Thread(target=monitor, name="reads", daemon=True).start()
         try:
             yield
         finally:
             done.set()
 
-    def _monitor(self, done: threading.Event) -> None:
-        """Cancel the read after a signal, and shut its connections down if the server no longer answers.
+    def _monitor(self, done: threading.Event, what: str) -> None:
+        """Tell of a long read, cancel it after a signal, and shut it down if the server no longer answers.
 
         A read that takes long may wait for an answer that was lost in the network. Then a new connection
         gets none either.
         """
-        answered = time.monotonic()
+        answered, pauses = time.monotonic(), Pauses()
         while not done.wait(_CHECK_INTERVAL):
             self._interrupts.drain()
             if self._interrupts.is_pending:
                 self._cancel()
+            if pauses.is_due():
+                tell(f"{what}{self._blockers()}", pauses.waited)
             if self._silence and time.monotonic() - answered > self._silence:
                 if not self._server_answers() and not done.is_set():
                     text = (
@@ -130,6 +145,13 @@ class ReadPool:
                     get_logger().warning("database.silent", message=text)
                     shut_down_sockets()
                 answered = time.monotonic()
+
+    def _blockers(self) -> str:
+        """The sessions that the reads wait for, in words."""
+        with contextlib.suppress(Exception), contextlib.closing(self._connect()) as connection:
+            if found := blockers(connection, self._application):
+                return f" (waiting for {found})"
+        return ""
 
     def _cancel(self) -> None:
         for connection in list(self._open):

@@ -88,11 +88,13 @@ def load(flags: Mapping[str, Any], environ: MutableMapping[str, str], invocation
     of_settings = database.with_keepalives(of_settings, config.peer_timeout)
     retry_policy = RetryPolicy(Budget(config.retry_total), config.retry_for)
 
+    reading = f"{_application_name(run_id)} read"
+
     def connect() -> Connection:
         # The backend may define models, so it cannot be loaded before Django is set up.
-        return database.connector(choice, f"{_application_name(run_id)} read")()
+        return database.connector(choice, reading)()
 
-    read_pool = ReadPool(connect, retry_policy, config.peer_timeout, invocation.interrupts)
+    read_pool = ReadPool(connect, retry_policy, config.peer_timeout, invocation.interrupts, reading)
     return Target(config, invocation, project, choice, of_settings, retry_policy, read_pool)
 
 

@@ -119,7 +119,7 @@ def test_both_limits_are_in_the_log(past: Project, begin):
     run = begin(past, "--lock-timeout", "2.5", "--statement-timeout", "40").finish()
 
     assert run.event("migrations.bounded")["message"] == (
-        "every migration runs with lock_timeout 2.5 s, statement_timeout 40 s, through compiled plans"
+        "every migration runs with a lock timeout of 2.5 s and a statement timeout of 40 s"
     )
 
 

@@ -91,6 +91,15 @@ def test_no_collectstatic_leaves_it_out(current: Project) -> None:
     assert not collected(current)
 
 
+@pytest.mark.parametrize(("words", "expected"), [((), False), (("--collectstatic",), True)])
+def test_with_a_schema_they_are_collected_only_if_asked_for(
+    current: Project, words: tuple[str, ...], expected: bool
+) -> None:
+    run = current.run("--schema", "athena", *words)
+
+    assert (run.code, collected(current)) == (0, expected), run.text
+
+
 @pytest.mark.parametrize(("word", "expected"), [("no", False), ("yes", True), ("auto", True)])
 def test_the_environment_can_say_so_too(current: Project, word: str, expected: bool) -> None:
     current.run(RELEASE_COLLECTSTATIC=word)
