@@ -41,6 +41,7 @@ def demo() -> int:
     say("Starting PostgreSQL ...")
     url = fresh_database(start_persistent(SERVER))
     build(url)
+    say(f"What follows is done in {PROJECT.relative_to(ROOT)}, and what is printed to be typed is for there.")
     status = script(url, "Releasing")
     if status not in OUTCOMES:
         return status
@@ -55,16 +56,16 @@ def demo() -> int:
 
 
 def script(url: str, title: str, *words: str) -> int:
-    say(f"{title}: python {' '.join((SCRIPT.name, *words))}")
-    command = [sys.executable, str(SCRIPT), *words]
+    command = [os.path.relpath(one, PROJECT) for one in (sys.executable, SCRIPT)] + list(words)
+    say(f"{title}: {shlex.join(command)}")
     return subprocess.run(command, cwd=PROJECT, env=environment(url), check=False).returncode
 
 
 def repair(url: str) -> None:
     script(url, "Asking what would repair it", "repair")
-    script(url, "Mending it", "repair", "--apply")
+    script(url, "Repairing it", "repair", "--apply")
     give_back(url)
-    script(url, "Mending the rest", "repair", "--apply")
+    script(url, "Repairing the rest", "repair", "--apply")
     status = script(url, "Verifying everything", "verify")
     say(f"Exit {status}: {'every schema is what the code expects' if status == 0 else 'not yet'}.")
 
@@ -106,12 +107,12 @@ def environment(url: str) -> dict[str, str]:
 
 
 def look_around(url: str) -> None:
-    python, path = (shlex.quote(os.path.relpath(one, PROJECT)) for one in (sys.executable, SCRIPT))
+    program = shlex.join(os.path.relpath(one, PROJECT) for one in (sys.executable, SCRIPT))
     say("Look around, from the repository:\n")
     print(f"  cd {shlex.quote(os.path.relpath(PROJECT))}")
     print(f"  export DATABASE_URL={shlex.quote(url)}")
     for command in ("plan", "status", "verify", "doctor", "repair", "check"):
-        print(f"  {python} {path} {command}")
+        print(f"  {program} {command}")
     print(f"  {shlex.quote(str(bin_dir() / 'psql'))} \"$DATABASE_URL\" -c '\\dn'")
     print("\n`make demo` starts over, `make demo-stop` stops the server.")
 

@@ -34,9 +34,11 @@ from railway_release.runtime import log
 from railway_release.runtime.capture import Capture
 from railway_release.runtime.plain import plain_traceback
 from railway_release.runtime.platform import platform
+from railway_release.runtime.program import PROGRAM
 from railway_release.runtime.redact import redact
 from railway_release.runtime.screen import Screen
 from railway_release.runtime.signals import Interrupted, Interrupts
+from railway_release.runtime.text import sentence
 from railway_release.runtime.visible import visible
 
 _COMMANDS = {
@@ -49,10 +51,10 @@ _COMMANDS = {
     "repair": "show what would repair each schema, as SQL; --apply does it",
     "fake": "record that a migration is applied, where all that it makes is proven to be there",
 }
-_EPILOG = """Each RELEASE_NAME in brackets is an environment variable, and NAME a key of the RAILWAY_RELEASE
+_EPILOG = f"""Each RELEASE_NAME in brackets is an environment variable, and NAME a key of the RAILWAY_RELEASE
 dictionary in Django's settings. Without a flag: RELEASE_DATABASE_URL (a direct connection for the
 release), RELEASE_EXPECT_TABLES (in settings EXPECTED_TABLES), RELEASE_IGNORE_TABLES, and in settings
-alone ACCEPT and SEVERITY. `run_migrations.py release --help` lists all flags.
+alone ACCEPT and SEVERITY. `{PROGRAM} release --help` lists all flags.
 Exit codes: 0 done; 1 unexpected; 2 usage or configuration; 3 preflight; 4 lock; 5 backup;
 6 shared schema failed; 7 tenants failed; 8 verification errors; 9 pending; 10 collectstatic failed;
 11 the database went away; 130 or 143 interrupted"""
@@ -66,12 +68,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     command = str(flags.pop("command"))
     path = flags.get("report") or os.environ.get("RELEASE_REPORT", "")
     report = Report("plan" if flags.get("dry_run") else command, run_id=uuid.uuid4().hex[:8])
-    report.called = CommandLine(_without_schemas(words))
+    report.called = CommandLine(_without_schemas(words), reaching=_reaching(flags))
     report.path = path if can_be_written(path) else ""  # the configuration's checks will say so
     with Interrupts() as interrupts:
         with Capture() as capture:
-            stream = capture.stderr if flags.get("json") else capture.stdout
-            output = log.Output(stream, platform(os.environ), report.run_id)
+            streams = (capture.stdout, capture.stderr)
+            screen = Screen(*(reversed(streams) if flags.get("json") else streams))
+            output = log.Output(screen, platform(os.environ), report.run_id)
             output.start(*_early_log_options(flags, os.environ))
             _guarded(flags, report, output, interrupts)
         interrupts.ignore()  # what is left is to say what happened
@@ -101,8 +104,11 @@ def _fail(error: ReleaseError, report: Report) -> None:
 
 
 def _joined(error: ReleaseError) -> str:
-    between = "\n" if "\n" in error.message else " "
-    return between.join(part for part in (error.message, error.hint) if part)
+    if not error.hint:
+        return error.message
+    if "\n" in error.message:
+        return f"{error.message}\n{error.hint}"
+    return f"{sentence(error.message)} {error.hint}"
 
 
 def _execute(flags: dict[str, Any], report: Report, output: log.Output, interrupts: Interrupts) -> None:
@@ -161,6 +167,12 @@ def _without_schemas(words: list[str]) -> tuple[str, ...]:
     return tuple(kept)
 
 
+def _reaching(flags: Mapping[str, Any]) -> tuple[str, ...]:
+    """The flags that lead to this project and this database."""
+    settings = ("--settings", shlex.quote(flags["settings"])) if flags.get("settings") else ()
+    return (*settings, *(("--public",) if flags.get("public") else ()))
+
+
 def _parse(argv: list[str]) -> dict[str, Any]:
     """The flags that were given; argparse ends the process for usage errors, with exit code 2."""
     if not argv or (argv[0].startswith("-") and argv[0] not in ("-h", "--help", "--version")):
@@ -178,7 +190,7 @@ class _Parser(argparse.ArgumentParser):
 
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(
-        prog="run_migrations.py",
+        prog=PROGRAM,
         allow_abbrev=False,
         description="Migrates a django-tenants project, safely.",
         epilog=_EPILOG,

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
+from railway_release.commands import selection
 from railway_release.commands.phases import phase, preflight
 from railway_release.config.config import Config
 from railway_release.errors import Exit, InvalidConfiguration
@@ -16,11 +17,13 @@ from railway_release.report.report import Report
 from railway_release.report.result import Pending, Result
 from railway_release.report.results import CheckResult, PlanResult, StatusResult, VerifyResult
 from railway_release.runtime.log import get_logger
+from railway_release.runtime.program import PROGRAM
 from railway_release.runtime.text import count, schemas_in_words
 from railway_release.snapshot import Extent, Snapshot, take_record_snapshot, take_snapshot
 from railway_release.verification.capacity import TooHeavy
 from railway_release.verification.compare import Depth
 from railway_release.verification.extensions import Astray
+from railway_release.verification.findings import INCOMPLETE, UNFINISHED
 
 R = TypeVar("R", bound=Result)
 
@@ -42,7 +45,9 @@ class Planned:
 def plan(target: Target, report: Report) -> None:
     """What a release would do; exit code 9 if that is anything."""
     result, found = _inspected(target, report, PlanResult, in_depth=False)
-    report.result = _failing_for_pending(result, found, target.config)
+    config = target.config
+    result = replace(result, every=config.all, foreseen=_foreseen(result, found, config))
+    report.result = _failing_for_pending(result, found, config)
 
 
 def verify(target: Target, report: Report) -> None:
@@ -63,7 +68,9 @@ def _inspected(target: Target, report: Report, kind: type[R], *, in_depth: bool)
     preflight(target, report)
     with phase(report, "plan"):
         found = planned(target, in_depth=in_depth)
-    return kind(found.shared_schema, found.pending, findings=found.snapshot.findings), found
+    compared = sum(one.is_chosen_by(target.config) for one in found.snapshot.plan.schemas)
+    findings = found.snapshot.findings
+    return kind(found.shared_schema, found.pending, findings=findings, compared=compared), found
 
 
 def status(target: Target, report: Report) -> None:
@@ -103,13 +110,13 @@ def planned(target: Target, *, in_depth: bool = False) -> Planned:
 
 _LOOKED_AT = """looked at: the shared schema {} ({}); of {}, the records and whether the tables are there. \
 Not looked at: the tenants' columns, keys, constraints and indexes, and content types and permissions: \
-`python run_migrations.py check` does"""
+`{} check` does"""
 
 
 def _say_what_was_looked_at(plan: Plan, depth: Depth) -> None:
     """A start command must be quick, so it reads only what its answer needs; say what that leaves out."""
     tenants, shared = len(plan.tenants), plan.shared.schema.name
-    text = _LOOKED_AT.format(shared, depth, count(tenants, "tenant"))
+    text = _LOOKED_AT.format(shared, depth, count(tenants, "tenant"), PROGRAM)
     get_logger().info("check.narrowed", message=text, schema=shared, depth=depth, tenants=tenants)
 
 
@@ -137,6 +144,29 @@ def _say_what_fails(snapshot: Snapshot, config: Config) -> None:
 def pending_of(plan: Plan, config: Config) -> tuple[Pending, ...]:
     """The pending migrations of the chosen schemas."""
     return tuple(Pending(steps, tuple(names)) for steps, names in plan.pending_groups(config).items())
+
+
+def _foreseen(result: PlanResult, found: Planned, config: Config) -> str:
+    """The exit code of a release that meets the errors that were found, and why, in words."""
+    snapshot, shared = found.snapshot, found.snapshot.plan.shared
+    is_due = shared.due and shared.is_chosen_by(config)
+    if is_due and (outcome := selection.not_to_be_touched(snapshot, shared)):
+        return _would_exit(Exit.SHARED_FAILED, f"{outcome.schema} would not be touched, and no tenant either")
+    failed = [one.schema for one in selection.without_migrating(snapshot, config) if one.state == "failed"]
+    if len(failed) > config.tolerate_failed:
+        return _would_exit(Exit.TENANTS_FAILED, f"{schemas_in_words(failed)} would not be migrated")
+    left = [one for one in result.errors if one.id not in _COMPLETED]
+    if left and config.verify == "strict":
+        return _would_exit(Exit.VERIFICATION, f"{count(len(left), 'error')} would be left")
+    return _would_exit(Exit.DONE, "nothing of this fails it")
+
+
+# What a release does by itself.
+_COMPLETED = {INCOMPLETE, UNFINISHED}
+
+
+def _would_exit(code: Exit, why: str) -> str:
+    return f"A release would end with exit code {int(code)}: {why}."
 
 
 def _failing_for_pending(result: R, found: Planned, config: Config) -> R:

@@ -61,7 +61,6 @@ class Config:
         metavar=("LABEL", "MIGRATION"),
     )
     schemas: bool = flag(False, "a line for each schema, with all that it lacks", commands=_STATUS)
-    all: bool = flag(False, "name every schema and every migration", commands=_PLAN)
     dry_run: bool = flag(False, "show what would be done, as plan does", commands=RELEASE)
     start: bool = flag(
         False,
@@ -76,7 +75,11 @@ class Config:
         commands=_DOCTOR,
         metavar="TEXT",
     )
-    all: bool = flag(False, "also what is no fault, and only worth knowing", commands=_DOCTOR)
+    all: bool = flag(
+        False,
+        "doctor: also what is no fault, and only worth knowing; plan: every schema and migration by name",
+        commands=_DOCTOR | _PLAN,
+    )
     sequences: bool = flag(
         False,
         "also compare sequences with the largest values of their columns, which reads every table's key",

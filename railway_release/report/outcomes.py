@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 
 from railway_release.migrations.outcome import Outcome
 from railway_release.report.line import Level, Line
-from railway_release.runtime.text import schemas_in_words, some
+from railway_release.runtime.text import schemas_in_words, sentence, some
 
 _TOLD = ("failed", "refused", "not reached")
 
@@ -30,7 +30,8 @@ def outcome_lines(outcomes: Iterable[Outcome]) -> Iterator[Line]:
             groups.setdefault(key, []).append(outcome)
     for (state, failed_at, message, statement, hint), group in groups.items():
         at = f" at {failed_at}" if failed_at else ""
-        in_full = f"{message} (in: {statement})" if statement else message
-        parts = [f"{schemas_in_words([o.schema for o in group])} {state}{at}", in_full, hint]
+        what = f"{schemas_in_words([o.schema for o in group])} {state}{at}"
+        what += f": {message}" if message else ""
+        what += f" (in: {statement})" if statement else ""
         level: Level = "error" if state == "failed" else "warning"
-        yield Line(level, f"schemas.{state.replace(' ', '_')}", ": ".join(part for part in parts if part))
+        yield Line(level, f"schemas.{state.replace(' ', '_')}", f"{sentence(what)} {hint}" if hint else what)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,6 +28,7 @@ class Report:
     path: str = ""  # where to write it
     result: Result = field(init=False)
     phases: dict[str, float] = field(default_factory=dict)  # seconds
+    started: float = field(default_factory=time.monotonic)
     error_id: str = ""  # of the error that ended the command
     _ends: dict[Exit, str] = field(default_factory=dict)  # what ended the command, by exit code
 

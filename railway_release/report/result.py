@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, Self
 
 from railway_release.errors import Exit
-from railway_release.migrations.outcome import Key, Outcome, in_words
+from railway_release.migrations.outcome import MOST_MIGRATIONS, Key, Outcome, in_words
 from railway_release.report.command_line import CommandLine
 from railway_release.report.findings import finding_lines
 from railway_release.report.line import Level, Line
@@ -31,12 +31,14 @@ class Result:
     """What a command has found out and done so far; each command has a subclass of its own."""
 
     pending_level: ClassVar[Level | None] = None  # of the lines about pending migrations, if there are any
-    pending_is_an_answer: ClassVar[bool] = False  # rather than a failure
+    answers: ClassVar[frozenset[Exit]] = frozenset()  # codes that answer what was asked, and are no failure
 
     shared_schema: str = ""
     pending: tuple[Pending, ...] = ()
     outcomes: tuple[Outcome, ...] = ()
     findings: tuple[Finding, ...] = ()
+    compared: int = 0  # schemas, by verification
+    every: bool = False  # whether each schema and migration is named
     backup: str = ""
     failures: Mapping[Exit, str] = field(default_factory=dict)  # why the exit code is not 0
 
@@ -50,6 +52,11 @@ class Result:
         if number <= tolerated:
             return self
         return self.failing(Exit.TENANTS_FAILED, f"{count(number, 'tenant schema')} failed.")
+
+    def tally(self) -> list[str]:
+        """What the last line says of the result: numbers with words."""
+        found = self.counts
+        return [f"{found[state]} {state}" for state in _ORDER if found[state]]
 
     @property
     def counts(self) -> Counter[str]:
@@ -82,8 +89,9 @@ class Result:
         """A line for each group of schemas that wait for the same migrations."""
         if self.pending_level and not self.outcomes:
             for group in self.pending:
-                number, names = len(group.migrations), in_words(group.migrations)
-                text = f"{schemas_in_words(group.schemas)}: {number} pending ({names})"
+                number, most = len(group.migrations), len(group.migrations) if self.every else MOST_MIGRATIONS
+                schemas = ", ".join(group.schemas) if self.every else schemas_in_words(group.schemas)
+                text = f"{schemas}: {number} pending ({in_words(group.migrations, most)})"
                 yield Line(self.pending_level, "migrations.pending", text)
 
     def next_commands(self, called: CommandLine) -> Iterator[Line]:
@@ -100,6 +108,10 @@ class Result:
             "schemas": [_outcome(outcome) for outcome in self.outcomes],
             "findings": [{**dataclasses.asdict(finding), "hint": finding.hint} for finding in self.findings],
         }
+
+
+# What went well comes first.
+_ORDER = ("migrated", "repaired", "current", "skipped", "refused", "failed", "not reached")
 
 
 def _pending(group: Pending) -> dict[str, Any]:

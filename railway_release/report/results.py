@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Self
 
-from railway_release.diagnosis.causes import Cause, errors
+from railway_release.diagnosis.causes import Cause, Severity, errors
 from railway_release.diagnosis.explanation import Explanation
 from railway_release.errors import Exit
 from railway_release.migrations.status import Status
@@ -20,7 +21,6 @@ from railway_release.report.line import Level, Line
 from railway_release.report.outcomes import outcome_lines, repaired_lines
 from railway_release.report.repairs import repair_plan_lines
 from railway_release.report.result import Result
-from railway_release.runtime.program import PROGRAM
 from railway_release.runtime.text import count, some
 
 
@@ -31,18 +31,32 @@ class ReleaseResult(Result):
     def next_commands(self, called: CommandLine) -> Iterator[Line]:
         """Run again for what was not migrated; `doctor` if there are errors."""
         yield from super().next_commands(called)
-        yield from _to_explain(self)
+        yield from _to_explain(self, called)
 
 
 @dataclass(frozen=True)
 class _Inspection(Result):
     """What is pending, and what verification found."""
 
+    def tally(self) -> list[str]:
+        """How many schemas were compared, and what was found in them."""
+        return [f"{count(self.compared, 'schema')} compared", *self._found()] if self.compared else []
+
+    def _found(self) -> Iterator[str]:
+        found = Counter(one.severity for one in self.findings)
+        for severity in ("error", "warning"):
+            if found[severity]:
+                yield count(found[severity], severity)
+        if not (found["error"] or found["warning"]):
+            yield "no differences"
+        if waiting := sum(len(group.schemas) for group in self.pending):
+            yield f"migrations pending in {count(waiting, 'schema')}"
+
     def next_commands(self, called: CommandLine) -> Iterator[Line]:
         """A release if something is pending; `doctor` if there are errors."""
         yield from super().next_commands(called)
-        yield from _to_migrate(self)
-        yield from _to_explain(self)
+        yield from _to_migrate(self, called)
+        yield from _to_explain(self, called)
 
 
 @dataclass(frozen=True)
@@ -50,7 +64,23 @@ class PlanResult(_Inspection):
     """What a release would do."""
 
     pending_level: ClassVar[Level | None] = "info"
-    pending_is_an_answer: ClassVar[bool] = True
+    foreseen: str = ""  # how a release would end that meets the errors
+    answers: ClassVar[frozenset[Exit]] = frozenset({Exit.PENDING})
+
+    def lines(self) -> Iterator[Line]:
+        """What is pending and what was found; where that is an error, how a release would end."""
+        yield from super().lines()
+        if self.errors:
+            yield Line("info", "release.foreseen", self.foreseen)
+
+    def tally(self) -> list[str]:
+        """How many schemas wait for migrations."""
+        waiting = sum(len(group.schemas) for group in self.pending)
+        if not self.compared:
+            return []
+        schemas = f"{waiting} of {count(self.compared, 'schema')}"
+        pending = f"migrations pending in {schemas}" if waiting else "nothing pending"
+        return [pending, *([count(len(self.errors), "error")] if self.errors else [])]
 
 
 @dataclass(frozen=True)
@@ -83,7 +113,7 @@ class StatusResult(Result):
         """A release, if something is pending and one can begin."""
         yield from super().next_commands(called)
         if not (self.status and self.status.obstacle):
-            yield from _to_migrate(self)
+            yield from _to_migrate(self, called)
 
     def document(self) -> dict[str, Any]:
         """The common part and `status`."""
@@ -99,12 +129,24 @@ class DoctorResult(Result):
     explanations: tuple[Explanation, ...] = ()  # of the errors that were asked about
     shows_all: bool = False  # also causes that are no faults, in lines; the document has them always
 
+    answers: ClassVar[frozenset[Exit]] = frozenset({Exit.VERIFICATION})
+
     def judged(self) -> Self:
         """The same, failing if one of the causes is an error."""
-        found = [*self.diagnosis, *(one for answer in self.explanations for one in answer.causes)]
-        if not (wrong := errors(found)):
+        if not (wrong := errors(self._causes)):
             return self
         return self.failing(Exit.VERIFICATION, f"{count(len(wrong), 'cause')} found that must be fixed.")
+
+    @property
+    def _causes(self) -> list[Cause]:
+        return [*self.diagnosis, *(one for answer in self.explanations for one in answer.causes)]
+
+    def tally(self) -> list[str]:
+        """How many causes there are, by how bad they are."""
+        found = Counter(one.severity for one in self._causes)
+        words: dict[Severity, str] = {"error": "to fix", "warning": "to look at"}
+        told = [f"{found[severity]} {word}" for severity, word in words.items() if found[severity]]
+        return [f"found {', '.join(told)}"] if told else ["found nothing to fix"] if self.areas else []
 
     def lines(self) -> Iterator[Line]:
         """Areas, causes and explanations; the findings that they were derived from are not repeated."""
@@ -121,7 +163,7 @@ class DoctorResult(Result):
     def next_commands(self, called: CommandLine) -> Iterator[Line]:
         """A release, if something is pending."""
         yield from super().next_commands(called)
-        yield from _to_migrate(self)
+        yield from _to_migrate(self, called)
 
     def document(self) -> dict[str, Any]:
         """The common part, `areas`, `diagnosis` and `explanations`."""
@@ -137,7 +179,7 @@ class RepairResult(Result):
     """What would be repaired in each schema, and with --apply what became of it."""
 
     pending_level: ClassVar[Level | None] = "info"
-    pending_is_an_answer: ClassVar[bool] = True
+    answers: ClassVar[frozenset[Exit]] = frozenset({Exit.PENDING})
 
     repair_plans: tuple[PlannedRepair, ...] = ()
 
@@ -181,14 +223,14 @@ EMPTY: Mapping[str, Result] = {
 }
 
 
-def _to_migrate(result: Result) -> Iterator[Line]:
+def _to_migrate(result: Result, called: CommandLine) -> Iterator[Line]:
     if result.pending:
-        yield Line("info", "release.hinted", f"To migrate: {PROGRAM}")
+        yield Line("info", "release.hinted", f"To migrate: {called.other()}")
 
 
-def _to_explain(result: Result) -> Iterator[Line]:
+def _to_explain(result: Result, called: CommandLine) -> Iterator[Line]:
     if result.errors:
-        yield Line("info", "doctor.hinted", f"Why, and what fixes it: {PROGRAM} doctor")
+        yield Line("info", "doctor.hinted", f"Why, and what fixes it: {called.other('doctor')}")
 
 
 def _repair_plan(one: PlannedRepair) -> dict[str, Any]:

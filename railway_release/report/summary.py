@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 
 from railway_release.errors import Exit
@@ -13,7 +14,7 @@ def lines(report: Report) -> Iterator[Line]:
     """All lines, the most important last, where a reader looks first."""
     result, causes = report.result, report.causes
     yield from result.lines()
-    answered = result.pending_is_an_answer and set(causes) == {Exit.PENDING}
+    answered = set(causes) == {Exit.PENDING} and Exit.PENDING in result.answers
     level: Level = "error" if causes and not answered else "info"
     for text in causes.values():
         yield Line(level, "plan.answered" if answered else "release.failed", text)
@@ -22,7 +23,13 @@ def lines(report: Report) -> Iterator[Line]:
 
 
 def _verdict(report: Report) -> str:
-    counts = ", ".join(f"{number} {state}" for state, number in sorted(report.result.counts.items()))
-    ended = f"exit code {int(report.exit_code)}" if report.causes else "done"
-    seconds = sum(report.phases.values())
-    return f"{report.command} {ended} in {seconds:.1f} s" + (f": {counts}" if counts else "")
+    """How the command ended, after how long, and what it came to: what is read if only one line is read."""
+    code, seconds = report.exit_code, f"{time.monotonic() - report.started:.1f} s"
+    number = f" (exit {int(code)})" if code else ""
+    if code in (Exit.DONE, *report.result.answers):
+        ended = f"done{number} in {seconds}"
+    else:
+        stopped = code in (Exit.INTERRUPTED, Exit.TERMINATED)
+        ended = f"{'STOPPED' if stopped else 'FAILED'}{number} after {seconds}"
+    tally = ", ".join(report.result.tally())
+    return f"{report.command} {ended}" + (f": {tally}" if tally else "")

@@ -100,7 +100,7 @@ def test_the_readable_format_goes_to_stderr(past: Project):
     run = past.run("plan", "--json", "--log-format", "console")
 
     assert (json.loads(run.stdout), run.stderr.endswith("\n")) == (run.report, True)
-    assert "plan exit code 9" in run.stderr
+    assert "plan done (exit 9) in" in run.stderr
 
 
 def test_letters_of_all_alphabets_are_kept(new_database, template, tmp_path):

@@ -3,12 +3,16 @@
 from dataclasses import replace
 from typing import Any
 
+import pytest
+
+from railway_release.diagnosis.causes import Cause
 from railway_release.errors import Exit
 from railway_release.migrations.outcome import Outcome, in_words
+from railway_release.report.command_line import CommandLine
 from railway_release.report.report import Report
 from railway_release.report.result import Pending
 from railway_release.report.summary import lines
-from railway_release.runtime.text import some
+from railway_release.runtime.text import in_time, sentence, some
 from railway_release.verification.findings import Finding
 
 
@@ -25,7 +29,7 @@ def texts(report: Report) -> list[str]:
 def test_a_release_without_trouble_is_one_line():
     report = reported("release", outcomes=(Outcome("a", "migrated"), Outcome("b", "current")))
 
-    assert texts(report) == ["release done in 0.0 s: 1 current, 1 migrated"]
+    assert texts(report) == ["release done in 0.0 s: 1 migrated, 1 current"]
 
 
 def test_equal_failures_are_one_line_however_many_schemas():
@@ -35,7 +39,7 @@ def test_equal_failures_are_one_line_however_many_schemas():
     report = reported("release", outcomes=tuple(failed))
 
     assert (
-        texts(report)[0] == "900 schemas (t0, t1, t2, t3, t4 and 895 more) failed at a.0002: boom: Mend it."
+        texts(report)[0] == "900 schemas (t0, t1, t2, t3, t4 and 895 more) failed at a.0002: boom. Mend it."
     )
 
 
@@ -89,10 +93,97 @@ def test_the_exit_code_is_in_the_last_line():
     report = Report("release", "r1")
     report.end(Exit.BACKUP, "The backup failed.")
 
-    assert texts(report) == ["The backup failed.", "release exit code 5 in 0.0 s"]
+    assert texts(report) == ["The backup failed.", "release FAILED (exit 5) after 0.0 s"]
 
 
-def test_long_lists_end_with_how_many_more():
+def last(report: Report) -> str:
+    return texts(report)[-1]
+
+
+def test_the_last_line_of_a_failed_release_says_how_many_are_done_and_how_many_not():
+    outcomes = (*(Outcome(f"t{n}", "migrated") for n in range(11)), *(Outcome(n, "failed") for n in "ab"))
+    report = reported("release", outcomes=outcomes, failures={Exit.TENANTS_FAILED: "2 failed."})
+
+    assert last(report) == "release FAILED (exit 7) after 0.0 s: 11 migrated, 2 failed"
+
+
+def test_an_interrupted_release_has_not_failed_but_stopped():
+    report = reported("release", outcomes=(Outcome("a", "migrated"), Outcome("b", "not reached")))
+    report.end(Exit.INTERRUPTED, "Stopped by SIGINT.")
+
+    assert last(report) == "release STOPPED (exit 130) after 0.0 s: 1 migrated, 1 not reached"
+
+
+GHOST = Finding("table.ghost", "error", "a", "x_y")
+WARNING = Finding("index.missing", "warning", "a", "x_y(z)")
+ACCEPTED = Finding("index.missing", "accepted", "a", "x_y(z)", reason="unused")
+
+
+@pytest.mark.parametrize(
+    ("found", "expected"),
+    [
+        ((), "29 schemas compared, no differences"),
+        ((ACCEPTED,), "29 schemas compared, no differences"),
+        ((WARNING,), "29 schemas compared, 1 warning"),
+        ((GHOST, WARNING), "29 schemas compared, 1 error, 1 warning"),
+    ],
+)
+def test_the_last_line_of_verify_says_what_was_compared_and_found(found: tuple[Finding, ...], expected: str):
+    assert last(reported("verify", compared=29, findings=found)) == f"verify done in 0.0 s: {expected}"
+
+
+def test_the_last_line_of_a_plan_is_an_answer_and_no_failure():
+    waiting = (Pending((("a", "0001"),), ("s", "t")),)
+    report = reported("plan", compared=5, pending=waiting, failures={Exit.PENDING: "Migrations are pending."})
+
+    assert last(report) == "plan done (exit 9) in 0.0 s: migrations pending in 2 of 5 schemas"
+
+
+def test_the_last_line_of_doctor_counts_the_causes():
+    causes = [
+        Cause(id, severity, "seen", "meaning", "command", ())
+        for id, severity in (("a.b", "error"), ("c.d", "info"))
+    ]
+    report = reported("doctor", diagnosis=tuple(causes), failures={Exit.VERIFICATION: "1 cause found."})
+
+    assert last(report) == "doctor done (exit 8) in 0.0 s: found 1 to fix"
+
+
+def test_a_plan_that_finds_an_error_says_how_a_release_would_end():
+    foreseen = "A release would end with exit code 7: a would not be migrated."
+
+    assert foreseen in texts(reported("plan", findings=(GHOST,), foreseen=foreseen))
+    assert foreseen not in texts(reported("plan", findings=(WARNING,), foreseen=foreseen))
+
+
+def test_a_plan_names_every_migration_and_schema_on_request():
+    migrations = tuple(("a", f"{n:04}") for n in range(1, 8))
+    (line, *_) = texts(reported("plan", every=True, pending=(Pending(migrations, tuple("stuvwxyz")),)))
+
+    names = ", ".join(f"a.{n:04}" for n in range(1, 8))
+    assert line == f"s, t, u, v, w, x, y, z: 7 pending ({names})"
+
+
+def test_a_message_ends_in_a_full_stop_before_its_hint():
+    assert [sentence(text) for text in ("boom", "boom.", "Why?")] == ["boom.", "boom.", "Why?"]
+
+
+def test_another_command_is_for_the_same_project_and_database():
+    called = CommandLine(reaching=("--settings", "config.two"))
+
+    assert called.other("doctor") == "python run_migrations.py doctor --settings config.two"
+
+
+def test_long_lists_end_with_how_many_more_and_never_with_one_more():
     assert some(["a", "b"], 2) == "a, b"
-    assert some(["a", "b", "c"], 2) == "a, b and 1 more"
-    assert in_words((("a", "1"), ("b", "2"), ("c", "3"), ("d", "4"))) == "a.1, b.2, c.3 and 1 more"
+    assert some(["a", "b", "c"], 2) == "a, b, c"
+    assert some(["a", "b", "c", "d"], 2) == "a, b and 2 more"
+    assert in_words((("a", "1"), ("b", "2"), ("c", "3"), ("d", "4"))) == "a.1, b.2, c.3, d.4"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "expected"),
+    [(0.24, "0.2 s"), (8.4, "8 s"), (90, "90 s"), (600, "10 min"), (10800, "3 h")],
+)
+def test_durations_are_as_exact_as_a_person_wants_them(seconds: float, expected: str):
+    assert in_time(seconds) == expected
