@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal, TypeVar
@@ -15,7 +15,7 @@ from railway_release.errors import PreflightError, SharedSchemaMissing, TenantsU
 from railway_release.migrations.plan import Histories, Plan, Planner
 from railway_release.postgres.batch_reader import BatchReader
 from railway_release.postgres.failures import is_transient, sqlstate
-from railway_release.postgres.records import Records, records
+from railway_release.postgres.records import NO_RECORDS, Records, records
 from railway_release.postgres.session import Connection, clip, quote
 from railway_release.preflight.target import Target
 from railway_release.runtime.cores import cores
@@ -28,6 +28,7 @@ from railway_release.verification.contents import NOTHING_KNOWN, Contents
 from railway_release.verification.extensions import Astray, astray
 from railway_release.verification.findings import INCOMPLETE, Finding
 from railway_release.verification.levels import levels
+from railway_release.verification.structure import Earlier, Structure
 
 # undefined_table, invalid_schema_name: a tenant was deleted between two statements.
 _DROPPED_MEANWHILE = {"42P01", "3F000"}
@@ -50,6 +51,7 @@ class Snapshot:
     obstacles: Mapping[
         str, TooHeavy | Astray
     ]  # schemas with a migration that is known to fail, there or later
+    structure: Structure | None = None  # the tables, if more than their names was read
 
     @property
     def history(self) -> Histories:
@@ -89,6 +91,14 @@ def take_snapshot(
     `depth`; and what is outside the `extent`.
     """
     wanted = _Wanted(earlier, depth, extent)
+    return reading(target, lambda reader: _read(target, planner, reader, wanted))
+
+
+def update_snapshot(
+    target: Target, planner: Planner, earlier: Snapshot, changed: Collection[str]
+) -> Snapshot:
+    """An earlier snapshot of everything as it is now; only what is new or has changed is read again."""
+    wanted = _Wanted(earlier, "everything", "all", changed)
     return reading(target, lambda reader: _read(target, planner, reader, wanted))
 
 
@@ -132,6 +142,27 @@ class _Wanted:
     earlier: Snapshot | None
     depth: Depth
     extent: Extent
+    changed: Collection[str] | None = None  # if all else is as it was in the earlier snapshot
+
+    @property
+    def known_records(self) -> Records:
+        """The records that need not be read again."""
+        if self.earlier and self.changed is not None:
+            return self.earlier.records.without(self.changed)
+        # After a snapshot with nothing due we wrote nothing, so only new schemas are read.
+        return self.earlier.records if self.earlier and self.earlier.is_nothing_due else NO_RECORDS
+
+    @property
+    def known_contents(self) -> Contents:
+        """The schemas whose content types and permissions are known."""
+        return self.earlier.contents.without(self.changed or ()) if self.earlier else NOTHING_KNOWN
+
+    @property
+    def known_structure(self) -> Earlier:
+        """The tables that need not be read again."""
+        if self.earlier is None or self.changed is None:
+            return Earlier()
+        return Earlier(self.earlier.structure, self.changed)
 
 
 def _read(target: Target, planner: Planner, reader: BatchReader, wanted: _Wanted) -> Snapshot:
@@ -140,26 +171,29 @@ def _read(target: Target, planner: Planner, reader: BatchReader, wanted: _Wanted
     _check_shared_schema(there)
     _check_tenants(target.config, there)
     _check_names(target.config, there)
-    recorded = _records(reader, there, wanted.earlier)
+    recorded = _records(reader, there, wanted.known_records)
     read_at = time.monotonic()
     _check_shared_records(there.shared.name, recorded.unreadable)
     plan = planner.plan(there.without(recorded.unreadable), recorded.histories).with_unfinished(
         recorded.unfinished
     )
-    known = wanted.earlier.contents if wanted.earlier else NOTHING_KNOWN
     expected = levels(plan, planner, target.config)
     tables = present(reader, expected)
     everything = wanted.extent == "all"
+    known = wanted.known_contents
     held = contents.read(reader, plan, planner, known, tables) if everything else NOTHING_KNOWN
     chosen = [plan.shared] if wanted.extent == "shared tables" else plan.schemas
-    findings = verify(reader, expected, held, tables, Compared(wanted.depth, chosen))
+    compared = Compared(wanted.depth, chosen, wanted.known_structure)
+    verified = verify(reader, expected, held, tables, compared)
     shared = there.shared.name
-    plan = plan.with_incomplete(_incomplete(plan, held, findings, target.config))
+    plan = plan.with_incomplete(_incomplete(plan, held, verified.findings, target.config))
     ours = (
-        f for f in findings if not f.schema or target.config.includes(f.schema, shared=f.schema == shared)
+        f
+        for f in verified.findings
+        if not f.schema or target.config.includes(f.schema, shared=f.schema == shared)
     )
     obstacles = astray(connection, plan, planner) | too_heavy(connection, plan, planner)
-    return Snapshot(plan, recorded, tuple(ours), read_at, held, obstacles)
+    return Snapshot(plan, recorded, tuple(ours), read_at, held, obstacles, verified.structure)
 
 
 def _read_records(target: Target, planner: Planner, reader: BatchReader) -> tuple[Plan, Records]:
@@ -172,13 +206,15 @@ def _read_records(target: Target, planner: Planner, reader: BatchReader) -> tupl
     return plan.with_unfinished(found.unfinished), found
 
 
-def _records(reader: BatchReader, there: topology.Topology, earlier: Snapshot | None) -> Records:
-    """The records; after a snapshot with nothing due we wrote nothing, so only new schemas are read."""
-    known = earlier.records if earlier and earlier.is_nothing_due else Records({}, {}, frozenset(), {})
+def _records(reader: BatchReader, there: topology.Topology, known: Records) -> Records:
+    """The records of all schemas; those that are known are not read."""
     schemas = [schema.name for schema in there.schemas]
     new = records(reader, [name for name in schemas if name not in known.histories], there.with_records)
     taken_over = {name: known.histories[name] for name in schemas if name in known.histories}
-    return Records(taken_over | new.histories, new.unreadable, known.fresh | new.fresh, new.unfinished)
+    unfinished = {name: keys for name, keys in known.unfinished.items() if name in taken_over}
+    return Records(
+        taken_over | new.histories, new.unreadable, known.fresh | new.fresh, {**unfinished, **new.unfinished}
+    )
 
 
 def _incomplete(plan: Plan, held: Contents, findings: Iterable[Finding], config: Config) -> set[str]:

@@ -1,4 +1,7 @@
-"""fake: record that a migration is applied, or with --unfake that it is not, where that is proven."""
+"""fake: record that a migration and what leads to it are applied, or with --unfake that it is not.
+
+Each only where that is proven.
+"""
 
 from __future__ import annotations
 
@@ -22,12 +25,14 @@ from railway_release.postgres.session import clip
 from railway_release.preflight.target import Target
 from railway_release.repairs import verdict
 from railway_release.repairs.proof import Prover
+from railway_release.repairs.together import proof_of, records_of
 from railway_release.report.report import Report
 from railway_release.report.results import FakeResult
 from railway_release.runtime.text import count
 from railway_release.runtime.visible import visible
 from railway_release.snapshot import Snapshot, reading, take_snapshot
 from railway_release.topology import tenant_connection
+from railway_release.verification.expectations import Expectations
 from railway_release.verification.levels import levels
 
 Judged = list[tuple[SchemaPlan, str]]  # each schema, and why its record stays as it is
@@ -92,7 +97,8 @@ class _Fake:
                 self.report.result = replace(self.report.result, outcomes=outcomes)
 
     def _judged(self, snapshot: Snapshot, reader: BatchReader) -> Iterator[tuple[SchemaPlan, str]]:
-        prover = Prover(reader, levels(snapshot.plan, self.planner, self.target.config), snapshot.history)
+        expectations = Expectations(levels(snapshot.plan, self.planner, self.target.config))
+        prover = Prover(reader, expectations, snapshot.history)
         for one in snapshot.plan.schemas:
             if one.is_chosen_by(self.target.config):
                 yield one, self._why_not(one, prover)
@@ -103,24 +109,25 @@ class _Fake:
             return strange
         if _is_recorded(key, graph, one) is not config.unfake:
             return _AS_ASKED
-        if config.unfake and (dependent := verdict.built_on(key, graph, one.cohort.applied)):
+        if not config.unfake:
+            steps = graph.unrecorded_below([key])
+            proof = proof_of(steps, one, prover, graph)
+            return verdict.against_recording(steps, graph, proof, data_is_done=config.data_is_done)
+        if dependent := verdict.built_on(key, graph, one.cohort.applied):
             return dependent
         proof = prover.prove(one.schema.name, graph.records_of(key))
-        judge = verdict.against_forgetting if config.unfake else verdict.against_recording
-        return judge(key, graph, proof, data_is_done=config.data_is_done)
+        return verdict.against_forgetting(key, graph, proof, data_is_done=config.data_is_done)
 
     def _written(self, one: SchemaPlan, runner: SchemaRunner) -> Outcome:
-        verb = "forgot" if self.target.config.unfake else "recorded"
-        outcome = runner.run(one, partial(_send, runner, self._statement(one)))
+        graph, unfake = self.planner.graph_of(one.cohort), self.target.config.unfake
+        steps = [self.key] if unfake else graph.unrecorded_below([self.key])
+        keys = graph.records_of(self.key) if unfake else records_of(steps, one, graph)
+        statement = (delete_records if unfake else record)(one.schema.name, keys)
+        outcome = runner.run(one, partial(_send, runner, statement))
         if outcome.state != "migrated":
             return replace(outcome, failed_at="")
-        return replace(outcome, state="repaired", repairs=(f"{verb} {dotted(self.key)}",))
-
-    def _statement(self, one: SchemaPlan) -> str:
-        keys = self.planner.graph_of(one.cohort).records_of(self.key)
-        if self.target.config.unfake:
-            return delete_records(one.schema.name, keys)
-        return record(one.schema.name, [key for key in keys if key not in one.cohort.applied])
+        verb = "forgot" if unfake else "recorded"
+        return replace(outcome, state="repaired", repairs=tuple(f"{verb} {dotted(step)}" for step in steps))
 
 
 _STRANGE = "it has no schema, or its records cannot be read; see verify"

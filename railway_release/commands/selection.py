@@ -43,6 +43,13 @@ def without_migrating(snapshot: Snapshot, config: Config) -> Iterator[Outcome]:
             )
 
 
+def as_they_are(snapshot: Snapshot, config: Config) -> Iterator[Outcome]:
+    """The outcomes of all schemas where nothing is due."""
+    shared = snapshot.plan.shared
+    yield Outcome(shared.schema.name, "current" if shared.is_chosen_by(config) else "skipped")
+    yield from without_migrating(snapshot, config)
+
+
 def not_to_be_touched(snapshot: Snapshot, one: SchemaPlan) -> Outcome | None:
     """The outcome of a schema whose state forbids to migrate it; None if it may be migrated."""
     if findings := blocking(snapshot, one):

@@ -87,6 +87,22 @@ class Config:
     )
 
     apply: bool = flag(False, "do what is shown without it", commands=_REPAIR)
+    warnings: bool = flag(
+        False, "also what is only a warning, each with what changes in behaviour", commands=_REPAIR
+    )
+    finding: tuple[str, ...] = flag(
+        (),
+        "only findings with this id, also if they are warnings (repeatable)",
+        parse=exact_names,
+        commands=_REPAIR,
+        metavar="ID",
+        action="append",
+    )
+    create_schema: bool = flag(
+        False,
+        "make the schemas that tenant rows lack; what was in such a schema does not come back",
+        commands=_REPAIR,
+    )
     unfake: bool = flag(
         False, "the reverse: take the record away, if nothing of the migration is there", commands=_FAKE
     )

@@ -5,12 +5,15 @@ from __future__ import annotations
 import shlex
 from collections.abc import Sequence
 
+from railway_release.diagnosis import choices
+from railway_release.diagnosis.choices import Choice
 from railway_release.migrations.outcome import Key
 from railway_release.postgres.locations import Extension, OwnedSequence
 from railway_release.postgres.server import Privileges, ServerLimits
 from railway_release.postgres.session import literal, quote
 from railway_release.runtime.program import DEPLOYED, PROGRAM
 from railway_release.runtime.text import schema_flag
+from railway_release.verification.findings import COLUMN_EARLY, NO_SCHEMA, Finding
 
 _NAMES = 5
 
@@ -27,10 +30,35 @@ INSTALL_PG_DUMP = 'set RAILPACK_DEPLOY_APT_PACKAGES="... postgresql-client" (Nix
 COMPARE_DATABASES = f"{PROGRAM} plan  (its first line names the database; compare it with the service's)"
 
 
-def repair(schemas: Sequence[str]) -> str:
+def repair(schemas: Sequence[str], *words: str, shows: str = "shows the SQL") -> str:
     """The command that shows the SQL which repairs these, or why not; with --apply it is run."""
-    named = " ".join(schema_flag(name) for name in schemas) if len(schemas) <= _NAMES else ""
-    return f"{PROGRAM} repair {named}".rstrip() + "  # shows the SQL; --apply does it"
+    named = [schema_flag(name) for name in schemas] if len(schemas) <= _NAMES else []
+    return f"{' '.join((PROGRAM, 'repair', *words, *named))}  # {shows}; --apply does it"
+
+
+def of_finding(found: Sequence[Finding]) -> str:
+    """What fixes findings of one id: a statement that a person decides on, or a repair."""
+    one, schemas = found[0], list(dict.fromkeys(each.schema for each in found))
+    if given := choices.of(one.id, one.object, one.expected):
+        ways = [f"{choice.when}: {_typed(choice.for_schema(one.schema))}" for choice in given]
+        others = f"; likewise the {len(found) - 1} others" if found[1:] else ""
+        return f"decide, since nothing else can: {'; or: '.join(ways)}{others}"
+    if one.id == NO_SCHEMA:
+        return create_schema(schemas)
+    is_asked_for = one.severity == "warning" and one.id != COLUMN_EARLY
+    return repair(schemas, *(("--finding", one.id) if is_asked_for else ()))
+
+
+def create_schema(schemas: Sequence[str]) -> str:
+    """The command that makes schemas of tenants that have only a row."""
+    return repair(
+        schemas, "--create-schema", shows="the new schema will be EMPTY, so look for a backup first"
+    )
+
+
+def _typed(choice: Choice) -> str:
+    statements = (sql(one) if one.endswith(";") else one for one in choice.statements)
+    return " && ".join(statements)
 
 
 def verify(schema: str) -> str:

@@ -59,7 +59,8 @@ def _moved(app: str, found: list[Finding]) -> Cause:
         f"{app} is in {tenants_setting()}, is recorded in {schemas_in_words(schemas)} and has no table "
         f"there; its tables are in the shared schema: {some(_objects(found), 3)}"
     )
-    return cause("app.moved", seen, commands.repair(schemas), schemas)
+    shows = "shows the SQL, or where rows are in the way what to decide about them"
+    return cause("app.moved", seen, commands.repair(schemas, shows=shows), schemas)
 
 
 def _templates() -> list[str]:

@@ -73,9 +73,10 @@ def causes(context: DiagnosisContext) -> Iterator[Cause]:
 
 def begun(context: DiagnosisContext) -> Iterator[tuple[SchemaPlan, Step, str, list[Made]]]:
     """Schema, migration, id of the cause and evidence, for each pending migration that exists in part."""
-    steps = {cohort: _steps(context, cohort) for cohort in {one.cohort for one in context.schemas}}
+    pending = [one for one in context.schemas if one.pending]  # records with a gap are no state of the models
+    steps = {cohort: _steps(context, cohort) for cohort in {one.cohort for one in pending}}
     there = present(context, [made for some in steps.values() for step in some for made in step.makes])
-    for one in context.schemas:
+    for one in pending:
         for step in steps[one.cohort]:
             if judged := _judged(one, step, there):
                 yield one, step, *judged

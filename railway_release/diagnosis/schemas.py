@@ -67,7 +67,7 @@ def of_findings(context: DiagnosisContext, *, but: Iterable[str]) -> Iterator[Ca
 def _of_one_kind(id: str, found: list[Finding]) -> Cause:
     schemas = list(dict.fromkeys(one.schema for one in found))
     severity = worst([one.severity for one in found])
-    command = _COMMANDS.get(id, commands.repair(schemas))
+    command = _COMMANDS.get(id) or commands.of_finding(found)
     seen = f"{_objects(found)}{schemas_in_words(schemas)}"
     if id in KINDS:
         return cause(id, seen, command, schemas, severity)

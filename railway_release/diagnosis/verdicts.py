@@ -134,7 +134,7 @@ def _no_schema(case: Case, names: Sequence[str]) -> Verdict:
             f"{schemas_in_words(names)} have tenant rows but do not exist, so they have no table at all."
         )
     seen = f"a tenant row without a schema: {some(names)}; {case.subject} would be one of its tables"
-    return Verdict(sentence, cause("schema.missing", seen, commands.repair(names), names))
+    return Verdict(sentence, cause("schema.missing", seen, commands.create_schema(names), names))
 
 
 def deletion(case: Case, shared: Sequence[type[Model]], deleting: bool) -> Verdict:

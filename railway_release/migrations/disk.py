@@ -122,6 +122,17 @@ class Graph(MigrationLoader):
         """The records that a migration needs: a squashed one counts only with all that it replaces."""
         return (*self.graph.nodes[key].replaces, key)
 
+    def node_of(self, key: Key) -> Key | None:
+        """The migration of the graph with the work of this one: itself, or the squash that replaces it."""
+        squashes = (one for one, squash in self.replacements.items() if key in squash.replaces)
+        return next((one for one in (key, *squashes) if one in self.graph.nodes), None)
+
+    def unrecorded_below(self, keys: Iterable[Key]) -> list[Key]:
+        """Of these migrations and those that they are built on, the ones without a record, in order."""
+        nodes = dict.fromkeys(node for key in keys if (node := self.node_of(key)))
+        below = dict.fromkeys(one for node in nodes for one in self.graph.forwards_plan(node))
+        return [one for one in below if not self._recorded.issuperset(self.records_of(one))]
+
     def in_order(self) -> list[Key]:
         """Every migration of the graph, each after those that it depends on."""
         return list(

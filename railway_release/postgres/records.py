@@ -55,6 +55,18 @@ class Records:
     fresh: frozenset[str]  # schemas with a record of the last hour
     unfinished: Mapping[str, tuple[Record, ...]]  # records that a run left unfinished, by schema
 
+    def without(self, schemas: Collection[str]) -> Records:
+        """The records of the other schemas."""
+        return Records(
+            {name: one for name, one in self.histories.items() if name not in schemas},
+            {name: one for name, one in self.unreadable.items() if name not in schemas},
+            self.fresh - frozenset(schemas),
+            {name: one for name, one in self.unfinished.items() if name not in schemas},
+        )
+
+
+NO_RECORDS = Records({}, {}, frozenset(), {})
+
 
 def records(
     reader: BatchReader, schemas: Collection[str], with_records: Collection[str] | None = None

@@ -15,6 +15,7 @@ class Creation:
     column: str = ""  # the column that the part is created with, if it is
     needs_value: bool = False  # whether existing rows would need a value that has no default
     default: str = ""  # the default of a column, as Django writes it
+    is_key: bool = False  # whether it makes a primary key
 
 
 @dataclass(frozen=True)

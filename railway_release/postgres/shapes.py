@@ -40,6 +40,35 @@ class EqualTables:
     shape: Shape
 
 
+@dataclass(frozen=True)
+class Look:
+    """What was read of some schemas: their tables, and beside these functions, views, types and sequences."""
+
+    tables: Sequence[EqualTables]
+    objects: Sequence[tuple[str, list[str]]] = ()  # each described, with the schemas that have it
+
+    def updated(self, now: Look, changed: Collection[str]) -> Look:
+        """The same but for the changed schemas, which are as they are in another look."""
+        tables: dict[tuple[str, Shape], list[str]] = defaultdict(list)
+        for one in self.tables:
+            tables[one.table, one.shape] += (name for name in one.schemas if name not in changed)
+        for one in now.tables:
+            tables[one.table, one.shape] += one.schemas
+        objects: dict[str, list[str]] = defaultdict(list)
+        for text, holders in self.objects:
+            objects[text] += (name for name in holders if name not in changed)
+        for text, holders in now.objects:
+            objects[text] += holders
+        equal = [EqualTables(table, tuple(names), shape) for (table, shape), names in tables.items() if names]
+        return Look(equal, [(text, holders) for text, holders in objects.items() if holders])
+
+
+def look(reader: BatchReader, schemas: Collection[str], depth: Depth) -> Look:
+    """The tables of these schemas; with the depth "everything" also their other objects."""
+    found = objects(reader.connection, schemas) if depth == "everything" else []
+    return Look(read(reader, schemas, depth), found)
+
+
 def read(
     reader: BatchReader, schemas: Iterable[str], depth: Depth, tables: Collection[str] | None = None
 ) -> list[EqualTables]:

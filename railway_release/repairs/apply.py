@@ -8,9 +8,11 @@ from collections.abc import Collection, Iterator, Sequence
 from railway_release.engine.execution import Execution
 from railway_release.engine.statements import record
 from railway_release.migrations.plan import SchemaPlan
+from railway_release.postgres import shapes
 from railway_release.postgres.batch_reader import BatchReader
 from railway_release.postgres.session import Connection, fetch, quote
-from railway_release.repairs.repair_plan import RepairPlan
+from railway_release.postgres.shapes import Look
+from railway_release.repairs.repair_plan import Named, RepairPlan
 from railway_release.runtime.text import some
 from railway_release.topology import search_path, tenant_connection
 from railway_release.verification.expectations import Expectations
@@ -28,20 +30,24 @@ class RepairTransaction:
     def __init__(self, expectations: Expectations, execution: Execution) -> None:
         self._expectations = expectations
         self._execution = execution
+        self.refused: tuple[Named, ...] = ()  # the findings whose statement the server has refused
 
     def apply(self, one: SchemaPlan, repair_plan: RepairPlan, before: Sequence[Deviation]) -> None:
         """Carry out the plan; `before` is what the schema deviates in now.
 
-        Raises NotRepaired, or the server's error; then the transaction was rolled back. Indexes follow, one
-        by one: REINDEX CONCURRENTLY cannot run inside a transaction block.
+        Raises NotRepaired, or the server's error; then the transaction was rolled back, and `refused` tells
+        what the statement was for. Indexes follow, one by one: REINDEX CONCURRENTLY cannot run inside a
+        transaction block.
         """
         tenant_connection().ensure_connection()
         connection: Connection = tenant_connection().connection
         if repair_plan.statements:
             with _transaction(connection, one.schema.name):
                 _check(connection, one.schema.name, repair_plan, self._shared)
-                for statement in repair_plan.statements:
+                for statement, owners in zip(repair_plan.statements, repair_plan.owners, strict=True):
+                    self.refused = owners
                     self._send(connection, statement)
+                self.refused = ()
                 self._verify(connection, one, repair_plan, before)
         self._rebuild_indexes(connection, one.schema.name, repair_plan)
         if repair_plan.records:
@@ -87,7 +93,8 @@ def _deviations(
     connection: Connection, expectations: Expectations, one: SchemaPlan, tables: Collection[str]
 ) -> Iterator[Deviation]:
     """What is wrong with these tables now; the others are only checked for being there."""
-    structure = Structure(BatchReader(connection), expectations, [one], "models", tables)
+    look = Look(shapes.read(BatchReader(connection), [one.schema.name], "models", tables))
+    structure = Structure(connection, expectations, [one], look, partly=True)
     yield from (*structure.missing_tables(), *structure.deviations())
 
 

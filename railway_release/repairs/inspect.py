@@ -3,28 +3,31 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
+from typing import cast
 
-from railway_release.migrations.operations import opaque
-from railway_release.migrations.outcome import dotted
+from railway_release.config.config import Config
+from railway_release.diagnosis.choices import Choice
 from railway_release.migrations.plan import Planner, SchemaPlan
 from railway_release.postgres.batch_reader import BatchReader
 from railway_release.preflight.target import Target
-from railway_release.repairs import rows, unrecorded
+from railway_release.repairs import rows, scope, unrecorded
+from railway_release.repairs.case import Case
 from railway_release.repairs.create import why_through_django_tenants
+from railway_release.repairs.not_restored import not_restored
 from railway_release.repairs.plan import plan_repair
-from railway_release.repairs.refusals import IGNORED, NOT_OURS, leaves
-from railway_release.repairs.repair_plan import Refusal, RepairPlan
-from railway_release.snapshot import Snapshot, reading, take_snapshot
+from railway_release.repairs.refusals import NOT_OURS, leaves
+from railway_release.repairs.repair_plan import Named, Refusal, RepairPlan
+from railway_release.runtime.program import PROGRAM
+from railway_release.snapshot import Snapshot, reading, take_snapshot, update_snapshot
 from railway_release.topology import tenant_connection
 from railway_release.verification.expectations import Expectations
-from railway_release.verification.findings import COLUMN_MISSING, GHOST, HALF_CREATED, MASKED, NO_SCHEMA
-from railway_release.verification.levels import levels
+from railway_release.verification.findings import HALF_CREATED, NO_SCHEMA, Finding
 from railway_release.verification.structure import Deviation, Structure
 
-_MADE_EMPTY = {GHOST, MASKED, COLUMN_MISSING}
+Replan = Callable[[Mapping[Named, str]], RepairPlan]  # given what the server refuses, and its words
 
 
 @dataclass(frozen=True)
@@ -35,6 +38,7 @@ class RepairInspection:
     expectations: Expectations
     deviations: Mapping[str, Sequence[Deviation]]
     repair_plans: Mapping[str, RepairPlan]
+    replan: Mapping[str, Replan]  # the plan of a schema without what the server has refused
 
     @cached_property
     def plans(self) -> dict[str, SchemaPlan]:
@@ -59,112 +63,164 @@ class RepairInspection:
         ]
 
 
-def inspect_schemas(target: Target, planner: Planner) -> RepairInspection:
-    """Take a snapshot and plan the repair of each schema; nothing is written."""
-    snapshot = take_snapshot(target, planner, depth="everything")
-    return reading(target, lambda reader: _inspect(target, planner, snapshot, reader))
+def inspect_schemas(
+    target: Target, planner: Planner, earlier: Snapshot | None = None, changed: Collection[str] = ()
+) -> RepairInspection:
+    """Take a snapshot and plan the repair of each schema; nothing is written.
+
+    Of an `earlier` snapshot, the schemas that have not `changed` since are not read again.
+    """
+    if earlier:
+        snapshot = update_snapshot(target, planner, earlier, changed)
+    else:
+        snapshot = take_snapshot(target, planner, depth="everything")
+    return reading(target, lambda reader: _Inspecting(target, planner, snapshot, reader).result())
 
 
-def _inspect(target: Target, planner: Planner, snapshot: Snapshot, reader: BatchReader) -> RepairInspection:
-    expectations = Expectations(levels(snapshot.plan, planner, target.config))
-    found = _deviations(snapshot, expectations, reader)
-    begun = list(unrecorded.find(target.config, planner, snapshot, expectations.levels, reader))
-    apps = {(name, app) for name, keys, refused in begun for app in unrecorded.apps(keys, refused)}
-    known = {name: [*_without_unsettled(ones, apps, expectations)] for name, ones in found.items()}
-    repair_plans = defaultdict(RepairPlan, _repair_plans(snapshot, expectations, known, reader))
-    for name in (one.schema.name for one in snapshot.plan.tenants):
-        if _is_found(HALF_CREATED, name, snapshot):
-            repairs = (*repair_plans[name].repairs, (HALF_CREATED, name))
-            repair_plans[name] = replace(repair_plans[name], repairs=repairs, finishes_schema=True)
-    for name, keys, refusals in (*begun, *_refusals(snapshot)):
-        one = repair_plans[name]
-        repair_plans[name] = replace(one, records=(*one.records, *keys), refusals=(*one.refusals, *refusals))
-    return RepairInspection(snapshot, expectations, found, _in_order(repair_plans, snapshot))
+@dataclass(frozen=True)
+class _Inspecting:
+    target: Target
+    planner: Planner
+    snapshot: Snapshot
+    reader: BatchReader
 
+    @property
+    def config(self) -> Config:
+        return self.target.config
 
-def _without_unsettled(
-    found: Sequence[Deviation], unsettled: Collection[tuple[str, str]], expectations: Expectations
-) -> Iterator[Deviation]:
-    """The deviations but those that an unrecorded migration may explain: its record is repaired first."""
-    for one in found:
-        moves = leaves(one, expectations.in_the_end(one.plan))
-        if not (moves and (one.plan.schema.name, one.app) in unsettled):
-            yield one
+    @property
+    def structure(self) -> Structure:
+        return cast("Structure", self.snapshot.structure)  # it was asked for
 
+    @property
+    def expectations(self) -> Expectations:
+        return self.structure.expectations
 
-def _in_order(repair_plans: Mapping[str, RepairPlan], snapshot: Snapshot) -> dict[str, RepairPlan]:
-    """The shared schema first, since others have keys to it; the same order each time."""
-    names = [one.schema.name for one in snapshot.plan.schemas]
-    names += [*snapshot.plan.topology.without_schema, *repair_plans]
-    return {name: repair_plans[name] for name in dict.fromkeys(names) if repair_plans.get(name)}
+    def result(self) -> RepairInspection:
+        found = self._deviations()
+        begun = self._unrecorded()
+        apps = {(name, app) for name, keys, refused in begun for app in unrecorded.apps(keys, refused)}
+        known = {name: [*self._without_unsettled(ones, apps)] for name, ones in found.items()}
+        replan = dict(self._replanners(known))
+        plans = defaultdict(RepairPlan, {name: of_schema({}) for name, of_schema in replan.items()})
+        plans |= self._creations()
+        for one in self._found(HALF_CREATED):
+            repairs = (*plans[one.schema].repairs, (HALF_CREATED, one.schema))
+            plans[one.schema] = replace(plans[one.schema], repairs=repairs, finishes_schema=True)
+        for name, keys, refusals in (*begun, *self._not_ours()):
+            one_plan = plans[name]
+            plans[name] = replace(
+                one_plan, records=(*one_plan.records, *keys), refusals=(*one_plan.refusals, *refusals)
+            )
+        return RepairInspection(self.snapshot, self.expectations, found, self._in_order(plans), replan)
 
+    def _deviations(self) -> dict[str, list[Deviation]]:
+        """By schema, all deviations of the schemas that have findings."""
+        found: dict[str, list[Deviation]] = defaultdict(list)
+        for one in (*self.structure.missing_tables(), *self.structure.deviations()):
+            if one.plan.schema.name in self.snapshot.findings_by_schema:
+                found[one.plan.schema.name].append(one)
+        return found
 
-def _repair_plans(
-    snapshot: Snapshot, expectations: Expectations, found: Mapping[str, list[Deviation]], reader: BatchReader
-) -> Iterator[tuple[str, RepairPlan]]:
-    everything = (one for some in found.values() for one in some)
-    filled = rows.read(reader, everything, snapshot.plan.shared.schema.name)
-    for name, ones in ((name, ones) for name, ones in found.items() if ones):
-        to_repair = [one for one in ones if _is_to_be_repaired(one, snapshot)]
-        plan = ones[0].plan
-        expected, later = expectations.of(plan), expectations.in_the_end(plan)
+    def _unrecorded(self) -> list[unrecorded.Found]:
+        asked = {*self.config.finding}
+        if asked and asked.isdisjoint(unrecorded.IDS):
+            return []
+        return list(unrecorded.find(self.config, self.planner, self.snapshot, self.expectations, self.reader))
+
+    def _without_unsettled(
+        self, found: Sequence[Deviation], unsettled: Collection[tuple[str, str]]
+    ) -> Iterator[Deviation]:
+        """The deviations but those that an unrecorded migration may explain: its record is repaired first."""
+        for one in found:
+            moves = leaves(one, self.expectations.in_the_end(one.plan))
+            if not (moves and (one.plan.schema.name, one.app) in unsettled):
+                yield one
+
+    def _replanners(self, found: Mapping[str, Sequence[Deviation]]) -> Iterator[tuple[str, Replan]]:
+        shared = self.snapshot.plan.shared.schema.name
+        wanted = {name: self._in_scope(name, ones) for name, ones in found.items()}
+        filled = rows.read(self.reader, (one for ones in wanted.values() for one in ones), shared)
+        for name, ones in wanted.items():
+            if ones:
+                yield name, partial(self._planned, self._case(name, list(ones), filled), ones)
+
+    def _in_scope(self, schema: str, found: Sequence[Deviation]) -> dict[Deviation, Finding]:
+        """The deviations that the repair is about, each with its finding."""
+        of_schema = {(one.id, one.object): one for one in self.snapshot.findings_by_schema.get(schema, ())}
+        pairs = ((one, of_schema.get((one.difference.id, one.difference.object))) for one in found)
+        return {
+            one: finding
+            for one, finding in pairs
+            if finding and scope.includes(self.config, finding.id, finding.severity)
+        }
+
+    def _case(self, name: str, found: list[Deviation], filled: rows.Rows) -> Case:
+        expectations, plan = self.expectations, found[0].plan
+        actual = self.structure.shapes_of(name)
+        return Case(
+            tuple(found),
+            expectations.of(plan),
+            expectations.in_the_end(plan),
+            actual,
+            filled,
+            self.snapshot.plan.shared.schema.name,
+            expectations.shared_tables,
+        )
+
+    def _planned(
+        self, case: Case, found: Mapping[Deviation, Finding], refused: Mapping[Named, str]
+    ) -> RepairPlan:
         # The driver quotes values on a cursor, and django-tenants opens one only where a schema is set.
         tenant_connection().set_schema_to_public()
-        repair_plan = plan_repair(to_repair, expected, later, filled, tenant_connection())
-        yield (
-            name,
-            replace(repair_plan, not_restored=_not_restored(ones, repair_plan, expectations.levels.planner)),
-        )
-    to_create = [
-        name for name in snapshot.plan.topology.without_schema if _is_found(NO_SCHEMA, name, snapshot)
-    ]
-    reasons = why_through_django_tenants(to_create) if to_create else {}
-    for name in to_create:
-        repairs, why = ((NO_SCHEMA, name),), reasons.get(name, "")
-        yield name, RepairPlan(repairs=repairs, creates_schema=True, through_django_tenants=why)
+        plan = plan_repair(case, tenant_connection(), refused)
+        done = [one for one in case.found if (one.difference.id, one.difference.object) in plan.repairs]
+        effects = (scope.effect(found[one]) for one in done if found[one].severity == "warning")
+        return replace(plan, effects=tuple(effects), not_restored=not_restored(done, self.planner))
+
+    def _creations(self) -> Iterator[tuple[str, RepairPlan]]:
+        """The plans for rows without schema; only --create-schema makes these, since they will be empty."""
+        found = [*self._found(NO_SCHEMA)]
+        create = [one.schema for one in found] if self.config.create_schema else []
+        reasons = why_through_django_tenants(create) if create else {}
+        for name in create:
+            repairs, why = ((NO_SCHEMA, name),), reasons.get(name, "")
+            yield name, RepairPlan(repairs=repairs, creates_schema=True, through_django_tenants=why)
+        for one in found if not create else ():
+            if scope.includes(self.config, one.id, one.severity):
+                yield one.schema, RepairPlan(refusals=(_NO_SCHEMA,))
+
+    def _found(self, id: str) -> Iterator[Finding]:
+        """The open findings of this id."""
+        asked = not self.config.finding or id in self.config.finding or self.config.create_schema
+        for one in self.snapshot.findings if asked else ():
+            if one.id == id and one.is_open:
+                yield one
+
+    def _not_ours(self) -> Iterator[unrecorded.Found]:
+        """What no statement of Django's repairs, each with its hint."""
+        for one in self.snapshot.findings:
+            named = one.id in self.config.finding and one.id in scope.NO_DEVIATIONS
+            if named or (one.id in NOT_OURS and scope.includes(self.config, one.id, one.severity)):
+                yield one.schema, (), (Refusal(one.id, one.object, one.hint),)
+
+    def _in_order(self, plans: Mapping[str, RepairPlan]) -> dict[str, RepairPlan]:
+        """The shared schema first, since others have keys to it; the same order each time."""
+        names = [one.schema.name for one in self.snapshot.plan.schemas]
+        names += [*self.snapshot.plan.topology.without_schema, *plans]
+        return {name: plans[name] for name in dict.fromkeys(names) if plans.get(name)}
 
 
-def _is_found(id: str, schema: str, snapshot: Snapshot) -> bool:
-    """Whether the schema has this finding, and it is open."""
-    findings = snapshot.findings_by_schema.get(schema, ())
-    return any(one.id == id and one.is_open for one in findings)
-
-
-def _not_restored(found: Sequence[Deviation], repair_plan: RepairPlan, planner: Planner) -> tuple[str, ...]:
-    """The recorded migrations, of the same apps, whose code may have filled what the repair creates empty."""
-    repaired = (one for one in found if (one.difference.id, one.difference.object) in repair_plan.repairs)
-    apps = {one.app for one in repaired if one.difference.id in _MADE_EMPTY}
-    cohort = found[0].plan.cohort
-    graph = planner.graph_of(cohort)
-    keys = (key for key in graph.in_order() if key[0] in apps and key in cohort.applied)
-    return tuple(dotted(key) for key in keys if key in graph.graph.nodes and opaque(graph.graph.nodes[key]))
-
-
-def _deviations(
-    snapshot: Snapshot, expectations: Expectations, reader: BatchReader
-) -> dict[str, list[Deviation]]:
-    """By schema, all deviations of the schemas that have findings."""
-    plans = [one for one in snapshot.plan.schemas if one.schema.name in snapshot.findings_by_schema]
-    found: dict[str, list[Deviation]] = defaultdict(list)
-    if plans:
-        structure = Structure(reader, expectations, {*plans, snapshot.plan.shared}, "everything")
-        for one in (*structure.missing_tables(), *structure.deviations()):
-            if one.plan.schema.name in snapshot.findings_by_schema:
-                found[one.plan.schema.name].append(one)
-    return found
-
-
-def _is_to_be_repaired(one: Deviation, snapshot: Snapshot) -> bool:
-    """Whether there is an open finding of it."""
-    difference = one.difference
-    return difference.id not in IGNORED and any(
-        (finding.id, finding.object) == (difference.id, difference.object) and finding.is_open
-        for finding in snapshot.findings_by_schema[one.plan.schema.name]
-    )
-
-
-def _refusals(snapshot: Snapshot) -> Iterator[unrecorded.Found]:
-    """The errors that no statement of Django's repairs, each with its hint."""
-    for one in snapshot.findings:
-        if one.severity == "error" and one.id in NOT_OURS:
-            yield one.schema, (), (Refusal(one.id, one.object, one.hint),)
+_NO_SCHEMA = Refusal(
+    NO_SCHEMA,
+    "schema",
+    "A new schema would be EMPTY: what was in the old one comes back from a backup alone.",
+    (
+        Choice(
+            "If the tenant is new, or may begin anew",
+            (f"{PROGRAM} repair --create-schema --schema NAME --apply",),
+        ),
+        Choice("If its data is to come back, restore the schema from a backup"),
+        Choice("If nobody needs the tenant, delete its row"),
+    ),
+)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from railway_release.postgres.shape import Column, Definition, ForeignKey, Shape
+from railway_release.postgres.shape import Column, Definition, ForeignKey, Shape, Unique
 from railway_release.repairs import statements
-from railway_release.repairs.refusals import why_not
-from railway_release.repairs.repair_plan import Refusal, RepairPlan
-from railway_release.repairs.rows import Rows, needs_value
+from railway_release.repairs.case import Case
+from railway_release.repairs.refusals import refusal, why_not
+from railway_release.repairs.repair_plan import Named, Refusal, RepairPlan
+from railway_release.repairs.rows import needs_value
 from railway_release.repairs.statements import Ranked
 from railway_release.topology import TenantConnection
 from railway_release.verification import findings
@@ -19,20 +20,21 @@ from railway_release.verification.structure import Deviation
 
 _TABLE = (findings.GHOST, findings.MASKED)
 _MADE = (*_TABLE, findings.COLUMN_MISSING)
+_KEYS = (findings.KEY_MISSING, findings.UNIQUE_MISSING)
 _LEFT_BY_REINDEX = ("_ccnew", "_ccold")
 
 
 @dataclass(frozen=True)
-class _Case:
-    """A schema: its expected tables, and its deviations, parted into those to repair and those refused."""
+class _Parted:
+    """The expected tables of a schema, and its deviations, parted into those to repair and those refused."""
 
     expected: Tables
     repaired: tuple[Deviation, ...]
     refused: tuple[Deviation, ...]
 
-    def tables(self) -> set[str]:
-        """The tables that will be created."""
-        return {one.difference.table for one in self.repaired if one.difference.id in _TABLE}
+    def tables(self) -> dict[str, Named]:
+        """The tables that will be created, each with its finding."""
+        return {one.difference.table: _named(one) for one in self.repaired if one.difference.id in _TABLE}
 
     def columns(self, table: str) -> set[str]:
         """The columns that will be added to an existing table."""
@@ -43,47 +45,60 @@ class _Case:
         return _missing_columns(table, self.refused)
 
 
-def plan_repair(
-    found: Sequence[Deviation], expected: Tables, later: Tables, rows: Rows, connection: TenantConnection
-) -> RepairPlan:
+def plan_repair(case: Case, connection: TenantConnection, refused: Mapping[Named, str]) -> RepairPlan:
     """The plan for one schema; `connection` is Django's, and only composes SQL.
 
-    `expected` are its tables by name, `later` those once nothing is pending, `rows` which of them hold any.
+    `refused` are findings that the server refuses to have repaired, and its words.
     """
-    refusals = {one: why for one in found if (why := why_not(one, rows, later))}
-    refusals |= _pointing_to_refused(found, expected, refusals)
-    case = _Case(expected, tuple(one for one in found if one not in refusals), tuple(refusals))
-    ranked = [*_of_differences(case, connection), *_of_consequences(case, connection)]
-    indexes = [name for one in case.repaired if _is_invalid(one) for name in one.difference.instead]
+    why = {one: text for one in case.found if (text := refused.get(_named(one)) or why_not(one, case))}
+    refusals = {one: refusal(one, text, case, connection) for one, text in why.items()}
+    refusals |= _pointing_to_refused(case, refusals)
+    parted = _Parted(case.expected, tuple(one for one in case.found if one not in refusals), tuple(refusals))
+    owned = _owned(parted, connection)
+    indexes = [name for one in parted.repaired if _is_invalid(one) for name in one.difference.instead]
     left = [name for name in indexes if name.rstrip("0123456789").endswith(_LEFT_BY_REINDEX)]
     return RepairPlan(
-        repairs=tuple((one.difference.id, one.difference.object) for one in case.repaired),
-        statements=tuple(dict.fromkeys(sql for _, sql in sorted(ranked, key=lambda one: one[0]))),
-        alters=tuple(sorted(_altered(case))),
-        must_be_empty=tuple(sorted({one.difference.table for one in case.repaired if needs_value(one)})),
+        repairs=tuple(_named(one) for one in parted.repaired),
+        statements=tuple(owned),
+        owners=tuple(owned.values()),
+        alters=tuple(sorted(_altered(parted))),
+        must_be_empty=tuple(sorted({one.difference.table for one in parted.repaired if needs_value(one)})),
         shared_must_be_empty=tuple(
-            sorted(one.difference.table for one in case.repaired if one.difference.id == findings.MASKED)
+            sorted(one.difference.table for one in parted.repaired if one.difference.id == findings.MASKED)
         ),
         reindexes=tuple(name for name in indexes if name not in left),
         discards=tuple(left),
-        refusals=tuple(
-            Refusal(one.difference.id, one.difference.object, why) for one, why in refusals.items()
-        ),
+        refusals=tuple(refusals.values()),
     )
 
 
-def _pointing_to_refused(
-    found: Sequence[Deviation], expected: Tables, refused: Collection[Deviation]
-) -> dict[Deviation, str]:
+def _named(one: Deviation) -> Named:
+    return one.difference.id, one.difference.object
+
+
+def _owned(case: _Parted, connection: TenantConnection) -> dict[str, tuple[Named, ...]]:
+    """The statements in their order, each with the findings that it is for."""
+    found: dict[str, tuple[Named, ...]] = {}
+    ranked = [*_of_differences(case, connection), *_of_consequences(case, connection)]
+    for (_, sql), owners in sorted(ranked, key=lambda one: one[0][0]):
+        found[sql] = tuple(dict.fromkeys((*found.get(sql, ()), *owners)))
+    return found
+
+
+def _pointing_to_refused(case: Case, refused: Collection[Deviation]) -> dict[Deviation, Refusal]:
     """What has foreign keys to something refused, and why it is refused, too.
 
-    Created anyway, a key could find a table of that name in the shared schema.
+    Created anyway, a key could find a table of that name in the shared schema; to a column that nothing keeps
+    unique there can be none.
     """
-    absent = {_place(one) for one in refused if one.difference.id in _MADE}
-    more: dict[Deviation, str] = {}
+    found, expected = case.found, case.expected
+    absent = {_place(one) for one in refused if one.difference.id in _MADE or _is_free_to_repeat(one, case)}
+    more: dict[Deviation, Refusal] = {}
     while True:
         new = {
-            one: f"It points to {', '.join(sorted(targets))}, which cannot be made here."
+            one: Refusal(
+                *_named(one), f"It points to {', '.join(sorted(targets))}, which cannot be made here."
+            )
             for one in found
             if one not in more and one not in refused and (targets := _targets(one, expected) & absent)
         }
@@ -109,25 +124,47 @@ def _targets(one: Deviation, expected: Tables) -> set[str]:
         case Column(name=name) if one.difference.id == findings.COLUMN_MISSING:
             keys = (key for key in expected[one.difference.table].foreign_keys if name in key.columns)
     own = [key for key in keys if not key.schema]
-    return {key.table for key in own} | {f"{key.table}.{name}" for key in own for name in key.targets}
+    columns = {f"{key.table}.{name}" for key in own for name in key.targets}
+    return columns | {place for key in own for place in (key.table, f"{key.table}({', '.join(key.targets)})")}
 
 
-def _of_differences(case: _Case, connection: TenantConnection) -> Iterator[Ranked]:
+def _is_free_to_repeat(one: Deviation, case: Case) -> bool:
+    """Whether it is a missing key, and nothing else keeps its columns unique."""
+    definition, there = one.difference.definition, case.actual.get(one.difference.table, Shape())
+    if one.difference.id not in _KEYS or not isinstance(definition, Unique):
+        return False
+    return all({*unique.columns} != {*definition.columns} for unique in there.uniques)
+
+
+Owned = tuple[Ranked, tuple[Named, ...]]
+
+
+def _of_differences(case: _Parted, connection: TenantConnection) -> Iterator[Owned]:
     dropped = {place for one in case.repaired for place in statements.dropped(one.difference)}
     for one in case.repaired:
-        yield from statements.of(one.difference, connection, dropped)
+        for ranked in statements.of(one.difference, connection, dropped):
+            yield ranked, (_named(one),)
 
 
-def _of_consequences(case: _Case, connection: TenantConnection) -> Iterator[Ranked]:
+def _of_consequences(case: _Parted, connection: TenantConnection) -> Iterator[Owned]:
     """What depends on a missing column or table, and so is missing as well without a deviation of its own."""
     made = case.tables()
     for table, shape in case.expected.items():
         if table in made:
             continue
         columns, possible = case.columns(table), without(shape, case.refused_columns(table))
-        for definition in [*_about(possible, columns), *_pointing_to(possible, made)]:
+        added = tuple(_named(one) for one in case.repaired if _adds_column(one, table))
+        definitions = [(definition, added) for definition in _about(possible, columns)]
+        keys = [key for key in possible.foreign_keys if _is_to_one_of(key, made)]
+        definitions += [(key, (made[key.table],)) for key in keys]
+        for definition, owners in definitions:
             if not (definition.creation and definition.creation.column in columns):
-                yield from statements.making(definition, connection)
+                for ranked in statements.making(definition, connection):
+                    yield ranked, owners
+
+
+def _adds_column(one: Deviation, table: str) -> bool:
+    return one.difference.id == findings.COLUMN_MISSING and one.difference.table == table
 
 
 def _about(shape: Shape, columns: set[str]) -> list[Definition]:
@@ -136,15 +173,19 @@ def _about(shape: Shape, columns: set[str]) -> list[Definition]:
     return [one for one in shape.rules if one not in there]
 
 
-def _pointing_to(shape: Shape, made: set[str]) -> list[Definition]:
-    return [key for key in shape.foreign_keys if not key.schema and key.table in made]
+def _is_to_one_of(key: ForeignKey, tables: Collection[str]) -> bool:
+    return not key.schema and key.table in tables
 
 
-def _altered(case: _Case) -> set[str]:
+def _altered(case: _Parted) -> set[str]:
     made = case.tables()
-    pointing = {table for table, shape in case.expected.items() if _pointing_to(shape, made)}
+    pointing = {
+        table
+        for table, shape in case.expected.items()
+        if any(_is_to_one_of(k, made) for k in shape.foreign_keys)
+    }
     named = {one.difference.table for one in case.repaired if not _is_invalid(one)}
-    return (named | pointing) - made
+    return (named | pointing) - made.keys()
 
 
 def _missing_columns(table: str, found: Iterable[Deviation]) -> set[str]:

@@ -8,12 +8,15 @@ from functools import cached_property
 
 from railway_release.migrations.outcome import Key
 from railway_release.migrations.plan import Histories, SchemaPlan
+from railway_release.postgres import shapes
 from railway_release.postgres.batch_reader import BatchReader
+from railway_release.postgres.session import Connection
 from railway_release.postgres.shape import Check, Creation, ForeignKey, Index, Shape, Unique
+from railway_release.postgres.shapes import Look
 from railway_release.verification import findings
 from railway_release.verification.differences import without
 from railway_release.verification.expectations import Expectations, Tables
-from railway_release.verification.levels import Levels, at
+from railway_release.verification.levels import at
 from railway_release.verification.structure import Deviation, Structure
 
 # These only say that something is there, which _made() says.
@@ -24,48 +27,89 @@ _MORE = {findings.COLUMN_EARLY, findings.COLUMN_EXTRA, findings.COLUMN_IN_THE_WA
 class Proof:
     """What a migration's work lacks in a schema, and what of it is there; in words."""
 
-    missing: tuple[str, ...] = ()
+    lacking: tuple[tuple[str, str], ...] = ()  # the app whose table it is, and what is missing
     there: tuple[str, ...] = ()
     inconsistent: str = ""  # why its record cannot be made, or cannot be deleted
 
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """What is missing."""
+        return tuple(words for _, words in self.lacking)
+
+    @property
+    def apps(self) -> set[str]:
+        """The apps in whose tables something is missing."""
+        return {app for app, _ in self.lacking}
+
+    def missing_in(self, app: str) -> tuple[str, ...]:
+        """What is missing in the tables of one app."""
+        return tuple(words for its, words in self.lacking if its == app)
+
 
 class Prover:
-    """Compares a schema with what is expected of it with a migration's record, and without."""
+    """Compares a schema with what is expected of it with the records of migrations, and without."""
 
-    def __init__(self, reader: BatchReader, levels: Levels, history: Histories) -> None:
+    def __init__(self, reader: BatchReader, expectations: Expectations, history: Histories) -> None:
         self._reader = reader
-        self._levels = levels
+        self._now = expectations
+        self._levels = expectations.levels
         self._history = history
+        self._looks: dict[str, Look] = {}
         self._known: dict[tuple[tuple[Key, ...], tuple[Key, ...]], Expectations] = {}
 
     def prove(self, schema: str, keys: Sequence[Key]) -> Proof:
-        """The proof for these migrations together, which will be recorded all or none."""
-        records = self._history.get(schema, ())
-        others = [key for key in records if key not in keys]
+        """The proof for these migrations together, which will be recorded all or none.
+
+        If others without a record are below what is recorded, theirs is proven with it.
+        """
+        others = [key for key in self._history.get(schema, ()) if key not in keys]
+        gap: list[Key] = []
         after = self.view(schema, [*others, *keys])
         if after.plan.cohort.inconsistency:
+            gap = self._gap(after.plan, [*others, *keys])
+            after = self.view(schema, [*others, *keys, *gap])
+        if after.plan.cohort.inconsistency:
             return Proof(inconsistent=after.plan.cohort.inconsistency)
-        before = self.view(schema, others)
-        if before.plan.cohort.inconsistency:
-            # It closes a gap: what builds on it has to be there as well.
-            building = self._building_on(keys, after.plan)
-            before = self.view(schema, [key for key in others if key not in building])
+        before = self._before(schema, others, [*keys, *gap], after)
         absent = {_key(one) for one in before.deviations}
         missing = [one for one in after.deviations if _key(one) not in absent]
-        gone = before.tables.keys() - after.tables.keys()
-        still = [f"the table {table} is still there" for table in sorted(gone) if before.holds(table)]
-        there = [*_made(before.tables, after), *_undone(before, after)]
-        return Proof((*map(_in_words, missing), *still), tuple(there))
+        still = sorted(one for one in before.tables.keys() - after.tables.keys() if before.holds(one))
+        lacking = [(one.app, _in_words(one)) for one in missing]
+        lacking += [(before.app_of(one), f"the table {one} is still there") for one in still]
+        own = self._before(schema, [*others, *gap], keys, after) if gap else before
+        return Proof(tuple(lacking), (*_made(own.tables, after), *_undone(own, after)))
+
+    def _gap(self, plan: SchemaPlan, records: Sequence[Key]) -> list[Key]:
+        graph = self._levels.planner.graph_of(plan.cohort)
+        steps = graph.unrecorded_below(records)
+        return [key for step in steps for key in graph.records_of(step) if key not in records]
+
+    def _before(self, schema: str, records: Sequence[Key], keys: Sequence[Key], after: _View) -> _View:
+        """The schema with these records; if the migrations close a gap, without what builds on them."""
+        before = self.view(schema, records)
+        if before.plan.cohort.inconsistency:
+            # What builds on them has to be there as well.
+            building = self._building_on(keys, after.plan)
+            before = self.view(schema, [key for key in records if key not in building])
+        return before
 
     def _building_on(self, keys: Iterable[Key], plan: SchemaPlan) -> set[Key]:
-        graph = self._levels.planner.graph_of(plan.cohort).graph
-        return {other for key in keys for other in graph.backwards_plan(key)}
+        graph = self._levels.planner.graph_of(plan.cohort)
+        nodes = {node for key in keys if (node := graph.node_of(key))}
+        dependent = {one for node in nodes for one in graph.graph.backwards_plan(node)}
+        return {record for one in dependent for record in graph.records_of(one)}
 
     def view(self, schema: str, records: Iterable[Key]) -> _View:
         """The schema, compared as if it had these records."""
         expectations = self._expectations(schema, tuple(records))
         (one,) = [each for each in expectations.levels.plan.schemas if each.schema.name == schema]
-        return _View(one, expectations, self._reader)
+        return _View(one, expectations, self._reader.connection, self._look(schema))
+
+    def _look(self, schema: str) -> Look:
+        """The tables of the schema, read once for all comparisons."""
+        if schema not in self._looks:
+            self._looks[schema] = shapes.look(self._reader, [schema], "models")
+        return self._looks[schema]
 
     def _expectations(self, schema: str, records: tuple[Key, ...]) -> Expectations:
         """What is expected with these records; one object for all schemas that have the same records now."""
@@ -73,7 +117,7 @@ class Prover:
         if (now, records) not in self._known:
             alike = {name: records for name, theirs in self._history.items() if theirs == now}
             levels = at(self._levels, {**self._history, **alike, schema: records})
-            self._known[now, records] = Expectations(levels)
+            self._known[now, records] = Expectations(levels, self._now)
         return self._known[now, records]
 
 
@@ -83,7 +127,8 @@ class _View:
 
     plan: SchemaPlan
     expectations: Expectations
-    reader: BatchReader
+    connection: Connection
+    look: Look
 
     @cached_property
     def tables(self) -> Tables:
@@ -99,9 +144,14 @@ class _View:
         """Whether the schema has the table."""
         return (self.plan.schema.name, table) in self._structure.tables
 
+    def app_of(self, table: str) -> str:
+        """The app whose table it is; empty if these records make no such table."""
+        expected = self.expectations.levels.by_schema[self.plan.schema.name].tables
+        return next((one.app for one in expected if one.name == table), "")
+
     @cached_property
     def _structure(self) -> Structure:
-        return Structure(self.reader, self.expectations, [self.plan], "models")
+        return Structure(self.connection, self.expectations, [self.plan], self.look)
 
 
 def _made(before: Tables, view: _View) -> Iterator[str]:

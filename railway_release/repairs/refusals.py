@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
-from railway_release.postgres.session import quote
-from railway_release.postgres.shape import Column
-from railway_release.repairs.rows import Rows, needs_value
+from collections.abc import Iterator
+
+from railway_release.diagnosis import choices
+from railway_release.diagnosis.choices import FLAG, SCHEMA, Choice
+from railway_release.postgres.session import clip, quote
+from railway_release.postgres.shape import Column, Shape, Unique
+from railway_release.repairs import statements
+from railway_release.repairs.case import Case
+from railway_release.repairs.repair_plan import Refusal
+from railway_release.repairs.rows import needs_value
+from railway_release.runtime.program import PROGRAM
 from railway_release.runtime.text import count
+from railway_release.topology import TenantConnection, search_path
 from railway_release.verification import findings
+from railway_release.verification.differences import Difference
 from railway_release.verification.expectations import Tables
 from railway_release.verification.structure import Deviation
 
@@ -17,34 +27,67 @@ _LEAVING = (
 )
 _BY_HAND = "Nothing that Django says makes it; add it by hand."
 _WHY = {
-    findings.COLUMN_TYPE: "The other type may not hold all that is there: look, then change it by hand "
-    "(ALTER TABLE … ALTER COLUMN … TYPE … USING …).",
-    findings.COLUMN_GENERATED: "It would have to be dropped and added anew: do that by hand.",
-    findings.COLUMN_IN_THE_WAY: "No column is ever dropped: if nothing needs it, ALTER TABLE … DROP COLUMN; "
-    "or give it a default.",
+    findings.COLUMN_TYPE: "The other type may not hold all that is there: look first.",
+    findings.COLUMN_GENERATED: "It would have to be dropped and added anew.",
+    findings.COLUMN_COLLATION: "Another order may break unique indexes, and what relies on it.",
+    findings.COLUMN_EXTRA: "No column is ever dropped.",
+    findings.COLUMN_EARLY: "No column is ever dropped; its migration is recorded once all of it is there.",
+    findings.COLUMN_IN_THE_WAY: "No column is ever dropped.",
 }
-# Warnings that a repair does not mention: nothing fails because of them.
-IGNORED = frozenset({findings.COLUMN_EXTRA, findings.COLUMN_EARLY, findings.COLUMN_COLLATION})
-
 # Only a person can repair these; the finding's hint says how.
-NOT_OURS = frozenset({findings.MISSING, findings.INCONSISTENT, findings.UNREADABLE, findings.MISTYPED})
+NOT_OURS = frozenset({findings.MISSING, findings.UNREADABLE, findings.MISTYPED})
 
 
-def why_not(one: Deviation, rows: Rows, later: Tables) -> str:
+def refusal(one: Deviation, why: str, case: Case, connection: TenantConnection) -> Refusal:
+    """The refusal of a deviation, with the choices that there are."""
+    found = () if why in (_AHEAD, _LEAVING) else tuple(_choices(one, case, connection))
+    return Refusal(one.difference.id, one.difference.object, why, found)
+
+
+def _choices(one: Deviation, case: Case, connection: TenantConnection) -> Iterator[Choice]:
+    difference = one.difference
+    yield from choices.of(difference.id, difference.object, difference.expected)
+    if _hidden_rows(one, case):
+        yield from _of_masked(difference, case, connection)
+    elif _needs_values(one, case):
+        yield from _of_column(difference)
+    elif name := _other_key(difference, case.actual):
+        yield _another_key(difference, name)
+
+
+def why_not(one: Deviation, case: Case) -> str:
     """Why this deviation is not repaired; empty if it can be."""
-    difference, schema, definition = one.difference, one.plan.schema.name, one.difference.definition
     if one.is_ahead:
         return _AHEAD
-    if difference.id in _WHY:
-        return _WHY[difference.id]
-    if leaves(one, later):
+    if one.difference.id in _WHY:
+        return _WHY[one.difference.id]
+    if leaves(one, case.later):
         return _LEAVING
-    if difference.id == findings.MASKED and (hidden := rows.in_shared.get(difference.table, 0)):
+    return _why_impossible(one, case)
+
+
+def _why_impossible(one: Deviation, case: Case) -> str:
+    difference = one.difference
+    if hidden := _hidden_rows(one, case):
         return _masking(hidden)
-    if isinstance(definition, Column) and needs_value(one) and (schema, difference.table) in rows.filled:
-        return _inventing(difference.table, definition)
+    if _needs_values(one, case):
+        table = quote(difference.table)
+        return f"It allows no NULL, has no default, and {table} holds rows: nobody knows their values."
+    if _other_key(difference, case.actual):
+        return "The table has another primary key, and there can be only one."
     needs_creation = difference.id not in (findings.INDEX_INVALID, findings.CONSTRAINT_UNCHECKED)
-    return _BY_HAND if needs_creation and not (definition and definition.creation) else ""
+    return (
+        _BY_HAND if needs_creation and not (difference.definition and difference.definition.creation) else ""
+    )
+
+
+def _hidden_rows(one: Deviation, case: Case) -> int | str:
+    """The number of rows in the shared table in the place of a masked one, or why nobody knows it."""
+    return case.rows.in_shared.get(one.difference.table, 0) if one.difference.id == findings.MASKED else 0
+
+
+def _needs_values(one: Deviation, case: Case) -> bool:
+    return needs_value(one) and (one.plan.schema.name, one.difference.table) in case.rows.filled
 
 
 def leaves(one: Deviation, later: Tables) -> bool:
@@ -64,17 +107,91 @@ def leaves(one: Deviation, later: Tables) -> bool:
 def _masking(hidden: int | str) -> str:
     if isinstance(hidden, str):
         return f"The shared table of that name cannot be read, so nobody knows what is in there: {hidden}"
-    return (
-        f"The shared table of that name holds {count(hidden, 'row')}, and some may be this tenant's. Look at "
-        "them. If all are this tenant's: ALTER TABLE … SET SCHEMA … gives them back; otherwise copy those "
-        "that are, and delete what nobody needs. Then repair again."
+    return f"The shared table of that name holds {count(hidden, 'row')}, and some may be this tenant's."
+
+
+def _of_masked(difference: Difference, case: Case, connection: TenantConnection) -> Iterator[Choice]:
+    """What can be done with the rows of the shared table, which may be anybody's."""
+    name, shared = difference.table, case.shared
+    table, here = f"{quote(shared)}.{quote(name)}", f"{SCHEMA}.{quote(name)}"
+    if name in case.shared_tables:
+        create = tuple(_creating(case, connection))
+        yield Choice("If no row of it is a tenant's", create)
+        moved = (
+            *_copied(difference, table, here),
+            f"DELETE FROM {table} WHERE …;",  # noqa: S608 - printed, and quoted above
+        )
+        yield Choice("If some rows are this tenant's", (*create, *moved))
+        return
+    yield Choice("If nobody needs the rows", (f"DELETE FROM {table};", _repair_again()))  # noqa: S608 - likewise
+    yield Choice(
+        "If all of them are of one tenant", (f"ALTER TABLE {table} SET SCHEMA {SCHEMA};", _repair_again())
+    )
+    aside = clip(f"{name[:56]}_before")
+    kept = f"{quote(shared)}.{quote(aside)}"
+    yield Choice(
+        "If they are of several tenants: set the table aside, let every tenant have its own, and give each "
+        "its rows",
+        (
+            f"ALTER TABLE {table} RENAME TO {quote(aside)};",
+            f"{PROGRAM} repair --apply",
+            *_copied(difference, kept, here),
+        ),
     )
 
 
-def _inventing(table: str, column: Column) -> str:
-    name = column.name
-    return (
-        f"It allows no NULL, has no default, and {quote(table)} holds rows: nobody knows their values. Add "
-        f"it by hand with those (ALTER TABLE {quote(table)} ADD COLUMN {quote(name)} … NOT NULL DEFAULT …, "
-        "then ALTER COLUMN … DROP DEFAULT), or delete the rows if nobody needs them; then repair again."
+def _creating(case: Case, connection: TenantConnection) -> Iterator[str]:
+    """The statements that make the schema's own tables in the place of all masked ones with rows."""
+    path = ", ".join((SCHEMA, *(quote(one) for one in search_path())))
+    yield f"SET search_path = {path};"
+    masked = [one.difference for one in case.found if case.rows.in_shared.get(one.difference.table)]
+    ranked = [each for one in masked for each in statements.of(one, connection, ())]
+    yield from dict.fromkeys(sql for _, sql in sorted(ranked, key=lambda one: one[0]))
+
+
+def _copied(difference: Difference, source: str, target: str) -> Iterator[str]:
+    """The statements that copy rows into a table, and let its sequences go on after them."""
+    columns = difference.definition.columns if isinstance(difference.definition, Shape) else ()
+    names = ", ".join(quote(one.name) for one in columns if not one.generated)
+    yield f"INSERT INTO {target} ({names}) SELECT {names} FROM {source} WHERE …;"  # noqa: S608 - printed
+    for one in columns:
+        if one.has_sequence:
+            sequence = f"pg_get_serial_sequence('{target}', '{one.name}')"
+            yield f"SELECT setval({sequence}, max({quote(one.name)})) FROM {target};"  # noqa: S608 - printed
+
+
+def _repair_again() -> str:
+    return f"{PROGRAM} repair {FLAG} --apply"
+
+
+def _of_column(difference: Difference) -> Iterator[Choice]:
+    alter, name = (
+        choices.alter(difference.table),
+        quote(difference.object.removeprefix(f"{difference.table}.")),
     )
+    kind = difference.expected.removesuffix(" NOT NULL")
+    yield Choice(
+        "If one value is right for all of them",
+        (
+            f"{alter} ADD COLUMN {name} {kind} NOT NULL DEFAULT …;",
+            f"{alter} ALTER COLUMN {name} DROP DEFAULT;",
+            _repair_again(),
+        ),
+    )
+    delete = f"DELETE FROM {SCHEMA}.{quote(difference.table)};"  # noqa: S608 - printed
+    yield Choice("If nobody needs the rows", (delete, _repair_again()))
+
+
+def _other_key(difference: Difference, actual: Tables) -> str:
+    """The name of the primary key in the place of which another one would be made; empty if there is none."""
+    definition, there = difference.definition, actual.get(difference.table, Shape())
+    wants = isinstance(definition, Unique) and definition.primary
+    if isinstance(definition, Column) and difference.id == findings.COLUMN_MISSING:
+        wants = bool(definition.creation and definition.creation.is_key)
+    return next((one.name for one in there.uniques if one.primary), "") if wants else ""
+
+
+def _another_key(difference: Difference, name: str) -> Choice:
+    alter = choices.alter(difference.table)
+    drop = f"{alter} DROP CONSTRAINT {quote(name)};"
+    return Choice("If nothing points to that key, and the models are right", (drop, _repair_again()))

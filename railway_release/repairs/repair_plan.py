@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from railway_release.diagnosis.choices import Choice
 from railway_release.migrations.outcome import Key
+
+Named = tuple[str, str]  # the id and the object of a finding
 
 
 @dataclass(frozen=True)
 class Refusal:
-    """Something that is left as it is, and why; then what can be done about it."""
+    """Something that is left as it is, and why; then what a person can do about it."""
 
     id: str  # of the finding
     object: str
     why: str
+    choices: tuple[Choice, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -23,8 +27,10 @@ class RepairPlan:
     Tables are those of the schema itself; those of a field that begins with `shared` are the shared schema's.
     """
 
-    repairs: tuple[tuple[str, str], ...] = ()  # ids and objects of the findings that will be gone
+    repairs: tuple[Named, ...] = ()  # the findings that will be gone
+    effects: tuple[str, ...] = ()  # what changes in behaviour, of each of them that is a warning
     statements: tuple[str, ...] = ()  # in one transaction, in this order
+    owners: tuple[tuple[Named, ...], ...] = ()  # the findings that each statement is for
     alters: tuple[str, ...] = ()  # the tables that are locked
     must_be_empty: tuple[str, ...] = ()  # or a column would need values that nobody has given
     shared_must_be_empty: tuple[str, ...] = ()  # or rows would be left behind there

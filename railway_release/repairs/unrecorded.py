@@ -1,40 +1,48 @@
-"""Unrecorded migrations: pending ones whose work is in the schema already, proven object by object."""
+"""Unrecorded migrations whose work is in the schema already, proven object by object.
+
+They are pending, or a gap in the records: others that are built on them are recorded.
+"""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from railway_release.config.config import Config
-from railway_release.diagnosis import half_applied
+from railway_release.diagnosis import commands, half_applied
 from railway_release.diagnosis.context import DiagnosisContext
 from railway_release.migrations.disk import Graph
 from railway_release.migrations.operations import opaque
-from railway_release.migrations.outcome import Key, dotted
+from railway_release.migrations.outcome import Key, dotted, in_words
 from railway_release.migrations.plan import Planner, SchemaPlan
 from railway_release.postgres.batch_reader import BatchReader
-from railway_release.repairs.proof import Proof, Prover
+from railway_release.repairs.proof import Prover
 from railway_release.repairs.repair_plan import Refusal
-from railway_release.runtime.program import PROGRAM
+from railway_release.repairs.together import Holding, holding, records_of
 from railway_release.runtime.text import some
 from railway_release.snapshot import Snapshot
-from railway_release.verification.levels import Levels
+from railway_release.verification.expectations import Expectations
+from railway_release.verification.findings import INCONSISTENT
 
 ID = half_applied.UNRECORDED
+IDS = frozenset({ID, half_applied.HALF_APPLIED, INCONSISTENT})  # of the findings that are repaired here
 Found = tuple[str, tuple[Key, ...], tuple[Refusal, ...]]  # schema, migrations to record, and those refused
 
 
 def find(
-    config: Config, planner: Planner, snapshot: Snapshot, levels: Levels, reader: BatchReader
+    config: Config, planner: Planner, snapshot: Snapshot, expectations: Expectations, reader: BatchReader
 ) -> Iterator[Found]:
-    """Each schema that has something of a pending migration."""
+    """Each schema that has something of a pending migration, or a gap in its records."""
     context = DiagnosisContext(reader.connection, snapshot.plan, planner, config, snapshot.findings)
     begun: dict[SchemaPlan, list[Key]] = defaultdict(list)
     for one, step, _, _ in half_applied.begun(context):
         begun[one].append(step.key)
-    prover = Prover(reader, levels, snapshot.history)
+    prover = Prover(reader, expectations, snapshot.history)
+    for one in snapshot.plan.schemas:
+        if one.cohort.inconsistency and one.is_chosen_by(config):
+            yield _gap(one, prover, planner.graph_of(one.cohort))
     for one, keys in begun.items():
-        yield _proven(one, keys, prover, planner.graph_of(one.cohort))
+        yield _pending(one, keys, prover, planner.graph_of(one.cohort))
 
 
 def apps(keys: Iterable[Key], refusals: Iterable[Refusal]) -> set[str]:
@@ -42,33 +50,79 @@ def apps(keys: Iterable[Key], refusals: Iterable[Refusal]) -> set[str]:
     return {app for app, _ in keys} | {one.object.partition(".")[0] for one in refusals}
 
 
-def _proven(one: SchemaPlan, begun: Iterable[Key], prover: Prover, graph: Graph) -> Found:
-    """Prove each with all that it depends on: later ones may have changed what the first have created."""
-    proven: dict[Key, None] = {}
-    refused: dict[Key, str] = {}
-    for key in begun:
-        steps = [step for step in graph.graph.forwards_plan(key) if step in one.cohort.steps]
-        keys = proven | dict.fromkeys(record for step in steps for record in graph.records_of(step))
-        if why := _why_not(steps, graph, prover.prove(one.schema.name, [*keys])):
-            refused[key] = why
-        else:
-            proven = keys
-    refusals = (Refusal(ID, dotted(key), why) for key, why in refused.items() if key not in proven)
-    return one.schema.name, tuple(proven), tuple(refusals)
+def _gap(one: SchemaPlan, prover: Prover, graph: Graph) -> Found:
+    """What is missing below what is recorded: all of it, since no part makes the records consistent."""
+    gap = graph.unrecorded_below(one.cohort.applied)
+    found = holding(gap, one, prover, graph)
+    left, hidden = [key for key in gap if key not in found.steps], _hidden(gap, graph)
+    why = found.inconsistent
+    if left and not why:
+        why = _incomplete(_least(left, found.given_up)[1])
+    elif hidden:
+        why = _unseen(hidden, gap[-1], graph)
+    if gap and not why:
+        return one.schema.name, _to_record(found, one, graph), ()
+    text = f"{one.cohort.inconsistency}. {why}" if why != one.cohort.inconsistency else f"{why}."
+    return one.schema.name, (), (Refusal(INCONSISTENT, "django_migrations", text.strip()),)
 
 
-def _why_not(steps: Iterable[Key], graph: Graph, proof: Proof) -> str:
-    if proof.inconsistent:
-        return proof.inconsistent
-    if proof.missing:
-        found = some(proof.missing, 3)
-        return f"Only a part of it is there; missing: {found}. Undo that part, or complete it."
-    for key in steps:
-        if operations := opaque(graph.graph.nodes[key]):
-            return _unseen(key, ", ".join(dict.fromkeys(operations)))
-    return ""
+def _pending(one: SchemaPlan, begun: Sequence[Key], prover: Prover, graph: Graph) -> Found:
+    """The pending migrations of the apps that have begun, as far as their work is there and can be seen."""
+    found = holding(begun, one, prover, graph)
+    keys, there = _to_record(found, one, graph), [key for key in begun if key in found.steps]
+    refusals = [
+        *_partly([key for key in begun if key in found.given_up], found.given_up),
+        *_not_to_be_seen([key for key in there if key not in keys], _hidden(found.steps, graph), graph),
+    ]
+    return one.schema.name, keys, tuple(refusals)
 
 
-def _unseen(key: Key, operations: str) -> str:
-    fake = f"{PROGRAM} fake {key[0]} {key[1]} --data-is-done --schema …"
-    return f"Its tables are there, but nobody can see what {operations} did; if that is done: {fake}"
+def _to_record(found: Holding, one: SchemaPlan, graph: Graph) -> tuple[Key, ...]:
+    """The records of what is there, but for code whose work nobody can see, and what is built on that."""
+    hidden = _hidden(found.steps, graph)
+    blocked = {other for key in hidden for other in graph.graph.backwards_plan(key)}
+    return records_of([key for key in found.steps if key not in blocked], one, graph)
+
+
+def _hidden(steps: Iterable[Key], graph: Graph) -> list[Key]:
+    return [key for key in steps if opaque(graph.graph.nodes[key])]
+
+
+def _partly(begun: Iterable[Key], given_up: Mapping[Key, tuple[str, ...]]) -> Iterator[Refusal]:
+    """A refusal for each of these apps, at the migration of which the least is missing."""
+    for app in dict.fromkeys(app for app, _ in begun):
+        key, missing = _least([key for key in given_up if key[0] == app], given_up)
+        yield Refusal(ID, dotted(key), _incomplete(missing))
+
+
+def _least(keys: Iterable[Key], given_up: Mapping[Key, tuple[str, ...]]) -> tuple[Key, tuple[str, ...]]:
+    """Of these migrations, the one of which the least was missing, and what that was.
+
+    Of equal ones it is a later one; of those in a row that lack the same, the first.
+    """
+    latest_first = [key for key in given_up if key in {*keys}]
+    least = min(latest_first, key=lambda key: (not given_up[key], len(given_up[key])))
+    key = [key for key in latest_first if given_up[key] == given_up[least]][-1]
+    return key, given_up[key]
+
+
+def _not_to_be_seen(begun: Iterable[Key], hidden: Iterable[Key], graph: Graph) -> Iterator[Refusal]:
+    """A refusal for each app, at its last migration that is there and built on code that nobody sees."""
+    for key in dict(begun).items():
+        leading = graph.graph.forwards_plan(key)
+        yield Refusal(ID, dotted(key), _unseen([one for one in hidden if one in leading], key, graph))
+
+
+def _incomplete(missing: Sequence[str]) -> str:
+    if not missing:
+        return "It is built on another migration of which only a part is there."
+    return f"Only a part of it is there; missing: {some(missing, 3)}. Undo that part, or complete it."
+
+
+def _unseen(hidden: Sequence[Key], key: Key, graph: Graph) -> str:
+    operations = ", ".join(dict.fromkeys(name for one in hidden for name in opaque(graph.graph.nodes[one])))
+    where = f" in {in_words(tuple(hidden))}" if [*hidden] != [key] else ""
+    return (
+        f"Its tables are there, but nobody can see what {operations}{where} did; if that is done: "
+        f"{commands.fake([key], ['NAME'])} --data-is-done"
+    )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 from railway_release.migrations.disk import Graph
 from railway_release.migrations.operations import opaque
@@ -13,13 +13,13 @@ from railway_release.runtime.text import some
 _MOST = 20  # nobody reads more than that
 
 
-def against_recording(key: Key, graph: Graph, proof: Proof, *, data_is_done: bool) -> str:
-    """Why the migration may not be recorded as applied; empty if it may."""
+def against_recording(steps: Sequence[Key], graph: Graph, proof: Proof, *, data_is_done: bool) -> str:
+    """Why these migrations may not be recorded as applied; empty if they may."""
     if proof.inconsistent:
         return proof.inconsistent
     if proof.missing:
         return f"not all that it makes is there: {some(proof.missing, _MOST)}"
-    return "" if data_is_done else _unproven(key, graph, "did")
+    return "" if data_is_done else _unproven(steps, graph, "did")
 
 
 def built_on(key: Key, graph: Graph, applied: Collection[Key]) -> str:
@@ -35,14 +35,16 @@ def against_forgetting(key: Key, graph: Graph, proof: Proof, *, data_is_done: bo
     if proof.there:
         return f"something of it is there: {some(proof.there, _MOST)}"
     if not proof.missing and not data_is_done:
-        return _unproven(key, graph, "did") or "it makes nothing that could be missing"
-    return "" if data_is_done else _unproven(key, graph, "has left")
+        return _unproven([key], graph, "did") or "it makes nothing that could be missing"
+    return "" if data_is_done else _unproven([key], graph, "has left")
 
 
-def _unproven(key: Key, graph: Graph, verb: str) -> str:
-    if operations := opaque(graph.graph.nodes[key]):
-        named = ", ".join(dict.fromkeys(operations))
-        return f"nobody can see what its {named} {verb}; if you have seen to that, add --data-is-done"
+def _unproven(steps: Sequence[Key], graph: Graph, verb: str) -> str:
+    for key in steps:
+        if operations := opaque(graph.graph.nodes[key]):
+            its = f"its {', '.join(dict.fromkeys(operations))}"
+            whose = its if len(steps) == 1 else f"{its.removeprefix('its ')} in {dotted(key)}"
+            return f"nobody can see what {whose} {verb}; if you have seen to that, add --data-is-done"
     return ""
 
 

@@ -30,9 +30,14 @@ class CommandLine:
 
     def again(self, outcomes: Sequence[Outcome]) -> str:
         """The command for what was not migrated, or nothing."""
-        left = [one.schema for one in outcomes if one.state in ("failed", "not reached")]
+        # What failed without an attempt would be left alone again; its outcome says what is to be done first.
+        left = [one.schema for one in outcomes if one.state == "not reached" or _was_tried(one)]
         if not left:
             return ""
         started = any(one.attempts or one.state == "failed" for one in outcomes)
         nameable = started and len(left) <= _MOST_SCHEMAS and "--shared-only" not in self.words
         return self.to_type(left if nameable else self.schemas)
+
+
+def _was_tried(one: Outcome) -> bool:
+    return one.state == "failed" and bool(one.attempts)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
+from railway_release.diagnosis.choices import FLAG, named
 from railway_release.migrations.outcome import in_words
-from railway_release.repairs.repair_plan import PlannedRepair, RepairPlan
+from railway_release.repairs.repair_plan import PlannedRepair, Refusal, RepairPlan
 from railway_release.report.line import Line
-from railway_release.runtime.text import schemas_in_words, some
+from railway_release.runtime.program import PROGRAM
+from railway_release.runtime.text import schema_flag, schemas_in_words, some
+from railway_release.verification.findings import Finding
 
 _REPAIRS = 5
 
@@ -17,24 +20,54 @@ def repair_plan_lines(repair_plans: Sequence[PlannedRepair], *, done: bool) -> I
     for one in repair_plans:
         where = schemas_in_words(one.schemas)
         if one.repair_plan.does_something and not done:
-            yield Line(
-                "info",
-                "remedy.proposed",
-                "\n".join((f"{where}: {_repairs(one.repair_plan)}", *_steps(one.repair_plan))),
-            )
+            text = "\n".join((f"{where}: {_repairs(one.repair_plan)}", *_steps(one.repair_plan)))
+            yield Line("info", "remedy.proposed", text)
         for refusal in one.repair_plan.refusals:
-            text = f"{where}: {refusal.id} {refusal.object} is left as it is.\n   {refusal.why}"
-            yield Line("warning", "remedy.refused", text)
+            yield Line("warning", "remedy.refused", "\n".join(_refusal(refusal, where, one.schemas)))
         if one.repair_plan.not_restored and one.repair_plan.does_something:
-            text = f"{where}: what is made anew is empty; not restored is what these may have put there: "
-            yield Line("warning", "data.not_restored", text + some(one.repair_plan.not_restored))
+            text = (
+                f"{where}: recreated objects are empty or hold the default; these data migrations are not "
+                f"run again: {some(one.repair_plan.not_restored)}"
+            )
+            yield Line("warning", "data.not_restored", text)
+
+
+def left_out_lines(findings: Iterable[Finding]) -> Iterator[Line]:
+    """A line for the warnings of each id that were not asked for, with the command that is about them."""
+    groups: dict[str, list[Finding]] = {}
+    for one in findings:
+        groups.setdefault(one.id, []).append(one)
+    for id, found in groups.items():
+        objects = some(list(dict.fromkeys(one.object for one in found if one.object != "schema")), 3)
+        where = schemas_in_words(list(dict.fromkeys(one.schema for one in found)))
+        words = f"{id} {objects}".strip()
+        command = f"{PROGRAM} repair --finding {id}"
+        text = f"{where}: {words} is a warning and left as it is; what can be done: {command}"
+        yield Line("info", "remedy.left_out", text)
+
+
+def _refusal(refusal: Refusal, where: str, schemas: Sequence[str]) -> Iterator[str]:
+    text = f"{where}: {refusal.id} {refusal.object} is left as it is."
+    yield f"{text}\n   {_with_names(refusal.why, schemas)}"
+    for choice in refusal.choices:
+        yield f"   {choice.when}{':' if choice.statements else '.'}"
+        yield from (f"      {_with_names(one, schemas)}" for one in choice.statements)
+    if len(schemas) > 1 and any('"NAME"' in sql for one in refusal.choices for sql in one.statements):
+        yield '   "NAME" is the schema, one after the other.'
+
+
+def _with_names(text: str, schemas: Sequence[str]) -> str:
+    """The text with the name of the schema, or the flags of all."""
+    if len(schemas) == 1:
+        return named(text, schemas[0])
+    return text.replace(FLAG, " ".join(map(schema_flag, schemas))) if len(schemas) <= _REPAIRS else text
 
 
 def _repairs(repair_plan: RepairPlan) -> str:
     if repair_plan.creates_schema:
         why = repair_plan.through_django_tenants
         how = f"through django-tenants' own machinery, since {why}" if why else "with the others"
-        return f"would create the schema and migrate it, {how}"
+        return f"would create the schema and migrate it, {how}; it will be EMPTY: no data comes back"
     repairs = [f"{id} {object}" for id, object in repair_plan.repairs]
     words = [f"would repair {some(repairs, _REPAIRS)}"] if repairs else []
     words += (
@@ -44,6 +77,7 @@ def _repairs(repair_plan: RepairPlan) -> str:
 
 
 def _steps(repair_plan: RepairPlan) -> Iterator[str]:
+    yield from (f"   {effect}" for effect in repair_plan.effects)
     yield from (f"   {line}" for sql in repair_plan.statements for line in sql.splitlines())
     yield from (f"   DROP INDEX CONCURRENTLY {name};" for name in repair_plan.discards)
     yield from (f"   REINDEX INDEX CONCURRENTLY {name};" for name in repair_plan.reindexes)

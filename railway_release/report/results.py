@@ -19,9 +19,10 @@ from railway_release.report.diagnosis import area_lines, cause_lines, explanatio
 from railway_release.report.findings import finding_lines
 from railway_release.report.line import Level, Line
 from railway_release.report.outcomes import outcome_lines, repaired_lines
-from railway_release.report.repairs import repair_plan_lines
+from railway_release.report.repairs import left_out_lines, repair_plan_lines
 from railway_release.report.result import Result
 from railway_release.runtime.text import count, some
+from railway_release.verification.findings import Finding
 
 
 @dataclass(frozen=True)
@@ -182,13 +183,15 @@ class RepairResult(Result):
     answers: ClassVar[frozenset[Exit]] = frozenset({Exit.PENDING})
 
     repair_plans: tuple[PlannedRepair, ...] = ()
+    left_out: tuple[Finding, ...] = ()  # warnings that were not asked for
 
     def lines(self) -> Iterator[Line]:
         """The plans, with their SQL unless they were carried out; then outcomes and what is left."""
         yield from self.pending_lines()
         yield from repair_plan_lines(self.repair_plans, done=bool(self.outcomes))
+        yield from left_out_lines(self.left_out)
         if self.outcomes:
-            yield from finding_lines(self.findings)
+            yield from finding_lines(one for one in self.findings if one not in self.left_out)
         yield from repaired_lines(self.outcomes)
         # Why something was refused is told with the plans.
         yield from outcome_lines(
@@ -235,5 +238,6 @@ def _to_explain(result: Result, called: CommandLine) -> Iterator[Line]:
 
 def _repair_plan(one: PlannedRepair) -> dict[str, Any]:
     plan = dataclasses.asdict(one.repair_plan)
+    del plan["owners"]
     records = [".".join(key) for key in one.repair_plan.records]
     return {"schemas": list(one.schemas), "mends": plan.pop("repairs"), **plan, "records": records}

@@ -19,6 +19,7 @@ from railway_release.verification.contents import TABLES, Contents
 from railway_release.verification.expected import Table
 from railway_release.verification.findings import Finding, Severity
 from railway_release.verification.levels import Level, Levels
+from railway_release.verification.structure import Earlier, Structure
 
 Depth = Literal["tables", "columns", "everything"]
 
@@ -32,6 +33,15 @@ class Compared:
 
     depth: Depth
     schemas: Collection[SchemaPlan]
+    earlier: Earlier = Earlier()  # noqa: RUF009 - frozen
+
+
+@dataclass(frozen=True)
+class Verified:
+    """All findings, and the structure of the tables if that was compared."""
+
+    findings: tuple[Finding, ...]
+    structure: Structure | None = None
 
 
 def present(reader: BatchReader, levels: Levels) -> Present:
@@ -42,7 +52,7 @@ def present(reader: BatchReader, levels: Levels) -> Present:
 
 def verify(
     reader: BatchReader, levels: Levels, contents: Contents, present: Present, compared: Compared
-) -> tuple[Finding, ...]:
+) -> Verified:
     """All findings, with the severities that the user's configuration gives them."""
     plan = levels.plan
     everything = {table for level in set(levels.by_schema.values()) for table in level.tables}
@@ -53,10 +63,12 @@ def verify(
     )
     found = [*_missing_tables(levels, present), *_missing_columns(levels, present, columns)]
     found += [*_missing_rows(contents), *_of_topology(plan)]
+    seen = None
     if compared.depth != "tables":
         found += _half_created(reader, compared.schemas)
-        found += structure.verify(reader, levels, compared.depth, compared.schemas)
-    return tuple(_as_configured(finding, levels.config) for finding in found)
+        seen, more = structure.verify(reader, levels, compared.depth, compared.schemas, compared.earlier)
+        found += more
+    return Verified(tuple(_as_configured(finding, levels.config) for finding in found), seen)
 
 
 def _missing_tables(levels: Levels, present: Mapping[str, frozenset[str]]) -> Iterator[Finding]:

@@ -23,6 +23,13 @@ class Contents:
     absent: Mapping[str, str]  # schema to what is missing, in words
     complete: Mapping[str, Rows]  # schema that lacks nothing, to the rows that were expected in it
 
+    def without(self, schemas: Collection[str]) -> Contents:
+        """What is known of the other schemas."""
+        return Contents(
+            {name: one for name, one in self.absent.items() if name not in schemas},
+            {name: one for name, one in self.complete.items() if name not in schemas},
+        )
+
 
 TABLES = ("django_content_type", "auth_permission")
 NOTHING_KNOWN = Contents({}, {})

@@ -68,7 +68,10 @@ def _works(ask: Callable[[], object]) -> bool:
 def column(model: type[Model], field: Field[Any, Any], default: str) -> Creation:
     """How to add the column, with its foreign key, unique constraint, check and index."""
     return Creation(
-        lambda editor: editor.add_field(model, field), needs_value=_needs_a_value(field), default=default
+        lambda editor: editor.add_field(model, field),
+        needs_value=_needs_a_value(field),
+        default=default,
+        is_key=field.primary_key,
     )
 
 

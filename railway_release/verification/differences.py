@@ -126,7 +126,7 @@ def _type(name: str, expected: Column, found: Column) -> Iterator[Difference]:
 def _rules(name: str, expected: Column, found: Column) -> Iterator[Difference]:
     pairs = (
         (findings.COLUMN_NULL, _null(expected), _null(found)),
-        (findings.COLUMN_COLLATION, expected.collation or "default", found.collation or "default"),
+        (findings.COLUMN_COLLATION, _collated(expected, expected), _collated(expected, found)),
         (findings.COLUMN_GENERATED, expected.generated, found.generated),
     )
     for id, wanted, there in pairs:
@@ -140,6 +140,11 @@ def _rules(name: str, expected: Column, found: Column) -> Iterator[Difference]:
     if expected.default and expected.type == found.type and expected.default != found.default:
         words = (expected.default, found.default or "no default")
         yield Difference(findings.COLUMN_DEFAULT, name, *words, definition=expected)
+
+
+def _collated(typed: Column, column: Column) -> str:
+    """A type with the collation of a column, as ALTER COLUMN TYPE takes it."""
+    return f'{typed.type} COLLATE "{column.collation or "default"}"'
 
 
 def _uniques(table: str, expected: Iterable[Unique], actual: Shape) -> Iterator[Difference]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from django.db.migrations.state import ProjectState
@@ -20,17 +20,27 @@ from railway_release.verification.levels import Level, Levels
 Tables = Mapping[str, Shape]
 
 
+@dataclass(frozen=True)
+class Rendered:
+    """Models that were rendered, and their tables."""
+
+    rendering: Rendering
+    shapes: dict[type[Model], Tables] = field(default_factory=dict)
+
+
 class Expectations:
     """The expected tables of each schema, worked out once for each level and each rendered model."""
 
-    def __init__(self, levels: Levels) -> None:
+    def __init__(self, levels: Levels, earlier: Expectations | None = None) -> None:
+        """What was rendered for `earlier` ones is used again."""
         self.levels = levels
         self._shared_schema = levels.plan.shared.schema.name
-        self._shared = {table.name for table in levels.by_schema[self._shared_schema].tables}
+        self.shared_tables = {table.name for table in levels.by_schema[self._shared_schema].tables}
         self._editor = tenant_connection().schema_editor(collect_sql=True)
-        self._rendering = Rendering(levels.planner.unmigrated_apps)
+        self.rendered: Rendered = (
+            earlier.rendered if earlier else Rendered(Rendering(levels.planner.unmigrated_apps))
+        )
         tenant_connection().ensure_connection()  # the driver quotes values only on an open connection
-        self._shapes: dict[type[Model], Tables] = {}
         self._known: dict[Level, Tables] = {}
 
     def of(self, one: SchemaPlan) -> Tables:
@@ -56,7 +66,7 @@ class Expectations:
 
     def _all_tables(self, state: ProjectState) -> Iterator[tuple[str, Shape]]:
         try:
-            apps = self._rendering.shared(state.models).apps
+            apps = self.rendered.rendering.shared(state.models).apps
         except ValueError:
             return  # a foreign key to a model that does not exist: no release can render these models either
         for key in state.models:
@@ -64,11 +74,12 @@ class Expectations:
 
     def _tables(self, model: type[Model]) -> Tables:
         options = model._meta
-        if model not in self._shapes:
+        shapes = self.rendered.shapes
+        if model not in shapes:
             has_table = options.managed and not options.proxy and not options.swapped
             found = models.tables(model, self._editor) if has_table else ()
-            self._shapes[model] = {split_table(name)[1]: shape for name, shape in found}
-        return self._shapes[model]
+            shapes[model] = {split_table(name)[1]: shape for name, shape in found}
+        return shapes[model]
 
     def _with_targets(self, keys: tuple[ForeignKey, ...], own: Collection[str]) -> Iterator[ForeignKey]:
         """The keys, each with the schema of its target: a tenant's own table before the shared one."""
@@ -76,5 +87,5 @@ class Expectations:
             table = split_table(key.table)[1]
             if table in own:
                 yield replace(key, table=table)
-            elif table in self._shared:
+            elif table in self.shared_tables:
                 yield replace(key, table=table, schema=self._shared_schema)

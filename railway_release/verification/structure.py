@@ -11,8 +11,9 @@ from functools import partial
 from railway_release.migrations.plan import SchemaPlan
 from railway_release.postgres import locations, shapes
 from railway_release.postgres.batch_reader import BatchReader
+from railway_release.postgres.session import Connection
 from railway_release.postgres.shape import Column, Shape
-from railway_release.postgres.shapes import Depth, EqualTables
+from railway_release.postgres.shapes import Depth, EqualTables, Look
 from railway_release.verification import findings
 from railway_release.verification.consensus import Fact, Facts
 from railway_release.verification.differences import Difference, differences, surplus
@@ -47,38 +48,41 @@ class _Compared:
 
 
 class Structure:
-    """The tables of some schemas as they are now, each compared once for all schemas that have it alike.
+    """The tables of some schemas as they were read, each compared once for all schemas that have it alike.
 
-    If `compared` is given, other tables are only checked for being there.
+    `partly` says that there are other tables, which were not read.
     """
 
     def __init__(
         self,
-        reader: BatchReader,
+        connection: Connection,
         expectations: Expectations,
         plans: Iterable[SchemaPlan],
-        depth: Depth,
-        compared: Collection[str] | None = None,
+        look: Look,
+        *,
+        partly: bool = False,
     ) -> None:
         self._levels = expectations.levels
-        self._expectations = expectations
+        self.expectations = expectations
+        self.look = look
         self.plans = {one.schema.name: one for one in plans if can_be_judged(one)}
-        found = shapes.read(reader, self.plans, depth, compared)
-        self._there = [alike for alike in found if not self._levels.ignores(alike.table)]
+        self._there = [alike for alike in look.tables if not self._levels.ignores(alike.table)]
         self.tables = {(schema, alike.table) for alike in self._there for schema in alike.schemas}
         self._shared = self._levels.plan.shared.schema.name  # foreign keys and masked names lead there
-        named = {self._shared} - self.plans.keys() if compared is None else {self._shared, *self.plans}
-        self.tables |= {
-            (name, table) for name in named for table in locations.tables_of(reader.connection, name)
-        }
-        self._server = Server(reader.connection)
+        named = {self._shared, *self.plans} if partly else {self._shared} - self.plans.keys()
+        self.tables |= {(name, table) for name in named for table in locations.tables_of(connection, name)}
+        self._server = Server(connection)
+
+    def shapes_of(self, schema: str) -> dict[str, Shape]:
+        """The tables of one schema, by name."""
+        return {alike.table: alike.shape for alike in self._there if schema in alike.schemas}
 
     def missing_tables(self) -> Iterator[Deviation]:
         """The tables that recorded migrations create and the schemas do not have."""
         missing = [
             (one, table, shape)
             for one in self.plans.values()
-            for table, shape in self._expectations.of(one).items()
+            for table, shape in self.expectations.of(one).items()
             if (one.schema.name, table) not in self.tables
         ]
         for one, table, shape in missing:
@@ -100,11 +104,12 @@ class Structure:
         """The schemas that have a table alike, grouped by what is expected of them."""
         grouped: dict[Level, list[SchemaPlan]] = {}
         for name in alike.schemas:
-            grouped.setdefault(self._levels.by_schema[name], []).append(self.plans[name])
+            if name in self.plans:
+                grouped.setdefault(self._levels.by_schema[name], []).append(self.plans[name])
         return grouped.values()
 
     def _compared(self, alike: EqualTables, one: SchemaPlan) -> _Compared:
-        expectations = self._expectations
+        expectations = self.expectations
 
         def normal(shape: Shape) -> Shape:
             return self._server.normal(shape, one.schema.name, alike.table)
@@ -133,22 +138,45 @@ class Structure:
 
 
 def verify(
-    reader: BatchReader, levels: Levels, depth: Depth, plans: Collection[SchemaPlan]
-) -> Iterator[Finding]:
-    """Findings about columns; deeper than that also about constraints and indexes.
+    reader: BatchReader, levels: Levels, depth: Depth, plans: Collection[SchemaPlan], earlier: Earlier
+) -> tuple[Structure, list[Finding]]:
+    """What was compared, and the findings: about columns, and deeper about constraints and indexes, too.
 
     With depth `everything`, schemas are also compared with each other, for what no model declares.
     """
     if depth == "everything" and len(plans) == 1:
         depth = "models"  # there is nothing to compare a single schema with
-    structure = Structure(reader, Expectations(levels), plans, depth)
+    structure = earlier.structure(reader, levels, depth, plans)
     facts = Facts(structure.plans.values())
-    found = [*structure.deviations(facts)]
-    yield from (_finding(one) for one in found)
+    deviations = [*structure.deviations(facts)]
+    found = [_finding(one) for one in deviations]
     if depth == "everything":
-        for text, holders in shapes.objects(reader.connection, structure.plans):
-            facts.add(holders, "", [text])
-        yield from facts.odd_ones(partial(_is_explained, structure.tables, _missing_columns(found)))
+        for text, holders in structure.look.objects:
+            facts.add((name for name in holders if name in structure.plans), "", [text])
+        found += facts.odd_ones(partial(_is_explained, structure.tables, _missing_columns(deviations)))
+    return structure, found
+
+
+@dataclass(frozen=True)
+class Earlier:
+    """An earlier structure, if there is one, and the schemas that may have changed since."""
+
+    known: Structure | None = None
+    changed: Collection[str] = ()
+
+    def structure(
+        self, reader: BatchReader, levels: Levels, depth: Depth, plans: Collection[SchemaPlan]
+    ) -> Structure:
+        """The structure as it is now; only what may have changed is read again."""
+        names = {one.schema.name for one in plans if can_be_judged(one)}
+        if self.known is None:
+            return Structure(
+                reader.connection, Expectations(levels), plans, shapes.look(reader, names, depth)
+            )
+        changed = {*self.changed, *(names - self.known.plans.keys())}
+        look = self.known.look.updated(shapes.look(reader, names & changed, depth), changed)
+        expectations = Expectations(levels, self.known.expectations)
+        return Structure(reader.connection, expectations, plans, look)
 
 
 def _missing_columns(found: Iterable[Deviation]) -> dict[tuple[str, str], list[str]]:

@@ -11,7 +11,7 @@ from tests.support.schemas import add_row
 from tests.support.unwell import definitions
 
 ISLANDS = ("naxos", "rhodes", "samos")
-NEW = ("repair", "--apply")
+NEW = ("repair", "--apply", "--create-schema")
 # Receivers write down what they were told, and how many migrations the schema had by then.
 LISTENING = """
 from django.db import connection

@@ -57,7 +57,9 @@ def test_causes_are_numbered_the_worst_first(current: Project) -> None:
         f"3. {USUAL}",
         "4. contenttypes.in_both",
     ]
-    assert messages[1].splitlines()[-1].startswith(f"   -> {PROGRAM} repair --schema rhodes  #")
+    assert (
+        messages[1].splitlines()[-1].startswith(f"   -> {PROGRAM} repair --create-schema --schema rhodes  #")
+    )
 
 
 # Migrations.

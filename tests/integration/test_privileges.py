@@ -67,9 +67,9 @@ def test_a_schema_is_created_only_with_create_on_the_database(past: Project, rol
     )
     granted(past.database, role)
 
-    refused = past.run("repair", "--apply", "--schema", "votanikos")
+    refused = past.run("repair", "--apply", "--create-schema", "--schema", "votanikos")
     past.database.sql(f'GRANT CREATE ON DATABASE "{past.database.url.rpartition("/")[2]}" TO {role}')
-    created = past.run("repair", "--apply", "--schema", "votanikos")
+    created = past.run("repair", "--apply", "--create-schema", "--schema", "votanikos")
 
     assert (refused.states["votanikos"], created.code) == ("failed", 0), refused.text + created.text
     assert "buildings_building" in past.database.tables("votanikos")

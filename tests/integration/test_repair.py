@@ -43,7 +43,7 @@ def story(project: Project) -> Story:
     project.settings(f"RAILWAY_RELEASE = {{'ACCEPT': [{accepted}]}}")
     damage(project, "accepted", "DROP INDEX rule_titles")
     add_row(project.database, "rhodes")
-    return live(project, healthy)
+    return live(project, healthy, "--warnings", "--create-schema")
 
 
 @each

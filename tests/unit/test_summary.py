@@ -44,13 +44,13 @@ def test_equal_failures_are_one_line_however_many_schemas():
 
 
 def test_the_command_to_run_again_names_the_unwell_schemas_and_quotes_them():
-    report = reported("release", outcomes=(Outcome("a b", "failed"), Outcome("c", "not reached")))
+    report = reported("release", outcomes=(Outcome("a b", "failed", attempts=1), Outcome("c", "not reached")))
 
     assert "Run again with: python run_migrations.py --schema 'a b' --schema c" in texts(report)
 
 
 def test_too_many_to_name_are_run_again_all_together():
-    report = reported("release", outcomes=tuple(Outcome(f"t{n}", "failed") for n in range(6)))
+    report = reported("release", outcomes=tuple(Outcome(f"t{n}", "failed", attempts=1) for n in range(6)))
 
     assert "Run again with: python run_migrations.py" in texts(report)
 

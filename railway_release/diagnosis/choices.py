@@ -1,0 +1,94 @@
+"""Choices: what only a person can decide about a finding, each with the exact statements for it.
+
+In the statements "NAME" stands for the schema; `for_schema` puts its name there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from railway_release.postgres.session import quote
+from railway_release.runtime.text import schema_flag
+from railway_release.verification import findings
+
+SCHEMA, FLAG = '"NAME"', "--schema NAME"
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One way out: when it is right, and what is to be run then."""
+
+    when: str
+    statements: tuple[str, ...] = ()
+
+    def for_schema(self, name: str) -> Choice:
+        """The choice with the name of a schema."""
+        return replace(self, statements=tuple(named(one, name) for one in self.statements))
+
+
+def named(text: str, schema: str) -> str:
+    """The text with the name of a schema in the places that are left for it."""
+    return text.replace(SCHEMA, quote(schema)).replace(FLAG, schema_flag(schema))
+
+
+def of(id: str, object: str, expected: str) -> tuple[Choice, ...]:
+    """The choices about a column; none for other findings. `expected` is the finding's."""
+    table, _, column = object.rpartition(".")
+    if id not in _CHOICES:
+        return ()
+    return tuple(_CHOICES[id](alter(table), quote(column), object, expected))
+
+
+def alter(table: str) -> str:
+    """The beginning of a statement that alters this table of the schema."""
+    return f"ALTER TABLE {SCHEMA}.{quote(table)}"
+
+
+def _extra(alter: str, column: str, object: str, _: str) -> Iterator[Choice]:
+    yield Choice("If nothing needs it", (f"{alter} DROP COLUMN {column};",))
+    entry = f'{{"id": "{findings.COLUMN_EXTRA}", "schema": "*", "object": "{object}", "reason": "…"}}'
+    yield Choice(
+        "If something does, accept it in the settings", (f'RAILWAY_RELEASE = {{"ACCEPT": [{entry}]}}',)
+    )
+
+
+def _in_the_way(alter: str, column: str, _object: str, _: str) -> Iterator[Choice]:
+    yield Choice("If nothing needs it", (f"{alter} DROP COLUMN {column};",))
+    yield Choice("If its values are to stay", (f"{alter} ALTER COLUMN {column} DROP NOT NULL;",))
+
+
+def _typed(alter: str, column: str, _object: str, expected: str) -> Iterator[Choice]:
+    using = f" USING {column}::{expected}"
+    yield Choice(
+        "If all that is there fits into that type",
+        (f"{alter} ALTER COLUMN {column} TYPE {expected}{using};",),
+    )
+
+
+def _collated(alter: str, column: str, _object: str, expected: str) -> Iterator[Choice]:
+    yield Choice(
+        "If nothing relies on the other order (indexes of the column are built anew, unique ones may fail)",
+        (f"{alter} ALTER COLUMN {column} TYPE {expected};",),
+    )
+
+
+def _generated(alter: str, column: str, _object: str, expected: str) -> Iterator[Choice]:
+    if expected == "not generated":
+        yield Choice(
+            "If the values that are there are right", (f"{alter} ALTER COLUMN {column} DROP EXPRESSION;",)
+        )
+    else:
+        yield Choice(
+            "If the values that are there may be computed anew, which `repair` does then",
+            (f"{alter} DROP COLUMN {column};",),
+        )
+
+
+_CHOICES = {
+    findings.COLUMN_EXTRA: _extra,
+    findings.COLUMN_IN_THE_WAY: _in_the_way,
+    findings.COLUMN_TYPE: _typed,
+    findings.COLUMN_COLLATION: _collated,
+    findings.COLUMN_GENERATED: _generated,
+}

@@ -1,0 +1,23 @@
+"""A case: everything from which the repair of one schema is planned."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from railway_release.repairs.rows import Rows
+from railway_release.verification.expectations import Tables
+from railway_release.verification.structure import Deviation
+
+
+@dataclass(frozen=True)
+class Case:
+    """The deviations of a schema that are to be repaired, and what has to be known for that."""
+
+    found: tuple[Deviation, ...]
+    expected: Tables  # its tables by name
+    later: Tables  # those once nothing is pending; none if nothing is
+    actual: Tables  # as they are
+    rows: Rows  # which tables hold any
+    shared: str  # the name of the shared schema
+    shared_tables: Collection[str]  # those that the shared schema should have

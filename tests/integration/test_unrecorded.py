@@ -1,0 +1,211 @@
+"""Records that are lost for several migrations: proven together, at their end and at each point before it."""
+
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from tests.conftest import TENANTS
+from tests.support.release import Project, Run
+from tests.support.schemas import everything
+from tests.support.unwell import Story, borrowed, damage, live, refusals, remedy, settle
+
+pytestmark = pytest.mark.xdist_group("unrecorded")
+
+# An app of its own; the third migration alters what the second has made, the fifth is not everywhere.
+SHOP = {
+    "0001_initial": "migrations.CreateModel('Item', [('id', models.BigAutoField(primary_key=True))])",
+    "0002_early": "migrations.AddField('item', 'early', models.CharField(max_length=5, default=''))",
+    "0003_longer": "migrations.AlterField('item', 'early', models.CharField(max_length=9, default=''))",
+    "0004_named": "migrations.AlterModelOptions('item', {'verbose_name': 'thing'})",
+    "0005_size": "migrations.AddField('item', 'size', models.IntegerField(null=True))",
+}
+LOST = "DELETE FROM django_migrations WHERE app = 'shop'"
+WITHOUT_SIZE = f"{LOST}; ALTER TABLE shop_item DROP size"
+
+CASES = {
+    "all": LOST,
+    "three": f"{LOST} AND name < '0004'",
+    "until_third": WITHOUT_SIZE,
+    "until_second": f"{WITHOUT_SIZE}; ALTER TABLE shop_item ALTER early TYPE varchar(5)",
+    "neither": f"{WITHOUT_SIZE}; ALTER TABLE shop_item ALTER early TYPE varchar(7)",
+    "contenttypes": "DELETE FROM django_migrations WHERE app = 'contenttypes'",
+    "broken_gap": f"{LOST} AND name < '0004'; ALTER TABLE shop_item DROP early",
+}
+RECORDED = {
+    "all": [*SHOP],
+    "three": [*SHOP][:3],
+    "until_third": [*SHOP][:3],
+    "until_second": [*SHOP][:2],
+    "contenttypes": ["0001_initial", "0002_remove_content_type_name"],
+}
+
+
+def shop(project: Project) -> None:
+    project.settings("TENANT_APPS.append('shop')\nINSTALLED_APPS.append('shop')")
+    project.write("shop/__init__.py", "")
+    project.write("shop/migrations/__init__.py", "")
+    fields = "early = models.CharField(max_length=9, default='')\n    size = models.IntegerField(null=True)"
+    project.write(
+        "shop/models.py",
+        "from django.db import models\n\n\nclass Item(models.Model):\n"
+        f"    {fields}\n\n    class Meta:\n        verbose_name = 'thing'\n",
+    )
+    before = ""
+    for name, operations in SHOP.items():
+        project.migration("shop", name, before, operations)
+        if not before:
+            path = project.folder / "shop" / "migrations" / f"{name}.py"
+            path.write_text(path.read_text().replace("[('shop', '')]", "[]"))
+        before = name
+
+
+@pytest.fixture(scope="module")
+def story(
+    server: str, template: Callable[..., str], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Story]:
+    """One tenant for each case, and one repair for all of them."""
+    with borrowed(server, template(*TENANTS), tmp_path_factory.mktemp("lost")) as project:
+        shop(project)
+        healthy = settle(project, *CASES, behind=())
+        for schema, sql in CASES.items():
+            damage(project, schema, sql)
+        yield live(project, healthy)
+
+
+@pytest.mark.parametrize(("schema", "names"), RECORDED.items())
+def test_what_is_there_of_migrations_without_a_record_is_recorded(
+    story: Story, schema: str, names: list[str]
+) -> None:
+    app = "contenttypes" if schema == "contenttypes" else "shop"
+
+    assert remedy(story.dry, schema)["records"] == [f"{app}.{name}" for name in names]
+
+
+@pytest.mark.parametrize("schema", RECORDED)
+def test_the_release_that_follows_does_the_rest(story: Story, schema: str) -> None:
+    records = f"rows {schema}.django_migrations"
+
+    assert story.applied.outcome(schema)["state"] == "repaired", story.applied.text
+    assert {*story.repaired[records]} == {*story.healthy[records]}
+
+
+def test_of_what_holds_nowhere_the_refusal_names_the_migration_that_is_nearest(story: Story) -> None:
+    ((object, why),) = refusals(story.dry, "neither").items()
+
+    assert object == "migration.unrecorded shop.0003_longer"
+    assert "early (character varying(9) expected, character varying(7)" in why
+
+
+def test_a_gap_whose_work_is_not_there_says_what_is_missing(story: Story) -> None:
+    (why,) = refusals(story.dry, "broken_gap").values()
+
+    assert why.startswith("shop.0004_named is recorded as applied before its dependency shop.0003_longer.")
+    assert "column.missing shop_item.early" in why
+
+
+def test_what_is_refused_leaves_8_and_the_pending_migrations_9(story: Story) -> None:
+    assert (story.dry.code, story.applied.code) == (8, 8)
+    assert [one["exit_code"] for one in story.applied.report["causes"]] == [8, 9]
+
+
+# fake, for one migration and what leads to it.
+
+
+@pytest.fixture
+def lost(current: Project) -> Project:
+    shop(current)
+    assert current.run("--no-collectstatic").code == 0
+    return current
+
+
+def fake(project: Project, *words: str) -> Run:
+    return project.run("fake", *words, "--schema", "athena")
+
+
+def test_fake_records_what_leads_to_a_migration_too(lost: Project) -> None:
+    damage(lost, "athena", LOST)
+    run = fake(lost, "shop", "0003")
+
+    assert run.code == 0, run.text
+    assert run.outcome("athena")["repairs"] == [f"recorded shop.{name}" for name in [*SHOP][:3]]
+    assert lost.database.applied("athena", "shop") == [*SHOP][:3]
+
+
+def test_fake_looks_past_what_later_migrations_have_changed(lost: Project) -> None:
+    damage(lost, "athena", LOST)
+
+    assert fake(lost, "shop", "0002").code == 0
+    assert lost.database.applied("athena", "shop") == [*SHOP][:2]
+
+
+@pytest.mark.parametrize("name", ["0001", "0002"])
+def test_either_of_two_that_others_are_built_on_can_be_recorded(current: Project, name: str) -> None:
+    damage(current, "athena", "DELETE FROM django_migrations WHERE app = 'contenttypes'")
+
+    assert fake(current, "contenttypes", name).code == 0
+    assert current.run("repair", "--apply").code == 0
+    assert current.run("verify").code == 0
+
+
+def test_a_record_above_a_gap_is_taken_away_where_nothing_of_it_is_there(lost: Project) -> None:
+    damage(
+        lost,
+        "athena",
+        "DELETE FROM django_migrations WHERE name IN ('0004_named', '0003_longer');"
+        " ALTER TABLE shop_item DROP size",
+    )
+    assert fake(lost, "--unfake", "shop", "0005").code == 0
+
+    assert lost.run("--no-collectstatic").code == 0
+    assert lost.run("verify").code == 0
+
+
+# A squashed history, on one of the replaced migrations of which another app depends.
+
+SQUASH = """
+from django.db import migrations, models
+
+
+class Migration(migrations.Migration):
+    replaces = [("shop", "0001_initial"), ("shop", "0002_early"), ("shop", "0003_longer")]
+    operations = [
+        migrations.CreateModel("Item", [
+            ("id", models.BigAutoField(primary_key=True)),
+            ("early", models.CharField(max_length=9, default="")),
+        ]),
+    ]
+"""
+
+
+def squashed(project: Project) -> None:
+    """The last two of what is replaced are recorded, and the first is not, on which announcements depends."""
+    project.write("shop/migrations/0001_squashed.py", SQUASH)
+    pinned = project.folder / "announcements" / "migrations" / "0003_announcement_pinned.py"
+    text = pinned.read_text()
+    pinned.write_text(text.replace("dependencies = [", "dependencies = [('shop', '0001_initial'), "))
+    damage(project, "athena", "DELETE FROM django_migrations WHERE (app, name) = ('shop', '0001_initial')")
+
+
+def test_a_gap_in_a_squashed_history_is_closed_by_repair(lost: Project) -> None:
+    squashed(lost)
+    assert lost.run("verify").findings("records.inconsistent") == [("athena", "django_migrations")]
+    run = lost.run("repair", "--apply")
+
+    assert run.code == 0, run.text
+    assert lost.run("verify").code == 0
+
+
+def test_a_gap_in_a_squashed_history_is_closed_by_fake(lost: Project) -> None:
+    squashed(lost)
+
+    assert fake(lost, "shop", "0001_initial").code == 0
+    assert lost.run("check").code in (0, 9)
+    assert lost.run("verify").code == 0
+
+
+def test_what_only_looks_writes_nothing(lost: Project) -> None:
+    damage(lost, "athena", LOST)
+    before = everything(lost.database)
+    lost.run("repair")
+
+    assert everything(lost.database) == before
