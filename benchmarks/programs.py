@@ -50,7 +50,7 @@ def check_start(project: Project, url: str, jobs: int) -> Program:
 
 def repair(project: Project, url: str, jobs: int, report: Path) -> Program:
     """Mend and create whatever is missing."""
-    options = ("--apply", "--yes", "--jobs", str(jobs), "--report", str(report))
+    options = ("--apply", "--create-schema", "--yes", "--jobs", str(jobs), "--report", str(report))
     return _python(project, url, SETTINGS, jobs, str(SCRIPT), "repair", *options)
 
 

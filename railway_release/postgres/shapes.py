@@ -26,9 +26,9 @@ _PARTS: dict[Depth, tuple[str, ...]] = {
     "models": _MODELS,
     "everything": (*_MODELS, "undeclared"),
 }
-# So few schemas are read through indexes of the catalog; digests take all of it, however many schemas there
-# are.
-_FEW = 2
+# So few schemas are read through indexes of the catalog, or one of so many; digests take all of it, however
+# many schemas there are.
+_FEW, _OF_MANY = 2, 20
 
 
 @dataclass(frozen=True)
@@ -63,21 +63,25 @@ class Look:
         return Look(equal, [(text, holders) for text, holders in objects.items() if holders])
 
 
-def look(reader: BatchReader, schemas: Collection[str], depth: Depth) -> Look:
-    """The tables of these schemas; with the depth "everything" also their other objects."""
+def look(reader: BatchReader, schemas: Collection[str], depth: Depth, among: int = 0) -> Look:
+    """The tables of these schemas, of `among`; with the depth "everything" also their other objects."""
     found = objects(reader.connection, schemas) if depth == "everything" else []
-    return Look(read(reader, schemas, depth), found)
+    return Look(read(reader, schemas, depth, among=among), found)
 
 
 def read(
-    reader: BatchReader, schemas: Iterable[str], depth: Depth, tables: Collection[str] | None = None
+    reader: BatchReader,
+    schemas: Iterable[str],
+    depth: Depth,
+    tables: Collection[str] | None = None,
+    among: int = 0,
 ) -> list[EqualTables]:
-    """The tables and views of these schemas; with `tables`, only those of these names.
+    """The tables and views of these schemas, of `among`; with `tables`, only those of these names.
 
     With the depth "columns", their constraints, indexes and what models cannot declare are not read.
     """
     names = sorted(schemas)
-    if len(names) <= _FEW or tables is not None:
+    if len(names) <= max(_FEW, among // _OF_MANY) or tables is not None:
         return _each(reader.connection, names, depth, tables)
     parts = [DIGESTS[name] for name in _PARTS[depth]]
     groups = _groups(reader, names, GROUPS.format(digests=" UNION ALL ".join(parts)))

@@ -174,7 +174,8 @@ class Earlier:
                 reader.connection, Expectations(levels), plans, shapes.look(reader, names, depth)
             )
         changed = {*self.changed, *(names - self.known.plans.keys())}
-        look = self.known.look.updated(shapes.look(reader, names & changed, depth), changed)
+        now = shapes.look(reader, names & changed, depth, among=len(names))
+        look = self.known.look.updated(now, changed)
         expectations = Expectations(levels, self.known.expectations)
         return Structure(reader.connection, expectations, plans, look)
 
