@@ -160,7 +160,7 @@ def test_the_alias_that_tenants_live_in_is_the_one_that_is_replaced(past: Projec
         "TENANT_DB_ALIAS = 'tenants'"
     )
 
-    run = past.run("plan", RELEASE_DATABASE_URL=past.database.url)
+    run = past.run("plan", RELEASE_DATABASE_URL=past.database.url, TEST_COLD="1")
 
     assert chosen(run) == expected(past.database.url, "RELEASE_DATABASE_URL")
 

@@ -230,7 +230,7 @@ TENANT_DB_ALIAS = "tenants"
 
 def test_the_tenants_can_live_in_another_database_alias(past: Project) -> None:
     past.settings(ANOTHER_ALIAS)
-    run = past.run("--no-collectstatic")
+    run = past.run("--no-collectstatic", TEST_COLD="1")
 
     assert run.code == 0, run.text
     assert run.states == MIGRATED
@@ -239,7 +239,7 @@ def test_the_tenants_can_live_in_another_database_alias(past: Project) -> None:
 
 def test_another_alias_can_be_looked_at(current: Project) -> None:
     current.settings(ANOTHER_ALIAS)
-    run = current.run("check")
+    run = current.run("check", TEST_COLD="1")
 
     assert (run.code, run.report["findings"]) == (0, []), run.text
 

@@ -1,18 +1,14 @@
-"""Brings schemas to given levels of their history, as releases of the past have left them.
-
-To be run as a program in the folder of a project, since it sets up that project's Django: ``plan`` prints the
-whole history, ``build`` reads the levels from standard input.
-"""
+"""Brings schemas to given levels of their history, as releases of the past have left them."""
 
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
-from typing import Any
+from pathlib import Path
 
-from .release import ROOT, Project
+from . import warm
+from .release import Project
+
+_PROGRAM = Path(__file__).with_name("migrate_to_levels.py")
 
 Key = tuple[str, str]  # app label and migration name
 
@@ -39,116 +35,7 @@ def build(project: Project, levels: Iterable[Level]) -> None:
 
 
 def _run(project: Project, command: str, text: str) -> str:
-    environ = project.environ(PYTHONPATH=str(ROOT), DJANGO_SETTINGS_MODULE="config.settings")
-    done = subprocess.run(
-        [sys.executable, "-W", "ignore", "-m", __name__, command],
-        input=text,
-        cwd=project.folder,
-        env=environ,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
-
-
-def _print_plan() -> None:
-    from django.db.migrations.loader import MigrationLoader
-
-    graph = MigrationLoader(None).graph
-    plan = [key for leaf in graph.leaf_nodes() for key in graph.forwards_plan(leaf)]
-    json.dump(list(dict.fromkeys(plan)), sys.stdout)
-
-
-def _build(levels: list[dict[str, Any]]) -> None:
-    from django.db import connection
-
-    for number, one in enumerate(levels):
-        level = Level(**one)
-        if level.schema != "public":
-            _add_tenant(level)
-        if level.targets or level.others:
-            connection.close()  # a session of its own for each schema, as django-tenants has it
-            _migrate(level)
-            _shift_content_types(level.schema, 100 * number)
-        if level.sql:
-            _sql(level.sql)
-
-
-def _add_tenant(level: Level) -> None:
-    values = {"schema_name": level.schema, "name": level.schema, "created_at": "2026-01-01T00:00:00Z"}
-    if level.type:
-        values["type"] = level.type
-    columns, marks = ", ".join(values), ", ".join(["%s"] * len(values))
-    _sql(f"INSERT INTO public.tenants_client ({columns}) VALUES ({marks})", *values.values())
-    _sql(f'CREATE SCHEMA "{level.schema}"')
-
-
-def _migrate(level: Level) -> None:
-    """What the migrate command does, but for any number of targets at once."""
-    from django.core.management.sql import emit_post_migrate_signal, emit_pre_migrate_signal
-    from django.db import connection
-    from django.db.migrations.executor import MigrationExecutor
-
-    _enter(level)
-    executor = MigrationExecutor(connection)
-    targets = _targets(level, executor.loader.graph.leaf_nodes())
-    plan = executor.migration_plan(targets)
-    before = executor._create_project_state(with_applied_migrations=True)  # type: ignore[attr-defined]
-    emit_pre_migrate_signal(0, False, "default", apps=before.apps, plan=plan)
-    after = executor.migrate(targets, plan=plan, state=before.clone())
-    after.clear_delayed_apps_cache()
-    emit_post_migrate_signal(0, False, "default", apps=after.apps, plan=plan)
-
-
-def _targets(level: Level, leaves: list[Key]) -> list[Key]:
-    named = [(app, name) for app, name in level.targets]
-    apps = {app for app, _ in named}
-    return [*named, *(leaf for leaf in leaves if level.others and leaf[0] not in apps)]
-
-
-def _enter(level: Level) -> None:
-    """As django-tenants does, so that the shared schema's records are not taken for this one's."""
-    from django.contrib.contenttypes.models import ContentType
-    from django.db import connection
-    from django.db.migrations.recorder import MigrationRecorder
-
-    tenants: Any = connection
-    tenants.set_schema(level.schema, tenant_type=level.type, include_public=False)
-    MigrationRecorder(connection).ensure_schema()
-    tenants.set_schema(level.schema, tenant_type=level.type)
-    ContentType.objects.clear_cache()
-
-
-def _shift_content_types(schema: str, by: int) -> None:
-    """Later content types get other ids in every schema, as they have in databases of some age."""
-    table = f'"{schema}".django_content_type'
-    _sql(
-        f"SELECT setval(pg_get_serial_sequence(%s, 'id'), {1000 + by}) WHERE to_regclass(%s) IS NOT NULL",
-        table,
-        table,
-    )
-
-
-def _sql(statement: str, *values: str) -> None:
-    from django.db import connection
-
-    with connection.cursor() as cursor:
-        cursor.execute(statement, values or None)
-
-
-def _main(command: str) -> None:
-    import django
-
-    # The project's folder is the first place to import from; the root, for this module alone, the last.
-    os.environ["DJANGO_SETTINGS_MODULE"] = "config.settings"
-    django.setup()
-    if command == "plan":
-        _print_plan()
-    else:
-        _build(json.load(sys.stdin))
-
-
-if __name__ == "__main__":
-    _main(sys.argv[1])
+    process = warm.start(_PROGRAM, [command], project.folder, project.environ(), reading=True)
+    output, errors = process.communicate(text, timeout=120)
+    assert process.returncode == 0, errors
+    return output

@@ -5,12 +5,12 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import threading
 import time
 from pathlib import Path
 from typing import IO, Any
 
+from . import warm
 from .binaries import bin_dir, environment
 from .release import Database, Project, Run, until
 
@@ -191,19 +191,14 @@ class Creation:
         code = (
             f"from tenants.models import Client; Client(schema_name={schema!r}, name='New').save(verbosity=0)"
         )
-        self._process = subprocess.Popen(
-            [sys.executable, "-W", "ignore", "manage.py", "shell", "-v", "0", "-c", code],
-            cwd=project.folder,
-            env=project.environ(PGAPPNAME="creation", DATABASE_URL=project.application_url),
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
+        environ = project.environ(PGAPPNAME="creation", DATABASE_URL=project.application_url)
+        words = ("shell", "-v", "0", "-c", code)
+        self._process = warm.start(project.folder / "manage.py", words, project.folder, environ)
 
     def finish(self) -> tuple[int, str]:
         """Wait for the end; exit code and errors."""
         _, errors = self._process.communicate(timeout=60)
-        return self._process.returncode, errors
+        return self._process.wait(), errors
 
     def close(self) -> None:
         """End it if it has not ended."""

@@ -2,13 +2,13 @@
 
 import os
 import pty
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from . import warm
 from .release import SCRIPT, Project
+from .warm import Process
 
 PROMPT = "Type the environment's name"
 
@@ -21,7 +21,7 @@ class Session:
     text: str
 
 
-Answer = str | Callable[[subprocess.Popen[bytes]], object]
+Answer = str | Callable[[Process], object]
 
 
 def on_terminal(
@@ -29,26 +29,20 @@ def on_terminal(
 ) -> Session:
     """Run the script to its end on a terminal; `answer` is typed, or called, once the question is asked."""
     master, slave = pty.openpty()
-    with subprocess.Popen(
-        [sys.executable, str(SCRIPT), *words],
-        cwd=project.folder,
-        env=project.environ(**{"TERM": "xterm", **environ}),
-        stdin=slave,
-        stdout=slave,
-        stderr=slave,
-    ) as process:
-        os.close(slave)
-        try:
-            text = _converse(master, process, answer, time.monotonic() + seconds)
-        except BaseException:
-            process.kill()
-            raise
-        finally:
-            os.close(master)
-    return Session(process.returncode, text)
+    environ = project.environ(**{"TERM": "xterm", **environ})
+    process = warm.start_on(slave, SCRIPT, words, project.folder, environ)
+    os.close(slave)
+    try:
+        text = _converse(master, process, answer, time.monotonic() + seconds)
+    except BaseException:
+        process.kill()
+        raise
+    finally:
+        os.close(master)
+    return Session(process.wait(), text)
 
 
-def _converse(master: int, process: subprocess.Popen[bytes], answer: Answer, deadline: float) -> str:
+def _converse(master: int, process: Process, answer: Answer, deadline: float) -> str:
     seen, answered = b"", False
     while chunk := _read(master):
         seen += chunk

@@ -4,10 +4,12 @@ Most of what a short run takes is the import of Django and of a driver, the same
 for each worker of pytest imports them and forks: each run is still a process of its own, with its own
 arguments, environment, folder, descriptors and exit code, and the interpreter ends as it always does.
 With TEST_COLD=1, for all or for one run, a new interpreter is started instead, as users do; so it is where
-variables differ that Python reads when it starts.
+variables differ that Python reads when it starts, or a setting that was asked while Django was imported.
 """
 
+import atexit
 import contextlib
+import gc
 import importlib
 import json
 import os
@@ -17,10 +19,14 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import IO, Any, Protocol
+
+from django.conf import settings
+from django.utils.functional import empty
 
 _ROOT = Path(__file__).resolve().parents[2]
 _MOST = 1 << 20  # bytes of a request
@@ -56,8 +62,10 @@ class _Forked:
         self.pid = pid
         self.returncode: int | None = None
         self._status = status
-        self.stdin = os.fdopen(pipes[0], "w", encoding="utf-8") if pipes[0] >= 0 else None
-        self.stdout, self.stderr = (os.fdopen(pipe, encoding="utf-8") for pipe in pipes[1:])
+        self.stdin, self.stdout, self.stderr = (
+            os.fdopen(pipe, mode, encoding="utf-8") if pipe >= 0 else None
+            for pipe, mode in zip(pipes, "wrr", strict=True)
+        )
 
     def poll(self) -> int | None:
         """The exit code, or minus the signal, if it has ended."""
@@ -113,15 +121,41 @@ def start(
             stderr=subprocess.PIPE,
             text=True,
         )
-    request = {"argv": [str(script), *words], "cwd": str(cwd), "environ": dict(environ)}
-    ends = [os.pipe() for _ in range(_DESCRIPTORS)]
+    ends = [os.pipe() for _ in range(_DESCRIPTORS - 1)]
     (given, written), *others = ends if reading else [(os.open(os.devnull, os.O_RDONLY), -1), *ends[1:]]
-    theirs, ours = [given, *(end[1] for end in others)], [end[0] for end in others]
-    socket.send_fds(_channel, [json.dumps(request).encode()], theirs)
-    for descriptor in {*theirs, *(() if reading else ends[0])}:
+    pid, status = _fork(script, words, cwd, environ, [given, *(end[1] for end in others)])
+    for descriptor in {given, *(end[1] for end in others), *(() if reading else ends[0])}:
         os.close(descriptor)
-    *outputs, status = ours
-    return _Forked(int(os.read(status, 16)), status, [written, *outputs])
+    return _Forked(pid, status, [written, *(end[0] for end in others)])
+
+
+def start_on(
+    terminal: int, script: Path, words: Sequence[str], cwd: Path, environ: Mapping[str, str]
+) -> Process:
+    """The same, with a terminal for input, output and errors."""
+    if _channel is None or not _is_usual(environ):
+        return subprocess.Popen(
+            [sys.executable, str(script), *words],
+            cwd=cwd,
+            env=environ,
+            stdin=terminal,
+            stdout=terminal,
+            stderr=terminal,
+            text=True,
+        )
+    return _Forked(*_fork(script, words, cwd, environ, [terminal] * 3), [-1, -1, -1])
+
+
+def _fork(
+    script: Path, words: Sequence[str], cwd: Path, environ: Mapping[str, str], descriptors: Sequence[int]
+) -> tuple[int, int]:
+    """The process that runs the script with these three descriptors, and where its exit code will be read."""
+    assert _channel
+    status, theirs = os.pipe()
+    request = {"argv": [str(script), *words], "cwd": str(cwd), "environ": dict(environ)}
+    socket.send_fds(_channel, [json.dumps(request).encode()], [*descriptors, theirs])
+    os.close(theirs)
+    return int(os.read(status, 16)), status
 
 
 def _is_usual(environ: Mapping[str, str]) -> bool:
@@ -199,19 +233,71 @@ def _watch_over(request: Mapping[str, Any], descriptors: Sequence[int]) -> None:
     sys.dont_write_bytecode = _NO_BYTECODE in os.environ
 
 
-# What every run imports, of which nothing reads Django's settings.
+# What runs import, but for models and the backend of the database, which depend on a project's settings.
 _IMPORTED = (
     "django.contrib.admin",
+    "django.contrib.admin.apps",
+    "django.contrib.auth.apps",
+    "django.contrib.auth.hashers",
+    "django.contrib.auth.password_validation",
+    "django.contrib.auth.tokens",
+    "django.contrib.contenttypes.apps",
+    "django.contrib.messages.apps",
+    "django.contrib.sessions.apps",
+    "django.contrib.staticfiles.apps",
     "django.core.management",
     "django.db.backends.postgresql.base",
     "django.db.migrations.executor",
+    "django.template.defaulttags",
+    "django.template.loader_tags",
+    "django.templatetags.i18n",
+    "django.views.debug",
+    "django_tenants.apps",
     "railway_release.cli",
+    "railway_release.commands.table",
+    "railway_release.django.admin",
 )
 
 
-if __name__ == "__main__":
+class _AskedMeanwhile:
+    """The settings that these modules ask for while they are imported; any other ends the import."""
+
+    DEBUG = False
+    TENANT_DB_ALIAS = "default"  # of functions that nothing here calls without naming the database
+
+
+def _import() -> None:
+    """Import them, and leave Django without settings as it was."""
     sys.argv[0] = str(_ROOT / "run_migrations.py")  # from which the script says what is to be typed
+    settings._wrapped = _AskedMeanwhile()
     for name in _IMPORTED:
         importlib.import_module(name)
+    settings._wrapped = empty
+    gc.freeze()  # or each run's collector would look through all of it, and copy it
+
+
+def _run(script: str) -> None:
+    """Run the script, and end the process as Python does, but without taking it to pieces first.
+
+    All that was imported would be copied for that. Other errors than SystemExit are left to Python.
+    """
+    code = None
+    try:
+        runpy.run_path(script, run_name="__main__")
+    except SystemExit as end:
+        if not isinstance(end.code, int | None):
+            raise
+        code = end.code
+    threading._shutdown()  # type: ignore[attr-defined]  # waits for the threads; multiprocessing does the same
+    atexit._run_exitfuncs()
+    with contextlib.suppress(AttributeError, OSError, ValueError):  # of which Python has something to say
+        for stream in (sys.stdout, sys.stderr):
+            stream.flush()
+        os._exit(code or 0)
+    sys.exit(code)
+
+
+if __name__ == "__main__":
+    _import()
     _serve(socket.socket(fileno=int(sys.argv[1])))
-    runpy.run_path(sys.argv[0], run_name="__main__")
+    _run(sys.argv[0])
