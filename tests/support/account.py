@@ -19,6 +19,9 @@ class ProcessAccount(TypedDict):
     extra_groups: list[int] | None
 
 
+AS_WE_ARE: ProcessAccount = {"user": None, "group": None, "extra_groups": None}
+
+
 def is_root() -> bool:
     return os.geteuid() == 0
 
@@ -37,7 +40,7 @@ def account() -> pwd.struct_passwd:
 def process_account() -> ProcessAccount:
     """Return the arguments of subprocess that make a child drop to the server's account."""
     if not is_root():
-        return {"user": None, "group": None, "extra_groups": None}
+        return AS_WE_ARE
     return {"user": account().pw_uid, "group": account().pw_gid, "extra_groups": []}
 
 
