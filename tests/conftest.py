@@ -2,6 +2,7 @@
 
 import compileall
 import os
+import py_compile
 import subprocess
 import sys
 import uuid
@@ -12,8 +13,9 @@ from pathlib import Path
 import pytest
 
 from tests.support import warm
-from tests.support.release import ROOT, Database, Project
+from tests.support.release import EXAMPLE, ROOT, Database, Project
 from tests.support.roles import Roles, roles
+from tests.support.schemas import let_a_day_pass
 from tests.support.server import database_url, psql, running_server
 
 # Enough to see one fail between others; each costs every release that a test runs.
@@ -22,8 +24,15 @@ TENANTS = ("athena", "kypseli", "piraeus")
 
 @pytest.fixture(scope="session", autouse=True)
 def compiled() -> None:
-    """Where Python may not write bytecode, each run of the script would compile all of the package anew."""
+    """Where Python may not write bytecode, each run would compile the package and its project anew.
+
+    A test may write a file of its project twice within a second, so that its time does not tell whether it
+    was compiled since: its hash does.
+    """
     compileall.compile_dir(ROOT / "railway_release", quiet=1)
+    by_hash = py_compile.PycInvalidationMode.CHECKED_HASH
+    for folder in (EXAMPLE, ROOT / "tests" / "oracle" / "apps"):
+        compileall.compile_dir(folder, quiet=1, force=True, invalidation_mode=by_hash)
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -52,6 +61,7 @@ def template(server: str) -> Iterator[Callable[..., str]]:
             environ = {**os.environ, "DATABASE_URL": database_url(server, built[tenants])}
             command = [sys.executable, "-m", "examples.past", *tenants]
             subprocess.run(command, cwd=ROOT, env=environ, check=True, stdout=subprocess.DEVNULL)
+            let_a_day_pass(Database(environ["DATABASE_URL"]))
         return built[tenants]
 
     yield build
@@ -88,8 +98,10 @@ def current_template(
     name = f"{template(*TENANTS)}_current"
     psql(server, f'CREATE DATABASE "{name}" TEMPLATE "{template(*TENANTS)}"')
     folder = tmp_path_factory.mktemp("current") / "project"
-    run = Project(folder, Database(database_url(server, name))).run("--no-collectstatic")
+    project = Project(folder, Database(database_url(server, name)))
+    run = project.run("--no-collectstatic")
     assert run.code == 0, run.text
+    let_a_day_pass(project.database)
     yield name
     psql(server, f'DROP DATABASE "{name}" WITH (FORCE)')
 

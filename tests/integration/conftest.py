@@ -12,6 +12,7 @@ from tests.support import tight
 from tests.support.binaries import bin_dir, environment, run
 from tests.support.detailed import describe
 from tests.support.release import Database, Project
+from tests.support.schemas import let_a_day_pass
 from tests.support.server import database_url, psql
 
 
@@ -43,6 +44,7 @@ def detailed_template(server: str, current_template: str, tmp_path_factory: pyte
     project = Project(tmp_path_factory.mktemp("detailed") / "project", Database(database_url(server, name)))
     describe(project)
     assert project.run("--no-collectstatic").code == 0
+    let_a_day_pass(project.database)
     yield name
     psql(server, f'DROP DATABASE "{name}" WITH (FORCE)')
 

@@ -106,7 +106,7 @@ class Project:
     def __init__(self, folder: Path, database: Database) -> None:
         self.folder = folder
         self.database = database
-        shutil.copytree(EXAMPLE, folder, ignore=shutil.ignore_patterns("__pycache__", "staticfiles"))
+        shutil.copytree(EXAMPLE, folder, ignore=shutil.ignore_patterns("staticfiles"))
         if os.environ.get("TEST_POSTGIS"):  # the same tests through PostGIS' backend; see .ci/run
             self.settings(POSTGIS)
 
