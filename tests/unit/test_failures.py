@@ -22,12 +22,16 @@ class Coded(Exception):
         self.sqlstate = sqlstate
 
 
-@pytest.mark.parametrize("code", ["08006", "40001", "40P01", "53300", "55P03", "57P01", "57P02", "57P03"])
+@pytest.mark.parametrize(
+    "code", ["08000", "08003", "08006", "40001", "40P01", "53300", "55P03", "57P01", "57P02", "57P03"]
+)
 def test_an_error_with_this_sqlstate_may_pass(code):
     assert is_transient(Coded(code))
 
 
-@pytest.mark.parametrize("code", ["42601", "23505", "42P01", "57014", "28P01", "42501"])
+@pytest.mark.parametrize(
+    "code", ["42601", "23505", "22012", "42P01", "57014", "53100", "28P01", "42501", "P0001"]
+)
 def test_an_error_with_that_sqlstate_is_final(code):
     assert not is_transient(Coded(code))
 

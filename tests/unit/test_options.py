@@ -55,13 +55,98 @@ def test_all_mistakes_are_told_at_once():
             "--skip-backup and --require-backup (--no-require-backup ends that) exclude each other",
         ),
         ({"app": ["a", "b", "c"]}, "--app takes an app label and at most one migration"),
+        (
+            {"backup_command": "true", "backup_hook": "config.backup"},
+            "the backup command and the backup hook exclude each other",
+        ),
     ],
 )
 def test_contradictions_are_refused(flags, message):
-    with pytest.raises(InvalidConfiguration) as mistake:
-        load(flags, {}, {})
+    assert refused(flags, {}, {}) == message
 
-    assert mistake.value.message == message
+
+def refused(flags, environ, settings):
+    """What is said of a configuration that is refused."""
+    with pytest.raises(InvalidConfiguration) as mistake:
+        load(flags, environ, settings)
+    return mistake.value.message
+
+
+def test_a_flag_may_contradict_a_variable():
+    assert "exclude each other" in refused({"skip_backup": True}, {"RELEASE_REQUIRE_BACKUP": "1"}, {})
+
+
+@pytest.mark.parametrize(
+    ("flag", "value"),
+    [
+        ("lock_timeout", "0"),
+        ("lock_timeout", "-1"),
+        ("lock_timeout", "nan"),
+        ("lock_wait", "inf"),
+        ("max_failures", "1.5"),
+        ("on_error", "explode"),
+        ("verify", "maybe"),
+        ("log_level", "loud"),
+        ("log_format", "xml"),
+        ("schema", [""]),
+    ],
+)
+def test_a_value_of_a_flag_that_makes_no_sense_is_named(flag, value):
+    assert f"--{flag.replace('_', '-')}: " in refused({flag: value}, {}, {})
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("RELEASE_REQUIRE_BACKUP", "perhaps"),
+        ("RELEASE_POOLER", "transaction"),
+        ("RELEASE_LOG_LEVEL", "loud"),
+        ("RELEASE_EXPECT_TABLES", "everywhere:lifts"),
+    ],
+)
+def test_a_value_of_a_variable_that_makes_no_sense_is_named(variable, value):
+    assert f"{variable}: " in refused({}, {variable: value}, {})
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [
+        {"LOCK_TIMEOUT": True},
+        {"LOCK_TIMEOUT": None},
+        {"MAX_FAILURES": -1},
+        {"REQUIRE_BACKUP": "perhaps"},
+        {"EXPECTED_TABLES": ["lifts"]},
+        {"EXPECTED_TABLES": {"everywhere": ["lifts"]}},
+        {"EXPECTED_TABLES": {"shared": "lifts", "tenant": 5}},
+        {"IGNORE_TABLES": 5},
+        {"ACCEPT": {"id": "table.ghost"}},
+        {"ACCEPT": [{"id": "table.ghost", "schema": "*", "object": "*"}]},
+        {"ACCEPT": [{"id": "table.ghost", "schema": "*", "object": "*", "reason": ""}]},
+        {"BACKUP_HOOK": print},
+        {"YES": True},
+    ],
+    ids=str,
+)
+def test_a_setting_that_makes_no_sense_is_named(setting):
+    assert f'RAILWAY_RELEASE["{next(iter(setting))}"]' in refused({}, {}, setting)
+
+
+@pytest.mark.parametrize(
+    ("key", "right"), [("LOCK_TIMEOUTS", "LOCK_TIMEOUT"), ("lock_timeout", "LOCK_TIMEOUT")]
+)
+def test_an_unknown_setting_suggests_the_right_one(key, right):
+    expected = f'RAILWAY_RELEASE["{key}"]: there is no such setting; did you mean {right}?'
+    assert refused({}, {}, {key: 5}) == expected
+
+
+@pytest.mark.parametrize("word", ["1", "true", "YES", "on"])
+def test_a_switch_in_the_environment_is_turned_on_by_the_usual_words(word):
+    assert load({}, {"RELEASE_REQUIRE_BACKUP": word}, {}).require_backup is True
+
+
+@pytest.mark.parametrize("word", ["0", "false", "No", "off", ""])
+def test_a_switch_in_the_environment_is_turned_off_by_the_usual_words(word):
+    assert load({}, {"RELEASE_REQUIRE_BACKUP": word}, {}).require_backup is False
 
 
 @pytest.mark.parametrize("value", ["0", "-1", "inf", "nan", "0.0001", "", True])
