@@ -55,15 +55,14 @@ def reachable(url: str) -> bool:
         return False
 
 
-@pytest.mark.parametrize("how", [{"RELEASE_JOBS": "2"}, {"RELEASE_ENGINE": "stock"}], ids=["two", "stock"])
 def test_a_release_whose_packets_are_all_lost_ends_and_the_next_one_ends_what_it_left(
-    past: Project, begin, network: Network, gate: Gate, how: dict[str, str]
+    past: Project, begin, network: Network, gate: Gate
 ):
     """The next one is begun where the server can be reached, which has heard of nothing."""
     # From Python, so that its transaction is open when the answer comes.
     held = f"editor.execute({only_in('kypseli', WAIT_AT_GATE)!r})"
     past.migration("announcements", "0004_held", LAST, f"migrations.RunPython(lambda apps, editor: {held})")
-    how = {"RELEASE_PEER_TIMEOUT": "1", "RELEASE_GRACE": "3", **how}
+    how = {"RELEASE_PEER_TIMEOUT": "1", "RELEASE_GRACE": "3", "RELEASE_JOBS": "2"}
     with network.entered():
         release = begin(past, DATABASE_URL=at(past.url, network), TEST_COLD="1", **how)
     gate.reached()

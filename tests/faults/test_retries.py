@@ -24,25 +24,22 @@ def broken_once(project: Project, sqlstate: str) -> None:
     project.migration("announcements", "0004_broken", LAST, run_sql(only_in("athena", body)))
 
 
-@pytest.mark.parametrize(
-    "sqlstate", ["40001", "40P01", "55P03", "53300", "57P01", "57P02", "57P03", "08000", "08003", "08006"]
-)
-def test_what_may_pass_is_tried_again(counted: Project, begin, sqlstate):
-    broken_once(counted, sqlstate)
+def test_what_may_pass_is_tried_again(counted: Project, begin):
+    """Which errors these are is in tests/unit/test_failures.py."""
+    broken_once(counted, "57P01")
     run = begin(counted, "--tenants-only", "--schema", "athena").finish()
 
     assert (run.code, run.outcome("athena")["attempts"]) == (0, 2), run.text
-    assert run.event("schema.retried")["sqlstate"] == sqlstate
+    assert run.event("schema.retried")["sqlstate"] == "57P01"
     assert counted.database.applied("athena", "announcements")[-1] == "0004_broken"
 
 
-@pytest.mark.parametrize("sqlstate", ["42601", "23505", "22012", "42P01", "57014", "53100", "P0001", "42501"])
-def test_what_will_not_pass_is_not_tried_again(counted: Project, begin, sqlstate):
-    broken_once(counted, sqlstate)
+def test_what_will_not_pass_is_not_tried_again(counted: Project, begin):
+    broken_once(counted, "57014")
     run = begin(counted, "--tenants-only", "--schema", "athena").finish()
 
     outcome = run.outcome("athena")
-    assert (run.code, outcome["attempts"], outcome["sqlstate"]) == (7, 1, sqlstate)
+    assert (run.code, outcome["attempts"], outcome["sqlstate"]) == (7, 1, "57014")
     assert counted.database.sql("SELECT last_value FROM public.attempts") == "1"
 
 
