@@ -21,19 +21,22 @@ MANY = tuple(f"tenant{number:03}" for number in range(300))
 
 
 @pytest.fixture(scope="module")
-def many_template(server: str, current_template: str) -> Iterator[str]:
-    """The name of a database with these tenants and nothing to do."""
+def all_well(
+    server: str, current_template: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Project]:
+    """The example project with three hundred more tenants and nothing to do, for tests that only look."""
     name = f"{current_template}_many"
     psql(server, f'CREATE DATABASE "{name}" TEMPLATE "{current_template}"')
-    copy_tenant(Database(database_url(server, name)), "athena", *MANY)
-    yield name
+    database = Database(database_url(server, name))
+    copy_tenant(database, "athena", *MANY)
+    yield Project(tmp_path_factory.mktemp("many") / "project", database)
     psql(server, f'DROP DATABASE "{name}" WITH (FORCE)')
 
 
 @pytest.fixture
-def many(new_database: Callable[..., Database], many_template: str, tmp_path: Path) -> Project:
-    """The example project with three hundred more tenants and nothing to do."""
-    return Project(tmp_path / "many", new_database(many_template))
+def many(new_database: Callable[..., Database], all_well: Project, tmp_path: Path) -> Project:
+    """The same, for tests that change something."""
+    return Project(tmp_path / "many", new_database(all_well.database.url.rpartition("/")[2]))
 
 
 def counted(project: Project, *words: str) -> tuple[Run, int]:
@@ -43,17 +46,19 @@ def counted(project: Project, *words: str) -> tuple[Run, int]:
         return run, proxy.connections
 
 
-def test_with_nothing_to_do_more_tenants_cost_no_more_connections(current: Project, many: Project) -> None:
+def test_with_nothing_to_do_more_tenants_cost_no_more_connections(
+    current: Project, all_well: Project
+) -> None:
     few_run, few = counted(current, "--no-collectstatic")
-    many_run, more = counted(many, "--no-collectstatic")
+    many_run, more = counted(all_well, "--no-collectstatic")
 
     assert (few_run.code, many_run.code) == (0, 0), many_run.text
     assert many_run.report["counts"] == {"current": 304}
     assert more == few
 
 
-def test_with_nothing_to_do_more_tenants_cost_no_more_lines(current: Project, many: Project) -> None:
-    few, more = current.run("--no-collectstatic"), many.run("--no-collectstatic")
+def test_with_nothing_to_do_more_tenants_cost_no_more_lines(current: Project, all_well: Project) -> None:
+    few, more = current.run("--no-collectstatic"), all_well.run("--no-collectstatic")
 
     assert [event["event"] for event in more.events] == [event["event"] for event in few.events]
 
@@ -73,9 +78,9 @@ def test_several_connections_read_what_one_reads(many: Project) -> None:
     assert [schema for schema, _ in together.findings("records.unreadable")] == ["tenant200"]
 
 
-def test_as_many_connections_read_as_there_are_jobs(many: Project) -> None:
-    alone, one = counted(many, "verify", "--jobs", "1")
-    together, three = counted(many, "verify", "--jobs", "3")
+def test_as_many_connections_read_as_there_are_jobs(all_well: Project) -> None:
+    alone, one = counted(all_well, "verify", "--jobs", "1")
+    together, three = counted(all_well, "verify", "--jobs", "3")
 
     assert (alone.code, together.code, three - one) == (0, 0, 2), together.text
 
@@ -144,18 +149,18 @@ def scans(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 def test_of_one_schema_no_table_of_the_catalog_that_grows_with_the_others_is_read_whole(
-    many: Project,
+    all_well: Project,
 ) -> None:
     """So that a repair, fake and a start command take no longer beside more tenants."""
     growing = ("attribute", "class", "constraint", "depend", "index", "trigger")
-    many.database.sql("".join(f"ANALYZE pg_catalog.pg_{name};" for name in growing))
+    all_well.database.sql("".join(f"ANALYZE pg_catalog.pg_{name};" for name in growing))
     tables = TABLES.replace("%s", "'tenant010'")
-    oids = many.database.sql(f"SELECT array_agg(oid) FROM ({tables}) AS t (schema, name, is_table, oid)")
+    oids = all_well.database.sql(f"SELECT array_agg(oid) FROM ({tables}) AS t (schema, name, is_table, oid)")
     selects = {
         name: select.replace("%s", f"'{oids}'") for name, select in DETAILS.items() if name != "others"
     }
     for name, select in {"tables": tables, **selects}.items():
         text = select.replace("%s", f"'{oids}'").replace("%%", "%")
-        explained = json.loads(many.database.sql(f"EXPLAIN (FORMAT JSON) {text}"))
+        explained = json.loads(all_well.database.sql(f"EXPLAIN (FORMAT JSON) {text}"))
         whole = [one["Relation Name"] for one in scans(explained[0]["Plan"]) if "Index Cond" not in one]
         assert not {f"pg_{one}" for one in growing} & set(whole), f"{name} reads {whole}"

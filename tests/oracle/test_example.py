@@ -46,7 +46,7 @@ def test_tenants_at_every_level_of_the_history(project, oracle):
     plan = history(project)
     levels = [tenant(plan[:number]) for number in range(len(plan) + 1)]
     build(project, [PUBLIC, *levels, Level("zero"), Level("twin", tuple(plan[:22]))])
-    comparison = oracle(project)
+    comparison = oracle(project, jobs=(2,))
 
     assert (comparison.stock.code, len(comparison.stock.states)) == (0, len(plan) + 4)
     assert comparison.equal, comparison.text
@@ -64,7 +64,7 @@ def test_the_shared_schema_at_a_level_before_there_were_tenants(project, oracle,
 def test_the_shared_schema_and_tenants_at_other_levels(project, oracle):
     plan = history(project)
     build(project, [before_the_last(plan), Level("zero"), *map(tenant, (plan[:19], plan[:25]))])
-    comparison = oracle(project)
+    comparison = oracle(project, jobs=(2,))
 
     assert comparison.stock.code == 0
     assert set(comparison.stock.states.values()) == {"migrated"}
@@ -100,7 +100,7 @@ def test_a_difference_between_the_engines_is_told(project, oracle):
         "        schema_editor.execute('CREATE INDEX seeded ON buildings_building (name)')\n",
     )
     build(project, [PUBLIC, Level("zero"), tenant(history(project)[:24])])
-    comparison = oracle(project, jobs=(1,))
+    comparison = oracle(project)
 
     index = "+CREATE INDEX seeded ON {0}.buildings_building USING btree (name);"
     assert comparison.text.splitlines() == [

@@ -53,7 +53,7 @@ def write(project, files):
 
 @pytest.mark.timeout(300 + 30 * EXAMPLES)
 @settings(
-    max_examples=EXAMPLES or 8,
+    max_examples=EXAMPLES or 5,
     derandomize=not EXAMPLES,
     database=None,
     deadline=None,

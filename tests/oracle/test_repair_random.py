@@ -109,7 +109,7 @@ def chosen(choices, of):
 
 @pytest.mark.timeout(300 + 30 * EXAMPLES)
 @settings(
-    max_examples=EXAMPLES or 5,
+    max_examples=EXAMPLES or 4,
     derandomize=not EXAMPLES,
     database=None,
     deadline=None,

@@ -62,7 +62,7 @@ def test_tenants_that_fail_between_others(topic, oracle):
     ]
     mixed = [level for pair in zip_longest(ill, [Level("a"), *well, Level("b")]) for level in pair if level]
     build(project, [PUBLIC, *mixed])
-    comparison = oracle(project)
+    comparison = oracle(project, jobs=(1, 2))
 
     failed = {schema for schema, state in comparison.stock.states.items() if state == "failed"}
     assert (comparison.stock.code, failed) == (7, {level.schema for level in ill})
@@ -100,7 +100,7 @@ def squashing(topic):
 
 
 def test_a_squash_that_is_applied_recorded_partial_or_new(squashing, oracle):
-    comparison = oracle(squashing)
+    comparison = oracle(squashing, jobs=(2,))
 
     assert comparison.stock.code == 0, comparison.stock.text
     assert comparison.equal, comparison.text
@@ -131,7 +131,7 @@ def test_tenants_of_several_types(topic, oracle):
     ]
     zero = [Level(f"zero {type}", type=type) for type in ("full", "plain", "bare")]
     build(project, [PUBLIC, *levels, *zero])
-    comparison = oracle(project)
+    comparison = oracle(project, jobs=(2,))
 
     assert comparison.stock.code == 0, comparison.stock.text
     assert comparison.equal, comparison.text
@@ -198,7 +198,7 @@ def test_a_router_that_answers_otherwise_in_some_schemas(topic, oracle):
             Level("well", (*BASE, ("tables", "0001_initial"))),
         ],
     )
-    comparison = oracle(project)
+    comparison = oracle(project, jobs=(2,))
 
     assert "failed" not in comparison.stock.states.values(), comparison.stock.text
     assert comparison.equal, comparison.text

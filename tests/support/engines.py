@@ -41,7 +41,7 @@ class Comparison:
 
 
 def compare(
-    project: Project, new_database: NewDatabase, *words: str, jobs: tuple[int, ...] = (1, 2)
+    project: Project, new_database: NewDatabase, *words: str, jobs: tuple[int, ...] = (1,)
 ) -> Comparison:
     """Release copies of the project's database with both engines; the database itself stays as it is."""
     start, before = project.database, picture(project.database)
