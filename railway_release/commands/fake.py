@@ -44,7 +44,7 @@ def fake(target: Target, report: Report) -> None:
         raise InvalidConfiguration("fake needs to know where.", "Name each schema: --schema NAME.")
     preflight_to_write(target, report)
     with locked(target, report) as token:
-        planner = Planner()
+        planner = Planner(gap_allowed=True)
         one = _Fake(target, report, planner, planner.resolve(*target.config.app))
         with phase(report, "proof"):
             judged = one.judge()

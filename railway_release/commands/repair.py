@@ -44,7 +44,7 @@ def repair(target: Target, report: Report) -> None:
     if not target.config.apply:
         preflight(target, report)
         with phase(report, "plan"):
-            found = inspect_schemas(target, Planner())
+            found = inspect_schemas(target, Planner(gap_allowed=True))
         report.result = judged(seen(found, target.config))
         return
     preflight_to_write(target, report)
@@ -60,7 +60,7 @@ class _Repair:
         self._report = report
         self._token = token
         self._progress = Progress(target.invocation.screen)
-        self._planner = Planner()
+        self._planner = Planner(gap_allowed=True)
         self._runner = runner_of(target, token)
         self._outcomes: dict[str, Outcome] = {}  # of what was repaired or created, by schema
         self._migrated: list[Outcome] = []  # of the release that follows
@@ -236,7 +236,8 @@ class _Repair:
         later = [name for name, one in found.to_do.items() if one.through_django_tenants]
         without = replace(self._config, exclude=(*self._config.exclude, *failed, *later, *found.obstructed))
         before = found.snapshot
-        if not any(one.due and one.is_chosen_by(without) for one in before.plan.schemas):
+        due = any(one.due and one.is_chosen_by(without) for one in before.plan.schemas)
+        if before.plan.shared.cohort.inconsistency or not due:
             self._migrated.extend(selection.as_they_are(before, without))
             return
         target = replace(self._target, config=without)

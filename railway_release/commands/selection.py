@@ -44,10 +44,13 @@ def without_migrating(snapshot: Snapshot, config: Config) -> Iterator[Outcome]:
 
 
 def as_they_are(snapshot: Snapshot, config: Config) -> Iterator[Outcome]:
-    """The outcomes of all schemas where nothing is due."""
+    """The outcomes of all schemas where nothing is due, or the shared schema's records have a gap."""
     shared = snapshot.plan.shared
     yield Outcome(shared.schema.name, "current" if shared.is_chosen_by(config) else "skipped")
     yield from without_migrating(snapshot, config)
+    for one in to_migrate(snapshot, config):
+        text = "not migrated, since the shared schema's records have a gap"
+        yield Outcome(one.schema.name, "skipped", message=text)
 
 
 def not_to_be_touched(snapshot: Snapshot, one: SchemaPlan) -> Outcome | None:

@@ -14,6 +14,7 @@ from railway_release.migrations.disk import Graph
 from railway_release.migrations.outcome import Key
 from railway_release.migrations.rows import Rows, expected_rows
 from railway_release.runtime.counting import counted
+from railway_release.runtime.program import PROGRAM
 from railway_release.topology import Schema, Topology
 
 Histories = Mapping[str, tuple[Key, ...]]  # schema name to its records, oldest first
@@ -118,10 +119,11 @@ class Planner:
     """Makes plans from records, the migrations on disk and the target; what it computes of a cohort is kept.
 
     `app` and `migration`, which may be the beginning of a name, limit the plan as Django's migrate does.
+    `gap_allowed` says that a gap in the shared schema's records is no reason to make no plan.
     Raises MigrationsInvalid for files that cannot be loaded, UnknownName for a target that does not exist.
     """
 
-    def __init__(self, app: str = "", migration: str = "") -> None:
+    def __init__(self, app: str = "", migration: str = "", *, gap_allowed: bool = False) -> None:
         try:
             self._graph = Graph(())
         # The loader raises ImportError, BadMigrationError, NodeNotFoundError, CircularDependencyError, …
@@ -132,6 +134,7 @@ class Planner:
             ) from cause
         self._app = app
         self._migration = migration
+        self._gap_allowed = gap_allowed
         self._cohorts: dict[frozenset[Key], Cohort] = {}
         self._graphs: dict[frozenset[Key], Graph] = {}
         self._rows: dict[frozenset[Key], Rows] = {}
@@ -257,8 +260,8 @@ class Planner:
                 f"Conflicting migrations on disk: {conflicts}.",
                 "`python manage.py makemigrations --merge` joins them.",
             )
-        if cohort.inconsistency:
+        if cohort.inconsistency and not self._gap_allowed:
             raise MigrationsInvalid(
                 f"The shared schema's records are inconsistent: {cohort.inconsistency}.",
-                "`python manage.py showmigrations` shows the records; correct them before releasing.",
+                f"`{PROGRAM} repair` shows what is missing; --apply records what is proven to be there.",
             )

@@ -117,6 +117,8 @@ class _Inspecting:
     def _deviations(self) -> dict[str, list[Deviation]]:
         """By schema, all deviations of the schemas that have findings."""
         found: dict[str, list[Deviation]] = defaultdict(list)
+        if self.snapshot.plan.shared.cohort.inconsistency:
+            return found  # first its records: nobody knows all the tables that others point to
         for one in (*self.structure.missing_tables(), *self.structure.deviations()):
             if one.plan.schema.name in self.snapshot.findings_by_schema:
                 found[one.plan.schema.name].append(one)

@@ -38,10 +38,13 @@ def find(
     for one, step, _, _ in half_applied.begun(context):
         begun[one].append(step.key)
     prover = Prover(reader, expectations, snapshot.history)
-    for one in snapshot.plan.schemas:
+    shared = snapshot.plan.shared
+    # A gap in the shared schema's records comes first: nobody knows all the tables that others point to.
+    first = [shared] if shared.cohort.inconsistency else snapshot.plan.schemas
+    for one in first:
         if one.cohort.inconsistency and one.is_chosen_by(config):
             yield _gap(one, prover, planner.graph_of(one.cohort))
-    for one, keys in begun.items():
+    for one, keys in begun.items() if not shared.cohort.inconsistency else ():
         yield _pending(one, keys, prover, planner.graph_of(one.cohort))
 
 

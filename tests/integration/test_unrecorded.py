@@ -209,3 +209,34 @@ def test_what_only_looks_writes_nothing(lost: Project) -> None:
     lost.run("repair")
 
     assert everything(lost.database) == before
+
+
+# The shared schema.
+
+
+def test_a_gap_in_the_shared_records_is_closed_before_all_else(current: Project) -> None:
+    damage(current, "public", "DELETE FROM django_migrations WHERE app = 'contenttypes'")
+    damage(current, "athena", "DROP TABLE announcements_announcement_audience")
+    assert current.run("--no-collectstatic").code == 3
+    dry, run = current.run("repair"), current.run("repair", "--apply")
+
+    assert (dry.code, remedy(dry, "public")["records"], remedy(dry, "athena")) == (
+        9,
+        ["contenttypes.0001_initial", "contenttypes.0002_remove_content_type_name"],
+        {},
+    )
+    assert (run.code, run.states["public"], run.states["athena"]) == (0, "repaired", "repaired"), run.text
+    assert current.run("verify").code == 0
+
+
+def test_a_gap_in_the_shared_records_that_stays_keeps_all_from_being_migrated(past: Project) -> None:
+    damage(past, "public", "DELETE FROM django_migrations WHERE (app, name) = ('users', '0001_initial')")
+    damage(
+        past,
+        "public",
+        "INSERT INTO django_migrations (app, name, applied) VALUES ('users', '0002_user_phone', now())",
+    )
+    damage(past, "public", "ALTER TABLE users_user RENAME username TO another")
+    run = past.run("repair", "--apply")
+
+    assert (run.code, run.states["public"], run.states["athena"]) == (8, "refused", "skipped"), run.text
