@@ -18,7 +18,7 @@ from railway_release.postgres.failures import is_transient, sqlstate
 from railway_release.postgres.records import NO_RECORDS, Records, records
 from railway_release.postgres.session import Connection, clip, quote
 from railway_release.preflight.target import Target
-from railway_release.runtime.cores import cores
+from railway_release.runtime.platform import cores
 from railway_release.runtime.text import some
 from railway_release.runtime.visible import visible
 from railway_release.verification import contents

@@ -162,7 +162,7 @@ def read(connection: Connection, *, for_django: bool = False) -> Topology:
     tenants = [Schema(clip(name), "tenant", type) for name, type in rows or () if name != shared]
     names = {shared, *(schema.name for schema in tenants)}
     # Templates first: tenants that are cloned meanwhile then need no migration.
-    declared = [*(one for one in _templates() if one.name not in names), *tenants]
+    declared = [*(one for one in templates() if one.name not in names), *tenants]
     without_row = with_records - names - {schema.name for schema in declared}
     without_schema = tuple(one.name for one in tenants if one.name not in present)
     return Topology(
@@ -253,7 +253,7 @@ def _column(field: Any) -> Column:
     return Column(clip(field.model._meta.db_table), clip(field.column))
 
 
-def _templates() -> list[Schema]:
+def templates() -> list[Schema]:
     """The schemas that new tenants are cloned from; they may have a tenant row or not."""
     found = []
     if base := getattr(settings, "TENANT_BASE_SCHEMA", None):

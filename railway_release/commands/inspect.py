@@ -102,7 +102,7 @@ def planned(target: Target, *, in_depth: bool = False) -> Planned:
     _say_what_is_pending(snapshot.plan, pending)
     _say_what_fails(snapshot, target.config)
     # A start command must be quick, and cannot change models.
-    if not start and (changed := planner.changed_models()):
+    if not start and (changed := snapshot.plan.graph.changed_models()):
         text = f"models changed without a migration in {', '.join(changed)}; run makemigrations"
         get_logger().warning("models.changed", message=text, apps=changed)
     return Planned(planner, snapshot, pending)

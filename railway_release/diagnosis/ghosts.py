@@ -6,17 +6,17 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from django.apps import apps
-from django.conf import settings
-from django_tenants.utils import get_tenant_types, has_multi_type_tenants
 
 from railway_release.diagnosis import commands
 from railway_release.diagnosis.causes import Cause, cause, worst
 from railway_release.diagnosis.context import DiagnosisContext
 from railway_release.naming import table_of
 from railway_release.postgres import catalog
+from railway_release.postgres.batch_reader import escaped
 from railway_release.postgres.session import literal
 from railway_release.preflight.routing import in_shared, in_tenants, tenants_setting
 from railway_release.runtime.text import schemas_in_words, some
+from railway_release.topology import templates
 from railway_release.verification.findings import GHOST, MASKED, Finding
 
 _MOST_GROUPS = 5
@@ -32,7 +32,7 @@ def causes(context: DiagnosisContext) -> Iterator[Cause]:
         if _has_moved(app, context, present):
             yield _moved(app, of_app)
             found = [one for one in found if one.app != app]
-    for template in _templates():
+    for template in dict.fromkeys(one.name for one in templates()):
         if bred := _inherited_from(template, found, context):
             yield _stale(template, bred)
             explained = set(bred)
@@ -61,13 +61,6 @@ def _moved(app: str, found: list[Finding]) -> Cause:
     )
     shows = "shows the SQL, or where rows are in the way what to decide about them"
     return cause("app.moved", seen, commands.repair(schemas, shows=shows), schemas)
-
-
-def _templates() -> list[str]:
-    named = [getattr(settings, "TENANT_BASE_SCHEMA", None)]
-    if has_multi_type_tenants():
-        named += [entry.get("BASE_SCHEMA") for entry in get_tenant_types().values()]
-    return list(dict.fromkeys(name for name in named if name))
 
 
 def _inherited_from(template: str, found: list[Finding], context: DiagnosisContext) -> list[Finding]:
@@ -112,7 +105,7 @@ def _one_group(id: str, found: list[Finding], context: DiagnosisContext) -> Caus
 
 def _recorded_at(finding: Finding, context: DiagnosisContext) -> str:
     """When a migration was recorded, in words, to be compared with a restore or a run with --fake."""
-    select = _RECORDED.replace("{app}", literal(finding.app).replace("{", "{{").replace("}", "}}"))
+    select = _RECORDED.replace("{app}", escaped(literal(finding.app)))
     rows = list(context.reader.read([finding.schema], select, {}))
     if not rows or rows[0][1] is None:
         return ""

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from railway_release.diagnosis import commands
 from railway_release.diagnosis.causes import Cause, cause
 from railway_release.diagnosis.context import DiagnosisContext
+from railway_release.postgres.batch_reader import escaped
 from railway_release.postgres.locations import OwnedSequence, owned_sequences
 from railway_release.postgres.session import quote
 from railway_release.runtime.text import schemas_in_words, some
@@ -28,16 +29,11 @@ def causes(context: DiagnosisContext) -> Iterator[Cause]:
 
 def _behind(context: DiagnosisContext, owned: list[OwnedSequence]) -> Iterator[OwnedSequence]:
     by_schema = {one.schema: one for one in owned}
-    select = _LARGEST.replace("{table}", _braced(owned[0].table))
-    select = select.replace("{column}", _braced(owned[0].column))
+    select = _LARGEST.replace("{table}", escaped(quote(owned[0].table)))
+    select = select.replace("{column}", escaped(quote(owned[0].column)))
     for schema, value in context.reader.read(sorted(by_schema), select, {}):
         if value is not None and value > (by_schema[schema].last or 0):
             yield by_schema[schema]
-
-
-def _braced(name: str) -> str:
-    """The name quoted, with its braces doubled, since a batch reader puts its values between braces."""
-    return quote(name).replace("{", "{{").replace("}", "}}")
 
 
 _LARGEST = "(SELECT {literal}, max({column}) FROM {schema}.{table})"

@@ -145,7 +145,7 @@ class _Attempts:
         try:
             retrying(
                 self._attempt,
-                seconds=min(runner.limits.retry_for, runner.budget.left),
+                seconds=min(runner.limits.config.retry_for, runner.budget.left),
                 event="schema.retried",
                 is_retryable=self._is_retryable,
                 schema=self._plan.schema.name,
@@ -209,15 +209,16 @@ class _Attempts:
             "failed",
             failed_at=self._failed_at(),
             sqlstate=code,
-            message=describe(error, self._runner.limits.show_values),
-            statement=_shortened(self._execution.statement_of(error), self._runner.limits.show_values),
+            message=describe(error, self._runner.limits.config.show_values),
+            statement=_shortened(self._execution.statement_of(error), self._runner.limits.config.show_values),
             hint=self._hint(error),
         )
 
     def _hint(self, error: BaseException) -> str:
         if not self._execution.cancellable:
             return NOT_ATOMIC
-        about_rows = _about_rows(error, self._execution.statement_of(error), self._runner.limits.show_values)
+        shown = self._runner.limits.config.show_values
+        about_rows = _about_rows(error, self._execution.statement_of(error), shown)
         return _hint_for(error) or about_rows or (RECEIVERS if self._execution.receiving else "")
 
     def _failed_at(self) -> str:

@@ -21,17 +21,7 @@ _ORDINARY_EXECUTORS = {"standard", "multiprocessing", "subprocess"}
 
 def runner_of(target: Target, token: OwnCancelToken) -> SchemaRunner:
     """The runner of this process, with the limits of the command's options."""
-    config = target.config
-    limits = ExecutionLimits(
-        target.alias,
-        target.application,
-        config.lock_timeout,
-        config.statement_timeout,
-        config.retry_for,
-        config.grace,
-        config.show_values,
-        token.monitor.pid,
-    )
+    limits = ExecutionLimits(target.config, target.alias, target.application, token.monitor.pid)
     return SchemaRunner(limits, target.retry_policy.budget, token, Execution())
 
 
@@ -42,7 +32,7 @@ def chosen_engine(target: Target, planner: Planner, plan: Plan, token: OwnCancel
     """
     config = target.config
     runner = runner_of(target, token)
-    reason = _why_stock(target, planner, plan)
+    reason = _why_stock(target, plan)
     if any(one.due for one in plan.schemas):
         text = f"every migration runs with {_bounds(config)}"
         text += f", through django-tenants' own command: {reason}" if reason else ""
@@ -63,7 +53,7 @@ def _bounds(config: Config) -> str:
     return f"a lock timeout of {config.lock_timeout:g} s and {statement or 'no statement timeout'}"
 
 
-def _why_stock(target: Target, planner: Planner, plan: Plan) -> str:
+def _why_stock(target: Target, plan: Plan) -> str:
     if target.config.engine == "stock":
         return "--engine stock"
     if command := getattr(settings, "TENANT_BASE_MIGRATE_COMMAND", None):
@@ -72,7 +62,7 @@ def _why_stock(target: Target, planner: Planner, plan: Plan) -> str:
         return f"GET_EXECUTOR_FUNCTION is {function}"
     if (executor := _executor()) not in _ORDINARY_EXECUTORS:
         return f"the executor {executor} is the project's own"
-    if labels := unmigrated_apps_with_tables(planner, plan):
+    if labels := unmigrated_apps_with_tables(plan):
         return f"without migrations: {', '.join(labels)}"
     return ""
 

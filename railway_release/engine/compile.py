@@ -53,11 +53,6 @@ class Action:
         return is_plain(self.operation)
 
     @property
-    def sets_custom_option(self) -> bool:
-        """Whether it is SQL that may set a customized option, whose name has a dot."""
-        return sql.sets_custom_option(sql.text_of(self.operation))
-
-    @property
     def is_sql(self) -> bool:
         """Whether it is a RunSQL."""
         return type(self.operation) is operations.RunSQL
@@ -66,11 +61,6 @@ class Action:
     def ends_transaction(self) -> bool:
         """Whether it is SQL that may end the migration's transaction."""
         return self.is_sql and sql.ends_transaction(sql.text_of(self.operation))
-
-    @property
-    def changes_shared_objects(self) -> bool:
-        """Whether it changes objects that schemas share, as far as its SQL tells."""
-        return sql.changes_shared_objects(self.operation, get_public_schema_name())
 
 
 @dataclass(frozen=True)
@@ -126,12 +116,14 @@ class Step:
     @cached_property
     def exclusive(self) -> bool:
         """Whether it runs in one schema at a time, since it changes objects that schemas share."""
-        return any(one.changes_shared_objects for one in self._operations)
+        shared = get_public_schema_name()
+        return any(sql.changes_shared_objects(one.operation, shared) for one in self._operations)
 
     @cached_property
     def sets_custom_option(self) -> bool:
         """Whether it may set a customized option, which pg_settings does not show."""
-        return any(one.is_sql and one.sets_custom_option for one in self._operations)
+        texts = (sql.text_of(one.operation) for one in self._operations if one.is_sql)
+        return any(map(sql.sets_custom_option, texts))
 
     @cached_property
     def _operations(self) -> tuple[Action, ...]:

@@ -19,9 +19,9 @@ from railway_release.migrations.plan import Cohort, Planner, SchemaPlan
 from railway_release.postgres.failures import describe
 from railway_release.postgres.server import ConnectionLimit, tightest_connection_limit
 from railway_release.preflight.read_pool import ReadPool
-from railway_release.runtime.cores import cores
 from railway_release.runtime.counting import Clock, counted
 from railway_release.runtime.log import get_logger
+from railway_release.runtime.platform import cores
 from railway_release.runtime.text import count
 from railway_release.topology import search_path_set_once, tenant_connection
 

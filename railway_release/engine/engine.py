@@ -6,21 +6,18 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from railway_release.config.config import Config
 from railway_release.migrations.outcome import Outcome
 from railway_release.migrations.plan import SchemaPlan
 
 
 @dataclass(frozen=True)
 class ExecutionLimits:
-    """The limits that every migration runs with; times in seconds."""
+    """What every migration runs with; the limits themselves are options."""
 
+    config: Config
     alias: str  # of the tenants' database in settings.DATABASES
     application: str  # application_name of the sessions that migrate
-    lock_timeout: float
-    statement_timeout: float
-    retry_for: float
-    grace: float  # how long a running migration may go on after a signal
-    show_values: bool  # whether messages may quote values of rows
     lock_pid: int  # of the session that holds the release lock
 
 

@@ -36,9 +36,7 @@ class Execution:
         self.receiving = False  # whether other people's signal receivers may be at work
         self.receivers = 0.0  # seconds spent in signal receivers of the project and its packages
         self.statement = ""  # the last one sent; empty if several were sent together
-        self.only_rows = (
-            True  # whether the project's code has sent nothing but statements that read or write rows
-        )
+        self.only_rows = True  # whether the project's code has sent only statements about rows
         self.content_rows_changed = False  # whether content types or permissions may have been deleted
         # The last errors with their statements: what is sent after an error may raise others.
         self._raised: deque[tuple[BaseException, str]] = deque(maxlen=_MOST_ERRORS)

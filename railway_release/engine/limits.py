@@ -42,8 +42,8 @@ def server_pid(connection: BaseDatabaseWrapper) -> int:
 def timeouts(limits: ExecutionLimits) -> str:
     """The statements that set the timeouts of the release for a session."""
     return (
-        f"SET lock_timeout = {round(limits.lock_timeout * 1000)};"
-        f" SET statement_timeout = {round(limits.statement_timeout * 1000)}"
+        f"SET lock_timeout = {round(limits.config.lock_timeout * 1000)};"
+        f" SET statement_timeout = {round(limits.config.statement_timeout * 1000)}"
     )
 
 

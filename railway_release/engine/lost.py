@@ -83,8 +83,8 @@ def _message(loss: WorkerLoss, limits: ExecutionLimits, done: int, cut: Key | No
     if loss.stop_requested:
         what = dotted(cut) if cut else "what follows the last"
         return (
-            f"stopped after {done} of {number} migrations; {what} went on for {limits.grace:g} s (--grace), "
-            "so its process was ended; nothing is half done"
+            f"stopped after {done} of {number} migrations; {what} went on for {limits.config.grace:g} s"
+            " (--grace), so its process was ended; nothing is half done"
         )
     if cut is None:
         return f"{loss.cause}, with every migration recorded and what follows the last one not done"

@@ -137,7 +137,7 @@ class WorkerPool:
     def _say_what_is_stopped(self) -> None:
         names = [self._plans[handle.tasks[0]].schema.name for handle in self._handles if handle.tasks]
         if names and self._order == "stop":
-            grace = in_time(self._runner.limits.grace)
+            grace = in_time(self._runner.limits.config.grace)
             text = f"stopping; {some(names)} may take {grace} to end or to be rolled back"
             get_logger().info("schemas.stopped", message=text, schemas=names)
 
@@ -148,7 +148,11 @@ class WorkerPool:
             say(self._token.monitor, names, max(handle.pauses.waited for handle in due))
 
     def _deadline(self) -> float:
-        return time.monotonic() + self._runner.limits.grace if self._order in ("stop", "abort") else math.inf
+        return (
+            time.monotonic() + self._runner.limits.config.grace
+            if self._order in ("stop", "abort")
+            else math.inf
+        )
 
     def _enforce_stop(self) -> None:
         """Repeat the order, since a worker may have sent another statement; after the deadline, kill it."""
@@ -169,7 +173,7 @@ class WorkerPool:
         if not handle.suspend() or readable([handle.channel], 0):
             return
         schema = self._plans[handle.tasks[0]].schema.name
-        grace = f"{self._runner.limits.grace:g} s (--grace)"
+        grace = f"{self._runner.limits.config.grace:g} s (--grace)"
         if handle.not_atomic:
             name = dotted(handle.not_atomic)
             text = f"{schema}: {name} is not atomic, so it is waited for, also after {grace}"
@@ -265,7 +269,7 @@ class WorkerPool:
             if handle.tasks:
                 handle.channel.send("stop")
             handle.channel.send("exit")
-        grace = self._runner.limits.grace
+        grace = self._runner.limits.config.grace
         until = time.monotonic() + grace
         for handle in self._handles:
             with told(f"waiting for the end of the worker process {handle.process.pid}"):

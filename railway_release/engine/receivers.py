@@ -25,9 +25,8 @@ from railway_release.engine.identity import Identity
 from railway_release.migrations.user_states import SeparateState
 
 _PERMISSIONS = "django.contrib.auth.management"
-_removed: list[
-    tuple[Signal, dict[str, Any]]
-] = []  # Django's receivers, without those that the project has disconnected
+# Django's receivers, without those that the project has disconnected.
+_removed: list[tuple[Signal, dict[str, Any]]] = []
 
 
 def register() -> None:

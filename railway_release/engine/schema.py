@@ -153,7 +153,7 @@ class SchemaRun:
             with self._runner.token.beginning():
                 time.sleep(_ASK_EVERY_SECONDS)
         yield
-        # After an error the connection is buffers_editor, and the lock goes with it.
+        # After an error the connection is closed, and the lock goes with it.
         if self._connection.connection is raw:
             fetch(raw, statements.END_EXCLUSIVE)
 

@@ -6,7 +6,6 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 
 from django.db.migrations.exceptions import AmbiguityError, NodeNotFoundError
-from django.db.migrations.state import ProjectState
 
 from railway_release.config.config import Config
 from railway_release.errors import MigrationsInvalid, UnknownName
@@ -168,20 +167,6 @@ class Planner:
             # Cohorts that differ only in columns have equal rows: one object for all of them.
             self._rows[cohort.applied] = next((one for one in self._rows.values() if one == rows), rows)
         return self._rows[cohort.applied]
-
-    @property
-    def unmigrated_apps(self) -> list[str]:
-        """The apps without migrations."""
-        return sorted(self._graph.unmigrated_apps)
-
-    @property
-    def last_state(self) -> ProjectState:
-        """The models once everything on disk is applied. It is not rendered, and must not be changed."""
-        return self._graph.last_state
-
-    def changed_models(self) -> list[str]:
-        """The apps whose models have changes that no migration holds."""
-        return self._graph.changed_models()
 
     def _cohort(self, applied: frozenset[Key]) -> Cohort:
         if applied not in self._cohorts:

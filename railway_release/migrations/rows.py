@@ -8,7 +8,7 @@ django.contrib.auth.management.create_permissions.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -71,7 +71,7 @@ def _models(config: AppConfig, state: ProjectState) -> Iterator[tuple[str, tuple
         real = (ModelState.from_model(model, exclude_rels=True) for model in config.get_models())
         models = {model.name_lower: model for model in real}
     for name, model in sorted(models.items()):
-        if not is_swapped(model):
+        if not is_swapped(config.label, name, model.options):
             raw = model.options.get("verbose_name") or camel_case_to_spaces(model.name)
             yield name, _permissions(name, raw, model.options)
 
@@ -82,8 +82,7 @@ def _permissions(model: str, verbose_name: str, options: dict[str, Any]) -> tupl
     return (*((f"{action}_{model}", f"Can {action} {verbose_name}") for action in actions), *own)
 
 
-def is_swapped(model: ModelState) -> bool:
+def is_swapped(app: str, name: str, options: Mapping[str, Any]) -> bool:
     """Whether a setting (AUTH_USER_MODEL) names another model in place of this one."""
-    swappable = model.options.get("swappable")
-    named = getattr(settings, swappable, None) if swappable else None
-    return bool(named) and str(named).lower() != f"{model.app_label}.{model.name}".lower()
+    named = getattr(settings, options.get("swappable") or "", None)
+    return bool(named) and str(named).lower() != f"{app}.{name}".lower()

@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from django.conf import settings
 from django.db.migrations import operations
 from django.db.migrations.operations.base import Operation
 from django.db.migrations.state import ProjectState
@@ -20,6 +19,7 @@ from railway_release.migrations.disk import Graph
 from railway_release.migrations.operations import database_operations, model_name
 from railway_release.migrations.outcome import Key
 from railway_release.migrations.plan import Cohort
+from railway_release.migrations.rows import is_swapped
 from railway_release.naming import table_of_state
 from railway_release.postgres.session import clip
 from railway_release.topology import tenant_connection
@@ -62,7 +62,11 @@ def weights(graph: Graph, cohort: Cohort, is_migrated: IsMigrated) -> list[Weigh
 def _created(operation: Operation, app: str) -> int:
     if isinstance(operation, operations.CreateModel):
         options = operation.options
-        if not options.get("managed", True) or options.get("proxy") or _is_swapped(options, app, operation):
+        if (
+            not options.get("managed", True)
+            or options.get("proxy")
+            or is_swapped(app, operation.name, options)
+        ):
             return 0
         fields = [field for _, field in operation.fields]
         more = len(options.get("indexes", ())) + len(options.get("unique_together", ()))
@@ -70,11 +74,6 @@ def _created(operation: Operation, app: str) -> int:
     if isinstance(operation, operations.AddField):
         return _indexes(operation.field)
     return int(isinstance(operation, operations.AddIndex))
-
-
-def _is_swapped(options: Mapping[str, Any], app: str, operation: operations.CreateModel) -> bool:
-    used = getattr(settings, options.get("swappable") or "", None)
-    return used is not None and used.lower() != f"{app}.{operation.name}".lower()
 
 
 def _indexes(field: Any) -> int:

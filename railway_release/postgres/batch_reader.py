@@ -26,6 +26,11 @@ _UNKNOWN_SLOTS = 6400  # PostgreSQL's defaults
 _UNREADABLE = {"42501", "42703", "42804", "42883", "55000", "55P03"}
 
 
+def escaped(text: str) -> str:
+    """The text with its braces doubled, to be part of a `select`."""
+    return text.replace("{", "{{").replace("}", "}}")
+
+
 class BatchReader:
     """Reads on `connection`, and for many schemas on up to `max_connections`, which `connect` opens.
 

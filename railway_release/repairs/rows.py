@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from railway_release.postgres.batch_reader import BatchReader
+from railway_release.postgres.batch_reader import BatchReader, escaped
 from railway_release.postgres.session import quote
 from railway_release.verification.findings import COLUMN_MISSING, MASKED
 from railway_release.verification.structure import Deviation
@@ -44,7 +44,7 @@ def needs_value(one: Deviation) -> bool:
 
 
 def _filled(reader: BatchReader, table: str, schemas: list[str]) -> list[str]:
-    select = f"(SELECT {{literal}}, EXISTS (SELECT FROM {{schema}}.{_named(table)}))"  # noqa: S608 - quoted
+    select = f"(SELECT {{literal}}, EXISTS (SELECT FROM {{schema}}.{escaped(quote(table))}))"  # noqa: S608 - quoted
     unreadable: dict[str, str] = {}
     answers = list(reader.read(sorted(set(schemas)), select, unreadable))
     return [*(schema for schema, any_row in answers if any_row), *unreadable]
@@ -52,11 +52,6 @@ def _filled(reader: BatchReader, table: str, schemas: list[str]) -> list[str]:
 
 def _count(reader: BatchReader, shared: str, table: str) -> int | str:
     unreadable: dict[str, str] = {}
-    select = f"SELECT count(*) FROM {{schema}}.{_named(table)}"  # noqa: S608 - quoted
+    select = f"SELECT count(*) FROM {{schema}}.{escaped(quote(table))}"  # noqa: S608 - quoted
     numbers = list(reader.read([shared], select, unreadable))
     return unreadable[shared] if unreadable else int(numbers[0][0])
-
-
-def _named(table: str) -> str:
-    """The quoted name, for use in a format string."""
-    return quote(table).replace("{", "{{").replace("}", "}}")

@@ -1,10 +1,11 @@
-"""The deployment that this process belongs to, from Railway's variables.
+"""The machine, and the deployment that this process belongs to, from Railway's variables.
 
 Variables: https://docs.railway.com/reference/variables
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -62,3 +63,8 @@ def platform(environ: Mapping[str, str]) -> Platform:
         replica=environ.get("RAILWAY_REPLICA_ID", ""),
         commit=environ.get("RAILWAY_GIT_COMMIT_SHA", ""),
     )
+
+
+def cores() -> int:
+    """How many of the machine's processor cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

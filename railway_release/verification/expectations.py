@@ -38,7 +38,7 @@ class Expectations:
         self.shared_tables = {table.name for table in levels.by_schema[self._shared_schema].tables}
         self._editor = tenant_connection().schema_editor(collect_sql=True)
         self.rendered: Rendered = (
-            earlier.rendered if earlier else Rendered(Rendering(levels.planner.unmigrated_apps))
+            earlier.rendered if earlier else Rendered(Rendering(levels.plan.graph.unmigrated_apps))
         )
         tenant_connection().ensure_connection()  # the driver quotes values only on an open connection
         self._known: dict[Level, Tables] = {}
@@ -62,7 +62,7 @@ class Expectations:
 
     @cached_property
     def _last(self) -> Tables:
-        return dict(self._all_tables(self.levels.planner.last_state))
+        return dict(self._all_tables(self.levels.plan.graph.last_state))
 
     def _all_tables(self, state: ProjectState) -> Iterator[tuple[str, Shape]]:
         try:

@@ -69,7 +69,7 @@ def _has_table(model: ModelState) -> bool:
     options = model.options
     if options.get("abstract") or options.get("proxy") or not options.get("managed", True):
         return False
-    if is_swapped(model):
+    if is_swapped(model.app_label, model.name, options):
         return False
     vendor = options.get("required_db_vendor", "postgresql")
     features = options.get("required_db_features", [])

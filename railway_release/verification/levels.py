@@ -63,9 +63,9 @@ def at(earlier: Levels, records: Histories) -> Levels:
     return levels(earlier.planner.draft(earlier.plan.topology, records), earlier.planner, earlier.config)
 
 
-def unmigrated_apps_with_tables(planner: Planner, plan: Plan) -> list[str]:
+def unmigrated_apps_with_tables(plan: Plan) -> list[str]:
     """The apps without migrations whose tables the routers allow somewhere; no release creates these."""
-    labels = [one for one in planner.unmigrated_apps if any(apps.get_app_config(one).get_models())]
+    labels = [one for one in plan.graph.unmigrated_apps if any(apps.get_app_config(one).get_models())]
     found = set()
     for one in plan.schemas if labels else ():
         _set_schema(one.schema)
