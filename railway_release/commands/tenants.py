@@ -14,7 +14,7 @@ from railway_release.engine.identity import ConnectionChanged
 from railway_release.migrations.outcome import Outcome
 from railway_release.migrations.plan import SchemaPlan
 from railway_release.migrations.settle import SettlePolicy, settled, suspects, wait_until_settled
-from railway_release.postgres.catalog import busy_schemas, schema_oids
+from railway_release.postgres.catalog import busy_schemas, schemas
 from railway_release.runtime.log import get_logger
 from railway_release.runtime.text import in_time, some
 from railway_release.snapshot import Snapshot, take_snapshot
@@ -190,7 +190,7 @@ def _or_gone(work: Work, outcome: Outcome, before: Mapping[str, int]) -> Outcome
     if outcome.state != "failed":
         return outcome
     try:
-        now = work.target.read_pool.read(schema_oids, most=_AUXILIARY_SECONDS)
+        now, _ = work.target.read_pool.read(schemas, most=_AUXILIARY_SECONDS)
     except Exception:  # noqa: BLE001 - a look that fails must not cost the others their turn
         return outcome
     if outcome.schema in now:

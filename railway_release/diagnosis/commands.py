@@ -9,7 +9,7 @@ from railway_release.diagnosis import choices
 from railway_release.diagnosis.choices import Choice
 from railway_release.migrations.outcome import Key
 from railway_release.postgres.locations import Extension, OwnedSequence
-from railway_release.postgres.server import Privileges, ServerLimits
+from railway_release.postgres.server import Privileges
 from railway_release.postgres.session import literal, quote
 from railway_release.runtime.program import DEPLOYED, PROGRAM
 from railway_release.runtime.text import schema_flag
@@ -109,12 +109,6 @@ def grant(lacking: Privileges) -> str:
         first = (*lacking.no_create, *lacking.no_usage)[0]
         return sql(f"GRANT USAGE, CREATE ON SCHEMA {quote(first)} TO {name}")
     return f"as the owner of the database: GRANT CREATE ON DATABASE ... TO {name}"
-
-
-def raise_locks(limits: ServerLimits) -> str:
-    """The statement that gives the server enough lock slots for every table; it needs a restart."""
-    sessions = max(1, limits.lock_slots // limits.locks_per_session)
-    return set_locks(-(-limits.tables // sessions) * 2)
 
 
 def set_locks(wanted: int) -> str:

@@ -10,10 +10,11 @@ from collections.abc import Iterator
 from railway_release.config.config import Config
 from railway_release.diagnosis import commands
 from railway_release.diagnosis.causes import Cause, Severity, cause
-from railway_release.postgres import server
-from railway_release.postgres.catalog import schemas_with_records
-from railway_release.postgres.server import ConnectionLimit, Privileges, ServerLimits
+from railway_release.postgres import server, slots
+from railway_release.postgres.catalog import number_of_tables, schemas_with_records
+from railway_release.postgres.server import ConnectionLimit, Privileges
 from railway_release.postgres.session import Connect, Connection
+from railway_release.postgres.slots import Slots
 from railway_release.preflight.read_pool import prepare
 from railway_release.preflight.target import Target
 from railway_release.runtime.text import schemas_in_words
@@ -28,13 +29,12 @@ _SECONDS = 10
 
 def causes(connection: Connection, target: Target) -> Iterator[Cause]:
     """All of them, for the server that a release would use."""
-    limits = server.limits(connection)
     asked = [one for one in schemas_with_records(connection) if target.config.includes(one)]
     yield from of_poolers(target)
     yield from of_privileges(server.privileges(connection, asked))
-    yield from of_limits(limits, target.config)
+    yield from of_lock_slots(number_of_tables(connection), slots.read(connection), target.config)
     yield from of_connection_limit(server.tightest_connection_limit(connection))
-    yield from of_pg_dump(limits.version, target.config)
+    yield from of_pg_dump(target.read_pool.server.version // 10000, target.config)
 
 
 def of_poolers(target: Target) -> Iterator[Cause]:
@@ -73,12 +73,14 @@ def of_privileges(lacking: Privileges) -> Iterator[Cause]:
         yield cause("role.unprivileged", seen, commands.grant(lacking), schemas, severity)
 
 
-def of_limits(limits: ServerLimits, config: Config) -> Iterator[Cause]:
+def of_lock_slots(tables: int, there: Slots, config: Config) -> Iterator[Cause]:
     """Too few lock slots for a pg_dump of everything."""
-    if limits.tables > limits.lock_slots:
-        seen = f"{limits.tables} tables, and {limits.lock_slots} locks that all sessions share"
+    if tables > there.total:
+        seen = f"{tables} tables, and {there.total} locks that all sessions share"
         severity: Severity = "error" if _dumps_everything(config.backup_command) else "warning"
-        yield cause("server.lock_slots", seen, commands.raise_locks(limits), severity=severity)
+        yield cause(
+            "server.lock_slots", seen, commands.set_locks(-(-tables // there.sessions) * 2), severity=severity
+        )
 
 
 def of_connection_limit(limit: ConnectionLimit) -> Iterator[Cause]:

@@ -54,8 +54,8 @@ def settled(
     Sleeps until `policy.apart` seconds have passed since `seen_at`, a time.monotonic().
     """
     time.sleep(max(0.0, seen_at + policy.apart - time.monotonic()))
-    busy, with_records = catalog.states(connection, names, policy.application)
-    now = records(BatchReader(connection), names, with_records).histories
+    busy = catalog.busy_schemas(connection, names, policy.application)
+    now = records(BatchReader(connection), names).histories
     return frozenset(name for name in names if name not in busy and now.get(name) == seen.get(name)), now
 
 

@@ -12,14 +12,12 @@ from railway_release.postgres.session import Queryable, fetch
 
 
 def schemas(connection: Queryable) -> tuple[dict[str, int], frozenset[str]]:
-    """Every schema that is not the system's, with its OID, and those that hold a django_migrations table."""
+    """Every schema that is not the system's, with its OID, and those that hold a django_migrations table.
+
+    A schema that is renamed keeps its OID.
+    """
     rows = fetch(connection, _SCHEMAS)
     return {name: oid for name, oid, _ in rows}, frozenset(name for name, _, recorded in rows if recorded)
-
-
-def schema_oids(connection: Queryable) -> dict[str, int]:
-    """Every schema of the database that is not the system's; one that is renamed keeps its OID."""
-    return schemas(connection)[0]
 
 
 def schemas_with_records(connection: Queryable) -> frozenset[str]:
@@ -57,13 +55,9 @@ def busy_schemas(connection: Queryable, schemas: Collection[str], application: s
     return dict(fetch(connection, _BUSY, (sorted(schemas), application)))
 
 
-def states(
-    connection: Queryable, schemas: Collection[str], application: str
-) -> tuple[dict[str, str], frozenset[str]]:
-    """The results of busy_schemas and schemas_with_records for these schemas, from one statement."""
-    statement = f"{_STATES} ({_BUSY}) AS busy (name, who) USING (name)"
-    rows = fetch(connection, statement, (sorted(schemas), sorted(schemas), application))
-    return {name: who for name, _, who in rows if who}, frozenset(name for name, held, _ in rows if held)
+def number_of_tables(connection: Queryable) -> int:
+    """The number of tables outside of the system's schemas; a dump of the database locks each of them."""
+    return int(fetch(connection, _NUMBER_OF_TABLES)[0][0])
 
 
 # Ordinary and partitioned tables, views, materialized views and foreign tables all answer queries.
@@ -73,12 +67,9 @@ SELECT n.nspname, n.oid::bigint, EXISTS (
     AND c.relname = 'django_migrations' AND c.relkind IN ('r', 'p', 'v', 'm', 'f'))
 FROM pg_catalog.pg_namespace n WHERE n.nspname NOT LIKE 'pg\\_%' AND n.nspname <> 'information_schema'
 """
-_STATES = """
-SELECT name, EXISTS (
-    SELECT FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-    WHERE n.nspname = name AND c.relname = 'django_migrations'
-    AND c.relkind IN ('r', 'p', 'v', 'm', 'f')), who
-FROM unnest(%s::name[]) AS one (name) LEFT JOIN
+_NUMBER_OF_TABLES = """
+SELECT count(*) FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+WHERE c.relkind IN ('r', 'p') AND n.nspname NOT LIKE 'pg\\_%' AND n.nspname <> 'information_schema'
 """
 # Tables are compared by a sum of hashes, which needs no sorting: that would double the time.
 _TABLE_GROUPS = """

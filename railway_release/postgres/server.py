@@ -15,22 +15,6 @@ from railway_release.postgres.session import Connection, fetch
 
 
 @dataclass(frozen=True)
-class ServerLimits:
-    """The server's version and locks, and the number of tables in this database."""
-
-    version: int  # major
-    locks_per_session: int  # max_locks_per_transaction
-    lock_slots: int  # for all sessions together
-    tables: int  # outside of the system's schemas; a dump of the database locks each of them
-
-
-def limits(connection: Connection) -> ServerLimits:
-    """The limits as they are now."""
-    (row,) = fetch(connection, _LIMITS)
-    return ServerLimits(*row)
-
-
-@dataclass(frozen=True)
 class ConnectionLimit:
     """A limit on the number of connections, and how many are in use."""
 
@@ -110,15 +94,6 @@ def privileges(connection: Connection, schemas: Collection[str]) -> Privileges:
     )
 
 
-_LIMITS = """
-SELECT current_setting('server_version_num')::int / 10000,
-    current_setting('max_locks_per_transaction')::int,
-    current_setting('max_locks_per_transaction')::int
-        * (current_setting('max_connections')::int + current_setting('max_prepared_transactions')::int),
-    (SELECT count(*)::int FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-     WHERE c.relkind IN ('r', 'p')
-       AND n.nspname NOT LIKE 'pg\\_%' AND n.nspname <> 'information_schema')
-"""
 _ENOUGH = 20
 # The limits of the login role and of the database do not apply to superusers, for whom some connections are
 # reserved instead. Processes of the server itself have no role or no database.

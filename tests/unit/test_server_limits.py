@@ -1,24 +1,18 @@
 """From the server's settings to what they do not suffice for."""
 
-import dataclasses
-
 import pytest
 
 from railway_release.config.config import Config
-from railway_release.diagnosis.server import of_connection_limit, of_limits
-from railway_release.postgres.server import ConnectionLimit, ServerLimits
+from railway_release.diagnosis.server import of_connection_limit, of_lock_slots
+from railway_release.postgres.server import ConnectionLimit
+from railway_release.postgres.slots import Slots
 
-ROOMY = ServerLimits(
-    version=18,
-    locks_per_session=64,
-    lock_slots=6400,
-    tables=6400,
-)
+SLOTS = Slots(per_session=64, sessions=100, own=0, used=0)
 
 
-def found(backup_command="", **changes):
-    limits = dataclasses.replace(ROOMY, **changes)
-    return [(one.id, one.severity) for one in of_limits(limits, Config(backup_command=backup_command))]
+def found(backup_command="", tables=6400):
+    config = Config(backup_command=backup_command)
+    return [(one.id, one.severity) for one in of_lock_slots(tables, SLOTS, config)]
 
 
 def test_enough_of_everything():
@@ -40,7 +34,7 @@ def test_other_backups_are_not_concerned(command):
 
 
 def test_the_command_raises_the_locks_far_enough():
-    (cause,) = of_limits(dataclasses.replace(ROOMY, tables=20_000), Config())
+    (cause,) = of_lock_slots(20_000, SLOTS, Config())
 
     assert "max_locks_per_transaction = 400" in cause.command
 
