@@ -141,26 +141,30 @@ class _Attempts:
         self._shortage = shortage.Shortage()
 
     def outcome(self) -> Outcome:
-        runner = self._runner
         try:
-            retrying(
-                self._attempt,
-                seconds=min(runner.limits.config.retry_for, runner.budget.left),
-                event="schema.retried",
-                is_retryable=self._is_retryable,
-                schema=self._plan.schema.name,
-            )
+            self._retry()
         except (Interrupted, LockLost, Stopped):
             return self._stopped()
         except BaseException as error:  # noqa: BLE001 - the project's code may raise anything; the others go on
             # Whatever ended it, a migration that is not atomic may be half applied, and that must be said.
-            if runner.token.stopping and self._execution.cancellable:
+            if self._runner.token.stopping and self._execution.cancellable:
                 return self._stopped()
             return self._failed(error)
+        return self._as_outcome("migrated")
+
+    def _retry(self) -> None:
+        budget = self._runner.budget
+        try:
+            retrying(
+                self._attempt,
+                seconds=min(self._runner.limits.config.retry_for, budget.left),
+                event="schema.retried",
+                is_retryable=self._is_retryable,
+                schema=self._plan.schema.name,
+            )
         finally:
             if self._first_failure:
-                runner.budget.spend(time.monotonic() - self._first_failure)
-        return self._as_outcome("migrated")
+                budget.spend(time.monotonic() - self._first_failure)
 
     def _attempt(self) -> None:
         self._attempts += 1
@@ -169,12 +173,7 @@ class _Attempts:
             with self._runner.token.working(lambda: self._execution.cancellable):
                 self._work()
         except BaseException as error:
-            self._first_failure = self._first_failure or time.monotonic()
-            self._execution.reconnected |= is_loss(error)
-            if isinstance(error, LockLost):
-                self._runner.token.mark_lost()
-            if sqlstate(error) == LOCK_NOT_AVAILABLE:
-                self._runner.token.report_blocked(self._plan.schema.name)
+            self._note_failure(error)
             _discard_connection(self._runner.limits.alias)
             raise
         finally:
@@ -182,6 +181,14 @@ class _Attempts:
             self._done += (step for step in self._execution.done if step not in self._done)
             self._statements += self._execution.statements
             self._receivers += self._execution.receivers
+
+    def _note_failure(self, error: BaseException) -> None:
+        self._first_failure = self._first_failure or time.monotonic()
+        self._execution.reconnected |= is_loss(error)
+        if isinstance(error, LockLost):
+            self._runner.token.mark_lost()
+        if sqlstate(error) == LOCK_NOT_AVAILABLE:
+            self._runner.token.report_blocked(self._plan.schema.name)
 
     def _is_retryable(self, error: BaseException) -> bool:
         if not self._execution.cancellable or self._runner.token.stopping:

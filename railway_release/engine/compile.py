@@ -140,7 +140,6 @@ class Program:
     records: tuple[Key, ...]  # of squashed migrations whose replaced migrations are all applied at the end
     rows: Rows  # content types and permissions at the end
     new_rows: Rows  # of these, those that the steps add
-    renames: tuple[Rename, ...]
     pre_migrate_state: SeparateState | None  # what pre_migrate shows to receivers, if there are any
     post_migrate_state: SeparateState | None  # the same for post_migrate
     weight: int  # models that were rendered
@@ -150,6 +149,11 @@ class Program:
     def migrations(self) -> list[Migration]:
         """The migrations of the steps, in order."""
         return [step.migration for step in self.steps]
+
+    @cached_property
+    def renames(self) -> tuple[Rename, ...]:
+        """The models that the steps rename, in order."""
+        return tuple(one for step in self.steps for one in step.actions if isinstance(one, Rename))
 
     @cached_property
     def may_change_session(self) -> bool:
@@ -171,21 +175,19 @@ def compiled(graph: Graph, cohort: Cohort, clock: Clock | None = None) -> Progra
     """The program of a cohort; `graph` has the state of its records. A `clock` logs how far this has come."""
     states = States(graph.state, Rendering(graph.unmigrated_apps))
     keys = counted(cohort.to_apply, "plans.counted", "migrations prepared", clock)
-    steps = [_step(key, graph.graph.nodes[key], states) for key in keys]
+    steps = tuple(_step(key, graph.graph.nodes[key], states) for key in keys)
     done = {*cohort.applied, *(key for step in steps for key in step.records)}
     target = rows.expected_rows(states.now)
+    before, after = _states_for_receivers(graph.state, states.now)
     return Program(
         bool(cohort.applied),
         states.now,
-        tuple(steps),
+        steps,
         tuple(_completed_squashes(graph, done)),
         target,
         target.without(rows.expected_rows(graph.state)),
-        renames=tuple(one for step in steps for one in step.actions if isinstance(one, Rename)),
-        pre_migrate_state=SeparateState(graph.state) if receivers.are_listening(pre_migrate) else None,
-        post_migrate_state=receivers.post_migrate_state(states.now)
-        if receivers.are_listening(post_migrate)
-        else None,
+        pre_migrate_state=before,
+        post_migrate_state=after,
         weight=states.rendering.models,
         nodes=graph.disk_migrations,
     )
@@ -193,6 +195,16 @@ def compiled(graph: Graph, cohort: Cohort, clock: Clock | None = None) -> Progra
 
 def _step(key: Key, migration: Migration, states: States) -> Step:
     return Step(key, migration, tuple(_actions(migration, states)), _records(migration))
+
+
+def _states_for_receivers(
+    before: ProjectState, after: ProjectState
+) -> tuple[SeparateState | None, SeparateState | None]:
+    """The states that receivers of pre_migrate and of post_migrate are shown; None where there are none."""
+    return (
+        SeparateState(before) if receivers.are_listening(pre_migrate) else None,
+        receivers.post_migrate_state(after) if receivers.are_listening(post_migrate) else None,
+    )
 
 
 def _records(migration: Migration) -> tuple[Key, ...]:

@@ -31,7 +31,6 @@ class WorkerHandle:
     def __init__(
         self, run_task: RunTask, runner: SchemaRunner, others: Sequence[WorkerHandle], lock: int
     ) -> None:
-        context = multiprocessing.get_context("fork")
         self.channel, theirs = channel_pair()
         self.tasks: deque[int] = deque()  # given and not answered yet, oldest first
         self.sessions: dict[int, int] = {}  # the server's process id, by thread
@@ -42,14 +41,9 @@ class WorkerHandle:
         self.suspended = False
         self.pauses = Pauses()  # since the first of the tasks began
         parents = [self.channel, *(other.channel for other in others)]
-        self.process: ForkProcess = context.Process(
-            target=_run_worker, args=(theirs, parents, run_task, runner, lock)
-        )
-        with warnings.catch_warnings():
-            # Python warns of forking with threads, whose locks the child might wait for. The child uses
-            # nothing of the two that there are: the lock monitor's connection, and the screen.
-            warnings.simplefilter("ignore", DeprecationWarning)
-            self.process.start()
+        arguments = (theirs, parents, run_task, runner, lock)
+        self.process = multiprocessing.get_context("fork").Process(target=_run_worker, args=arguments)
+        _start(self.process)
         theirs.close()
 
     def take(self, number: int) -> None:
@@ -111,6 +105,14 @@ class WorkerHandle:
         code = self.process.exitcode or 0
         how = f"was killed by signal {-code}" if code < 0 else f"ended with code {code}"
         return f"the worker process {self.process.pid} {how}"
+
+
+def _start(process: ForkProcess) -> None:
+    with warnings.catch_warnings():
+        # Python warns of forking with threads, whose locks the child might wait for. The child uses nothing
+        # of the two that there are: the lock monitor's connection, and the screen.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        process.start()
 
 
 def _run_worker(

@@ -50,16 +50,11 @@ def timeouts(limits: ExecutionLimits) -> str:
 def _configure(raw: Any, limits: ExecutionLimits) -> int:
     """Set everything in a new session; returns its process id. Raises LockLost."""
     register(raw)
-    statements = (
-        require_held(limits.lock_pid),
-        LIFT_TIMEOUTS,
-        timeouts(limits),
-        _NOTICE_OUR_END,
-        f"{MARK_AS_WRITER}, pg_catalog.pg_backend_pid()",
-    )
+    settings = f"{LIFT_TIMEOUTS}; {timeouts(limits)}; {_NOTICE_OUR_END}"
+    writer = f"{MARK_AS_WRITER}, pg_catalog.pg_backend_pid()"
     with contextlib.closing(raw.cursor()) as cursor:
         try:
-            cursor.execute("; ".join(statements))
+            cursor.execute(f"{require_held(limits.lock_pid)}; {settings}; {writer}")
         except Exception as error:
             if sqlstate(error) == NOT_HELD:
                 raise LockLost(LOST, RUN_AGAIN) from error

@@ -219,7 +219,11 @@ class WorkerPool:
             self._runner.budget.spend(content["spent"])
             handle.spent += content["spent"]
             yield _outcome(content["outcome"])
-        elif kind == "returned":
+        else:
+            self._note(handle, kind, content)
+
+    def _note(self, handle: WorkerHandle, kind: str, content: dict[str, Any]) -> None:
+        if kind == "returned":
             handle.give_back(content["number"])
         elif kind == "connected":
             self._connected(handle, **content)

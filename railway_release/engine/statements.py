@@ -103,14 +103,9 @@ def rename_permissions(renames: Iterable[Rename], state: ProjectState) -> Iterat
     """
     if not hasattr(import_module("django.contrib.auth.management"), "rename_permissions_after_model_rename"):
         return
-    first_names: dict[tuple[str, str], str] = {}
-    written = {}
-    for rename in renames:
-        old, new = rename.old.lower(), rename.new.lower()
-        first_names[rename.app, new] = first_names.pop((rename.app, old), old)
-        written[rename.app, new] = rename.new
-    for (app, new), old in first_names.items():
-        actions, verbose = _of_permissions(state, app, written[app, new])
+    for (app, name), old in _first_names(renames).items():
+        actions, verbose = _of_permissions(state, app, name)
+        new = name.lower()
         for action in actions:
             yield _RENAMED_PERMISSION.format(
                 app=literal(app),
@@ -119,6 +114,16 @@ def rename_permissions(renames: Iterable[Rename], state: ProjectState) -> Iterat
                 new_codename=literal(f"{action}_{new}"),
                 name=literal(f"Can {action} {verbose}"),
             )
+
+
+def _first_names(renames: Iterable[Rename]) -> dict[tuple[str, str], str]:
+    """App and last name of each renamed model, with the name in lower case that it had at first."""
+    found: dict[tuple[str, str], tuple[str, str]] = {}
+    for rename in renames:
+        old = rename.old.lower()
+        first, _ = found.pop((rename.app, old), (old, ""))
+        found[rename.app, rename.new.lower()] = first, rename.new
+    return {(app, name): first for (app, _), (first, name) in found.items()}
 
 
 def _of_permissions(state: ProjectState, app: str, name: str) -> tuple[Iterable[str], str]:

@@ -100,25 +100,27 @@ class Worker:
 
     def _listen(self) -> None:
         for kind, content in self._channel.messages():
-            if kind == "abort":
-                self._token.stop(cancelling=False)
-                shut_down_sockets()
-            elif kind == "stop":
-                self._token.stop(cancelling=True)
-            elif kind == "drain":
-                self._draining = True
-            elif kind == "continue":
-                self._may_continue.set()
-            elif kind == "run":
-                # The parent sent this before it knew what was spent meanwhile.
-                self._queue.put((content["number"], content["budget"] + content["spent"]))
-            elif kind == "exit":
+            if kind == "exit":
                 break
+            self._obey(kind, content)
         else:
             # The parent is gone, and nobody would report the next migration.
             self._token.stop(cancelling=False)
         self._may_continue.set()
         self._queue.put(None)
+
+    def _obey(self, kind: str, content: dict[str, Any]) -> None:
+        if kind == "run":
+            # The parent sent this before it knew what was spent meanwhile.
+            self._queue.put((content["number"], content["budget"] + content["spent"]))
+        elif kind == "drain":
+            self._draining = True
+        elif kind == "continue":
+            self._may_continue.set()
+        elif kind in ("stop", "abort"):
+            self._token.stop(cancelling=kind == "stop")
+            if kind == "abort":
+                shut_down_sockets()
 
     def _report_not_atomic(self, step: Key | None) -> None:
         self._channel.send("not_atomic", step=step)
