@@ -23,11 +23,11 @@ from railway_release.runtime.text import some
 from railway_release.runtime.visible import visible
 from railway_release.verification import contents
 from railway_release.verification.capacity import TooHeavy, too_heavy
-from railway_release.verification.compare import Compared, Depth, present, verify
+from railway_release.verification.compare import Compared, Depth, Verified, present, verify
 from railway_release.verification.contents import NOTHING_KNOWN, Contents
 from railway_release.verification.extensions import Astray, astray
 from railway_release.verification.findings import INCOMPLETE, Finding
-from railway_release.verification.levels import levels
+from railway_release.verification.levels import Levels, levels
 from railway_release.verification.structure import Earlier, Structure
 
 # undefined_table, invalid_schema_name: a tenant was deleted between two statements.
@@ -116,14 +116,10 @@ def reading(target: Target, read: Callable[[BatchReader], T]) -> T:
 
 
 def _read_once(target: Target, connection: Connection, read: Callable[[BatchReader], T]) -> T:
-    numbers = itertools.count(1)
+    numbers, server = itertools.count(1), target.read_pool.server
     # A pooler may let a second connection wait until the first is closed.
-    server = target.read_pool.server
-    most = (
-        1
-        if server.pooled or target.read_pool.single
-        else min(target.config.jobs or cores(), _MOST_CONNECTIONS)
-    )
+    single = server.pooled or target.read_pool.single
+    most = 1 if single else min(target.config.jobs or cores(), _MOST_CONNECTIONS)
     django = topology.tenant_connection()
     before = django.connection
     try:
@@ -166,41 +162,44 @@ class _Wanted:
 
 
 def _read(target: Target, planner: Planner, reader: BatchReader, wanted: _Wanted) -> Snapshot:
-    connection = reader.connection
-    there = topology.read(connection, for_django=not target.read_pool.server.pooled)
-    _check_shared_schema(there)
-    _check_tenants(target.config, there)
-    _check_names(target.config, there)
+    there = _topology(target, reader)
+    shared = there.shared.name
     recorded = _records(reader, there, wanted.known_records)
     read_at = time.monotonic()
-    _check_shared_records(there.shared.name, recorded.unreadable)
-    plan = planner.plan(there.without(recorded.unreadable), recorded.histories).with_unfinished(
-        recorded.unfinished
-    )
-    expected = levels(plan, planner, target.config)
-    tables = present(reader, expected)
-    everything = wanted.extent == "all"
-    known = wanted.known_contents
-    held = contents.read(reader, plan, planner, known, tables) if everything else NOTHING_KNOWN
-    chosen = [plan.shared] if wanted.extent == "shared tables" else plan.schemas
-    compared = Compared(wanted.depth, chosen, wanted.known_structure)
-    verified = verify(reader, expected, held, tables, compared)
-    shared = there.shared.name
-    plan = plan.with_incomplete(_incomplete(plan, held, verified.findings, target.config))
+    _check_shared_records(shared, recorded.unreadable)
+    plan = planner.plan(there.without(recorded.unreadable), recorded.histories)
+    plan = plan.with_unfinished(recorded.unfinished)
+    held, verified = _verified(reader, levels(plan, planner, target.config), wanted)
+    findings = verified.findings
+    plan = plan.with_incomplete(_incomplete(plan, held, findings, target.config))
     ours = (
-        f
-        for f in verified.findings
-        if not f.schema or target.config.includes(f.schema, shared=f.schema == shared)
+        f for f in findings if not f.schema or target.config.includes(f.schema, shared=f.schema == shared)
     )
+    connection = reader.connection
     obstacles = astray(connection, plan, planner) | too_heavy(connection, plan, planner)
     return Snapshot(plan, recorded, tuple(ours), read_at, held, obstacles, verified.structure)
 
 
-def _read_records(target: Target, planner: Planner, reader: BatchReader) -> tuple[Plan, Records]:
+def _verified(reader: BatchReader, expected: Levels, wanted: _Wanted) -> tuple[Contents, Verified]:
+    """The content types and permissions that schemas lack, as far as they are wanted, and all findings."""
+    plan, held, tables = expected.plan, NOTHING_KNOWN, present(reader, expected)
+    if wanted.extent == "all":
+        held = contents.read(reader, plan, expected.planner, wanted.known_contents, tables)
+    chosen = [plan.shared] if wanted.extent == "shared tables" else plan.schemas
+    compared = Compared(wanted.depth, chosen, wanted.known_structure)
+    return held, verify(reader, expected, held, tables, compared)
+
+
+def _topology(target: Target, reader: BatchReader) -> topology.Topology:
     there = topology.read(reader.connection, for_django=not target.read_pool.server.pooled)
     _check_shared_schema(there)
     _check_tenants(target.config, there)
     _check_names(target.config, there)
+    return there
+
+
+def _read_records(target: Target, planner: Planner, reader: BatchReader) -> tuple[Plan, Records]:
+    there = _topology(target, reader)
     found = records(reader, [schema.name for schema in there.schemas], there.with_records)
     plan = planner.draft(there.without(found.unreadable), found.histories)
     return plan.with_unfinished(found.unfinished), found

@@ -170,17 +170,17 @@ def read(connection: Connection, *, for_django: bool = False) -> Topology:
         tenants=tuple(one for one in declared if one.name in present and _is_typed(one)),
         without_schema=without_schema,
         without_row=() if rows is None else tuple(sorted(without_row)),
-        unusable=tuple(
-            UnusableSchema(one.name, "mistyped", f"{one.type!r} is not in TENANT_TYPES")
-            for one in tenants
-            if one.name in present and not _is_typed(one)
-        ),
+        unusable=tuple(_mistyped(one) for one in tenants if one.name in present and not _is_typed(one)),
         in_database=present,
         with_records=with_records,
         known=rows is not None,
         by_name=by_name,
         dropped=tenant_rows.had_schemas(connection, _tenants_table(), without_schema, with_records),
     )
+
+
+def _mistyped(tenant: Schema) -> UnusableSchema:
+    return UnusableSchema(tenant.name, "mistyped", f"{tenant.type!r} is not in TENANT_TYPES")
 
 
 def _tenant_rows(open_connection: Connection | None) -> list[tuple[str, str | None]] | None:

@@ -138,6 +138,20 @@ def each_schema(
 
 def _delete(connection: TenantConnection, layout: Layout, shared: LockingCollector, target: Any) -> Deletion:
     """Everything is collected before the first row goes."""
+    found = find_references(connection, layout, shared.data)
+    collectors = _collected(connection, layout, shared, found.schemas, target)
+    changes = Changes.of({layout.shared: shared, **collectors})
+    tables = unchecked(connection, layout.shared, changes) & {table_of(model) for model in shared.with_keys}
+    counts = each_schema(connection, found.schemas, lambda schema: collectors[schema].delete()[1])
+    with without_checks(connection, layout.shared, shared.data, tables, found):
+        last = {layout.shared: shared.delete()[1]}
+    return Deletion({schema: rows for schema, rows in counts.items() if rows} | last)
+
+
+def _collected(
+    connection: TenantConnection, layout: Layout, shared: LockingCollector, schemas: list[str], target: Any
+) -> dict[str, TenantCollector]:
+    """What goes in each tenant's schema; raises one error for all schemas whose rows forbid it."""
     blocked: dict[str, ProtectedError | RestrictedError] = {}
 
     def collect(schema: str) -> TenantCollector:
@@ -151,16 +165,10 @@ def _delete(connection: TenantConnection, layout: Layout, shared: LockingCollect
                 collector.let_go(shared.data)
         return collector
 
-    found = find_references(connection, layout, shared.data)
-    collectors = each_schema(connection, found.schemas, collect)
+    collectors = each_schema(connection, schemas, collect)
     if blocked:
         raise _all_in_one(_model(target), blocked)
-    changes = Changes.of({layout.shared: shared, **collectors})
-    tables = unchecked(connection, layout.shared, changes) & {table_of(model) for model in shared.with_keys}
-    counts = each_schema(connection, found.schemas, lambda schema: collectors[schema].delete()[1])
-    with without_checks(connection, layout.shared, shared.data, tables, found):
-        last = {layout.shared: shared.delete()[1]}
-    return Deletion({schema: rows for schema, rows in counts.items() if rows} | last)
+    return collectors
 
 
 def _all_in_one(
