@@ -74,7 +74,9 @@ class Applier:
             self._activate(identity)
             self._send_pre_migrate(identity)
             run.run(program, complete=complete, followed=_is_followed(program))
-            self._send_post_migrate(identity, [*self._unfinished(plan), *program.migrations])
+            # Those of an earlier run that ended before all receivers were called.
+            unfinished = [program.nodes[key] for key in plan.unfinished if key in program.nodes]
+            self._send_post_migrate(identity, [*unfinished, *program.migrations])
             connection.set_schema_to_public()
             self._send_schema_signal(schema_migrated, "schema_migrated", plan.schema)
             if run.marked:
@@ -101,10 +103,6 @@ class Applier:
         if state is not None:
             with self._receiving(identity):
                 receivers.send_post_migrate(identity, alias, state, migrations)
-
-    def _unfinished(self, plan: SchemaPlan) -> Iterator[Migration]:
-        """The migrations of an earlier run that ended before all receivers were called."""
-        return (self._program.nodes[key] for key in plan.unfinished if key in self._program.nodes)
 
     def _send_schema_signal(self, signal: Signal, name: str, schema: Schema) -> None:
         if signal.has_listeners(run_migrations):

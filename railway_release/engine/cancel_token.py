@@ -25,15 +25,12 @@ class CancelToken(Protocol):
     @property
     def stopping(self) -> bool:
         """Whether nothing more is to be begun."""
-        ...
 
     def beginning(self) -> contextlib.AbstractContextManager[None]:
         """Raise if nothing more is to be begun; while entered, no statement is cancelled."""
-        ...
 
     def working(self, cancellable: Callable[[], bool]) -> contextlib.AbstractContextManager[None]:
         """While entered, a signal raises nothing, and cancels the statement if `cancellable` returns true."""
-        ...
 
     def watching(self, schema: str) -> contextlib.AbstractContextManager[None]:
         """While entered, lines say how long the schema takes, and whom it waits for."""
@@ -41,11 +38,9 @@ class CancelToken(Protocol):
 
     def report_blocked(self, schema: str) -> None:
         """Log who blocked this schema, after a lock was not to be had in time."""
-        ...
 
     def mark_lost(self) -> None:
         """Begin nothing more: the release lock is not held on the server that answers."""
-        ...
 
 
 class OwnCancelToken:

@@ -22,11 +22,9 @@ class Listener(Protocol):
 
     def begin(self, migration: Migration) -> None:
         """The migration is about to run."""
-        ...
 
     def end(self, migration: Migration) -> None:
         """The migration has run and is recorded."""
-        ...
 
 
 _listeners: list[Listener] = []

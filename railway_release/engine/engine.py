@@ -30,4 +30,3 @@ class Engine(Protocol):
         No schema is begun once `enough` returns true; those that run are finished. Raises Interrupted or
         LockLost after the outcomes of those that ran.
         """
-        ...

@@ -24,14 +24,10 @@ class Shortage:
         """Whether the error is a want of slots, and a retry may succeed."""
         if not slots.ran_out(error):
             return False
-        self._unexplained = 0 if _held_by_others() else self._unexplained + 1
+        now = _now()  # none if so many are used that they cannot even be counted
+        held_by_others = now is None or now.used > now.total * _MUCH
+        self._unexplained = 0 if held_by_others else self._unexplained + 1
         return self._unexplained < _SURE
-
-
-def _held_by_others() -> bool:
-    """Whether many slots are used; so many, perhaps, that they cannot even be counted."""
-    now = _now()
-    return now is None or now.used > now.total * _MUCH
 
 
 def hint(error: BaseException) -> str:

@@ -198,11 +198,10 @@ class Planner:
         if target not in graph.graph.nodes and target in graph.replacements:
             # A partially applied squash is not in the graph; its last part stands for it.
             target = graph.replacements[target].replaces[-1]
-        # A migration that a squash has replaced is not in the graph either: the squash is its target.
-        return [target if target in graph.graph.nodes else self._replacement_of(graph, target)]
-
-    def _replacement_of(self, graph: Graph, target: Key) -> Key:
-        return next(key for key, squash in graph.replacements.items() if target in squash.replaces)
+        if target not in graph.graph.nodes:
+            # A migration that a squash has replaced is not in the graph either: the squash is its target.
+            target = next(key for key, squash in graph.replacements.items() if target in squash.replaces)
+        return [target]
 
     def _ahead(self, records: tuple[Key, ...]) -> frozenset[str]:
         """Apps with a record that is not on disk and newer than their last one that is (a rollback).

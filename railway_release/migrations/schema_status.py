@@ -25,7 +25,7 @@ def status_of(plan: Plan, records: Records, planner: Planner, config: Config) ->
     return Status(
         groups=_groups(schemas, _SchemaStatuses(records, planner, apps)),
         migrations=chosen,
-        kinds=_kinds(there.schemas),
+        kinds=tuple(dict.fromkeys(map(_kind, there.schemas))),
         tables=_tables({app for app, _ in chosen}, there.schemas),
         obstacle=_obstacle(plan),
         misfits=tuple(_misfits(there, config)),
@@ -119,10 +119,6 @@ def _groups(schemas: Iterable[SchemaPlan], statuses: _SchemaStatuses) -> tuple[G
 
 def _kind(schema: Schema) -> Kind:
     return (schema.role == "shared", schema.type)
-
-
-def _kinds(schemas: Iterable[Schema]) -> tuple[Kind, ...]:
-    return tuple(dict.fromkeys(map(_kind, schemas)))
 
 
 def _tables(labels: Iterable[str], schemas: Iterable[Schema]) -> dict[str, tuple[Kind, ...]]:
