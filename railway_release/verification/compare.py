@@ -16,9 +16,8 @@ from railway_release.postgres import catalog, locations
 from railway_release.postgres.batch_reader import BatchReader
 from railway_release.verification import findings, structure
 from railway_release.verification.contents import TABLES, Contents
-from railway_release.verification.expected import Table
 from railway_release.verification.findings import Finding, Severity
-from railway_release.verification.levels import Level, Levels
+from railway_release.verification.levels import Levels, missing_tables
 from railway_release.verification.structure import Earlier, Structure
 
 Depth = Literal["tables", "columns", "everything"]
@@ -71,27 +70,10 @@ def verify(
     return Verified(tuple(_as_configured(finding, levels.config) for finding in found), seen)
 
 
-def _missing_tables(levels: Levels, present: Mapping[str, frozenset[str]]) -> Iterator[Finding]:
-    in_shared = present.get(levels.plan.shared.schema.name, frozenset())
-    missing: dict[tuple[frozenset[str], Level], list[Table]] = {}
-    for one in levels.plan.schemas:
-        here, level = present.get(one.schema.name, frozenset()), levels.by_schema[one.schema.name]
-        # Made once for all schemas that are alike; the hash of a frozenset is kept.
-        if (here, level) not in missing:
-            missing[here, level] = [
-                t for t in level.tables if t.name not in (present.get(t.schema, ()) if t.schema else here)
-            ]
-        for table in missing[here, level]:
-            yield _finding(one, table, in_shared)
-
-
-def _finding(one: SchemaPlan, table: Table, in_shared: frozenset[str]) -> Finding:
-    elsewhere = one.schema.role != "shared" and not table.schema and table.name in in_shared
-    id = findings.MASKED if elsewhere else findings.GHOST if table.migrated else findings.MISSING
-    severity: Severity = "warning" if table.app in one.ahead else "error"
-    if table.app and not table.migrated:
-        id, severity = findings.UNMIGRATED, "warning"
-    return Finding(id, severity, one.schema.name, str(table), table.app)
+def _missing_tables(levels: Levels, present: Present) -> Iterator[Finding]:
+    for one, table, id in missing_tables(levels, levels.plan.schemas, present):
+        harmless = id == findings.UNMIGRATED or table.app in one.ahead
+        yield Finding(id, "warning" if harmless else "error", one.schema.name, str(table), table.app)
 
 
 def _missing_columns(

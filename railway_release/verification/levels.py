@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import fnmatch
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from django.apps import apps
@@ -14,7 +14,7 @@ from railway_release.config.config import Config
 from railway_release.migrations.plan import Histories, Plan, Planner, SchemaPlan
 from railway_release.runtime.counting import counted
 from railway_release.topology import Schema, tenant_connection
-from railway_release.verification import expected
+from railway_release.verification import expected, findings
 from railway_release.verification.expected import Table
 
 _RECORDS = Table("django_migrations", migrated=False)
@@ -61,6 +61,33 @@ def levels(plan: Plan, planner: Planner, config: Config) -> Levels:
 def at(earlier: Levels, records: Histories) -> Levels:
     """The levels of the same schemas if these were their records."""
     return levels(earlier.planner.draft(earlier.plan.topology, records), earlier.planner, earlier.config)
+
+
+def missing_tables(
+    levels: Levels, plans: Iterable[SchemaPlan], present: Mapping[str, frozenset[str]]
+) -> Iterator[tuple[SchemaPlan, Table, str]]:
+    """Each expected table that a schema does not have, with the schema's plan and the id of the finding.
+
+    `present` has the tables of each schema, the shared one included.
+    """
+    in_shared = present.get(levels.plan.shared.schema.name, frozenset())
+    missing: dict[tuple[frozenset[str], Level], list[Table]] = {}
+    for one in plans:
+        here, level = present.get(one.schema.name, frozenset()), levels.by_schema[one.schema.name]
+        # Made once for all schemas that are alike; the hash of a frozenset is kept.
+        if (here, level) not in missing:
+            missing[here, level] = [
+                t for t in level.tables if t.name not in (present.get(t.schema, ()) if t.schema else here)
+            ]
+        yield from ((one, table, _id(one, table, in_shared)) for table in missing[here, level])
+
+
+def _id(one: SchemaPlan, table: Table, in_shared: frozenset[str]) -> str:
+    if table.app and not table.migrated:
+        return findings.UNMIGRATED
+    if one.schema.role != "shared" and not table.schema and table.name in in_shared:
+        return findings.MASKED
+    return findings.GHOST if table.migrated else findings.MISSING
 
 
 def unmigrated_apps_with_tables(plan: Plan) -> list[str]:

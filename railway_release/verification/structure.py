@@ -19,7 +19,7 @@ from railway_release.verification.consensus import Fact, Facts
 from railway_release.verification.differences import Difference, differences, surplus
 from railway_release.verification.expectations import Expectations
 from railway_release.verification.findings import Finding
-from railway_release.verification.levels import Level, Levels
+from railway_release.verification.levels import Level, Levels, missing_tables
 from railway_release.verification.normal import Server
 
 THE_TABLE = "the table itself"
@@ -68,8 +68,8 @@ class Structure:
         self.plans = {one.schema.name: one for one in plans if can_be_judged(one)}
         self._there = [alike for alike in look.tables if not self._levels.ignores(alike.table)]
         self.tables = {(schema, alike.table) for alike in self._there for schema in alike.schemas}
-        self._shared = self._levels.plan.shared.schema.name  # foreign keys and masked names lead there
-        named = {self._shared, *self.plans} if partly else {self._shared} - self.plans.keys()
+        shared = self._levels.plan.shared.schema.name  # foreign keys and masked names lead there
+        named = {shared, *self.plans} if partly else {shared} - self.plans.keys()
         self.tables |= {(name, table) for name in named for table in locations.tables_of(connection, name)}
         self._server = Server(connection)
 
@@ -79,16 +79,14 @@ class Structure:
 
     def missing_tables(self) -> Iterator[Deviation]:
         """The tables that recorded migrations create and the schemas do not have."""
-        missing = [
-            (one, table, shape)
-            for one in self.plans.values()
-            for table, shape in self.expectations.of(one).items()
-            if (one.schema.name, table) not in self.tables
-        ]
-        for one, table, shape in missing:
-            masked = one.schema.role != "shared" and (self._shared, table) in self.tables
-            id = findings.MASKED if masked else findings.GHOST
-            yield Deviation(one, self._app(one, table), Difference(id, table, table=table, definition=shape))
+        present: dict[str, set[str]] = defaultdict(set)
+        for schema, name in self.tables:
+            present[schema].add(name)
+        tables = {schema: frozenset(names) for schema, names in present.items()}
+        for one, table, id in missing_tables(self._levels, self.plans.values(), tables):
+            if table.migrated and not table.schema and (shape := self.expectations.of(one).get(table.name)):
+                found = Difference(id, table.name, table=table.name, definition=shape)
+                yield Deviation(one, table.app, found)
 
     def deviations(self, facts: Facts | None = None) -> Iterator[Deviation]:
         """All other differences; what no model declares is added to `facts`."""
