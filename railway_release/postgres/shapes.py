@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal
 
 from railway_release.postgres.batch_reader import BatchReader
 from railway_release.postgres.session import Connection, fetch
@@ -16,8 +16,6 @@ from railway_release.postgres.shape import Check, Column, ForeignKey, Index, Par
 from railway_release.postgres.shape_queries import DETAILS, DIGESTS, GROUPS, OBJECTS, TABLES
 
 Depth = Literal["columns", "models", "everything"]  # "models" is everything that models define
-T = TypeVar("T")
-
 
 _COLUMNS = ("columns", "defaults", "sequences")
 _MODELS = (*_COLUMNS, "uniques", "foreign_keys", "checks", "indexes")
@@ -119,29 +117,16 @@ def objects(connection: Connection, schemas: Iterable[str]) -> list[tuple[str, l
 
 
 def _shapes(connection: Connection, tables: Sequence[int], depth: Depth) -> Callable[[int, bool], Shape]:
-    def rows(name: str, make: Callable[..., T]) -> dict[int, list[T]]:
-        found: dict[int, list[T]] = defaultdict(list)
-        if name in _PARTS[depth]:
-            select = DETAILS[name]
-            for table, *row in fetch(connection, select, (list(tables),) * select.count("%s")):
-                found[table].append(make(*row))
-        return found
-
-    columns = rows("columns", Column)
-    uniques, foreign_keys = rows("uniques", _unique), rows("foreign_keys", _foreign_key)
-    checks, indexes, undeclared = rows("checks", Check), rows("indexes", _index), rows("undeclared", str)
+    """A function that makes the definition of a table, given its OID and whether it is no view."""
+    found: defaultdict[int, dict[str, Any]] = defaultdict(dict)  # by table, and by field of Shape
+    for name in (name for name in _MAKERS if name in _PARTS[depth]):
+        select = DETAILS[name]
+        for table, *row in fetch(connection, select, (list(tables),) * select.count("%s")):
+            found[table].setdefault(name, []).append(_MAKERS[name](*row))
 
     def shape(table: int, is_table: bool) -> Shape:
-        return Shape(
-            tuple(columns[table]),
-            tuple(uniques[table]),
-            tuple(foreign_keys[table]),
-            tuple(checks[table]),
-            tuple(indexes[table]),
-            tuple(undeclared[table]),
-            is_table,
-            only_columns=depth == "columns",
-        )
+        parts: dict[str, Any] = {name: tuple(ones) for name, ones in found[table].items()}
+        return Shape(**parts, is_table=is_table, only_columns=depth == "columns")
 
     return shape
 
@@ -183,3 +168,13 @@ def _index(  # noqa: PLR0913, PLR0917 - a row of the catalog
     keys = zip(texts, are_columns, opclasses, orders, collations, strict=True)
     parts = tuple(Part(*key) for key in keys)
     return Index(name, method, parts, unique, tuple(include), where, nulls_equal, valid)
+
+
+_MAKERS: dict[str, Callable[..., object]] = {
+    "columns": Column,
+    "uniques": _unique,
+    "foreign_keys": _foreign_key,
+    "checks": Check,
+    "indexes": _index,
+    "undeclared": str,
+}
