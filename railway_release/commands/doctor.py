@@ -28,7 +28,7 @@ from railway_release.diagnosis import (
     settings,
     subjects,
 )
-from railway_release.diagnosis.causes import Cause, cause
+from railway_release.diagnosis.causes import Cause, Severity, cause
 from railway_release.diagnosis.context import DiagnosisContext
 from railway_release.diagnosis.errortext import from_a_deletion, may_name, missing_in, named_in
 from railway_release.diagnosis.explain import explain
@@ -39,6 +39,7 @@ from railway_release.errors import (
     PoolerFound,
     PreflightError,
     ReleaseError,
+    ServerReadOnly,
     SettingsFailed,
 )
 from railway_release.migrations.plan import Planner
@@ -116,7 +117,10 @@ def _of_the_release(target: Target) -> tuple[bool, tuple[Cause, ...]]:
     except KeysUnreachable:
         return True, ()
     except PreflightError as error:
-        return True, (cause("release.refused", f"{error.id}: {error.message}", error.hint),)
+        # Who looks through a standby knows that it is one.
+        severity: Severity = "warning" if isinstance(error, ServerReadOnly) else "error"
+        seen = f"{error.id}: {error.message}"
+        return True, (cause("release.refused", seen, error.hint, severity=severity),)
     return False, ()
 
 

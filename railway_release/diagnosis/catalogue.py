@@ -74,8 +74,8 @@ KINDS = {
     ),
     "release.never_ran": Kind(
         "error",
-        "Migrations on disk were never run there: the release step does not run, or stopped at an earlier "
-        "tenant. Code that needs them fails in these schemas.",
+        "Migrations on disk were never run there: the release step does not run, stopped at an earlier "
+        "tenant, or failed there, as the next one will say. Code that needs them fails in these schemas.",
     ),
     "app.moved": Kind(
         "error",
