@@ -237,7 +237,7 @@ def _tenants_table() -> TenantsTable:
     type = get_multi_type_database_field_name() if has_multi_type_tenants() else ""
     try:
         domain: Any = get_tenant_domain_model()._meta.get_field("tenant")
-    except (AttributeError, LookupError, FieldDoesNotExist):
+    except (AttributeError, LookupError, ValueError, FieldDoesNotExist):
         domain = None  # a project may have none, or one of its own
     return TenantsTable(
         get_public_schema_name(),

@@ -65,6 +65,8 @@ class Graph(MigrationLoader):
     @cached_property
     def unrecorded(self) -> tuple[Key, ...]:
         """What recorded migrations depend on and has no record, in the order of the graph."""
+        if not self.inconsistency():
+            return ()
         recorded = sorted(self._recorded & set(self.graph.nodes))
         needed = dict.fromkeys(key for one in recorded for key in self.graph.forwards_plan(one))
         return tuple(key for key in needed if key not in self._done)
@@ -145,7 +147,7 @@ class Graph(MigrationLoader):
 
         What recorded migrations depend on counts as applied, too.
         """
-        done = {*self._applied, *(self.unrecorded if self.inconsistency() else ())}
+        done = {*self._applied, *self.unrecorded}
         return self._state_after(key for key in self.in_order() if key in done)
 
     @cached_property
