@@ -28,10 +28,12 @@ from railway_release.diagnosis import (
     settings,
     subjects,
 )
+from railway_release.diagnosis.advice import NEVER_RAN, Obstacles, advisable
 from railway_release.diagnosis.causes import Cause, Severity, cause
 from railway_release.diagnosis.context import DiagnosisContext
 from railway_release.diagnosis.errortext import from_a_deletion, may_name, missing_in, named_in
 from railway_release.diagnosis.explain import explain
+from railway_release.diagnosis.explanation import Explanation
 from railway_release.errors import (
     DatabaseLost,
     KeysUnreachable,
@@ -74,7 +76,8 @@ def _examine(target: Target, report: Report) -> None:
             result = _seen(context)
             found |= _of_the_database(context, refused=refused)
             keys = references.unmade(context.connection, references.unreachable())
-            found["settings"] = tuple(settings.causes(keys))
+            # Those of the shared schema are why a release is refused.
+            found["settings"] = tuple(settings.causes(one for one in keys if one.home.role != "shared"))
     if "settings" not in found and settings.are_loaded():
         found["settings"] = tuple(settings.causes())
     report.result = replace(
@@ -109,13 +112,15 @@ def _of_the_server(target: Target) -> tuple[Cause, ...]:
 
 
 def _of_the_release(target: Target) -> tuple[bool, tuple[Cause, ...]]:
-    """Whether a release would end before its first write, and why, unless another area tells that."""
+    """Whether a release would end before its first write, and why; a pooler is told with the server."""
     try:
         checks.check_writable(target)
     except PoolerFound:
         return False, ()  # the connection is to be changed first, and a release then helps
     except KeysUnreachable:
-        return True, ()
+        keys = [one for one in references.unreachable() if one.home.role == "shared"]
+        unmade = target.read_pool.read(lambda connection: references.unmade(connection, keys))
+        return True, tuple(settings.unreachable_keys(unmade))
     except PreflightError as error:
         # Who looks through a standby knows that it is one.
         severity: Severity = "warning" if isinstance(error, ServerReadOnly) else "error"
@@ -142,11 +147,15 @@ def _of_the_database(context: DiagnosisContext, *, refused: bool) -> dict[str, t
 def _of_migrations(context: DiagnosisContext, *, refused: bool) -> Iterator[Cause]:
     """Where migrations fail, and where a release would help; nowhere if it is refused."""
     yield from half_applied.causes(context)
-    failing = list(conflicting_rows.causes(conflicting_rows.find(context)))
+    failing = _failing(context)
     yield from failing
     every = {one.schema.name for one in context.schemas}
     names = every if refused else {name for one in failing for name in one.schemas}
     yield from schemas.never_ran(context, names)
+
+
+def _failing(context: DiagnosisContext) -> tuple[Cause, ...]:
+    return tuple(conflicting_rows.causes(conflicting_rows.find(context)))
 
 
 def _of_the_shared_schema(context: DiagnosisContext) -> Iterator[Cause]:
@@ -176,9 +185,15 @@ def _explain(target: Target, report: Report) -> None:
         )
         get_logger().warning("errors.left_out", message=message)
     with _context(target, report) as context:
-        deleting = from_a_deletion(text)
-        answers = tuple(explain(errors[:_MOST_ERRORS], context, deleting=deleting))
-        report.result = replace(_seen(context), explanations=answers).judged()
+        answers = explain(errors[:_MOST_ERRORS], context, deleting=from_a_deletion(text))
+        if any(one.id == NEVER_RAN for answer in answers for one in answer.causes):
+            obstacles = Obstacles(*_of_the_release(target), _failing(context))
+            answers = [_advisable(answer, obstacles) for answer in answers]
+        report.result = replace(_seen(context), explanations=tuple(answers)).judged()
+
+
+def _advisable(answer: Explanation, obstacles: Obstacles) -> Explanation:
+    return replace(answer, causes=tuple(advisable(answer.causes, obstacles)))
 
 
 def _nothing_to_explain() -> NothingToExplain:

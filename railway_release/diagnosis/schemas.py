@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator
 
 from railway_release.diagnosis import commands
+from railway_release.diagnosis.advice import NEVER_RAN
 from railway_release.diagnosis.catalogue import KINDS
 from railway_release.diagnosis.causes import Cause, cause, worst
 from railway_release.diagnosis.context import DiagnosisContext
@@ -48,7 +49,7 @@ def never_ran(context: DiagnosisContext, failing: Collection[str]) -> Iterator[C
     }
     if behind := [name for names in groups.values() for name in names]:
         seen = [f"{in_words(steps)} in {schemas_in_words(names)}" for steps, names in groups.items() if names]
-        yield cause("release.never_ran", f"{some(seen, 3)}{_since(context, behind)}", PROGRAM, behind)
+        yield cause(NEVER_RAN, f"{some(seen, 3)}{_since(context, behind)}", PROGRAM, behind)
     if stuck:
         names = sorted(stuck)
         yield cause("release.held_up", schemas_in_words(names), commands.repair(names), names)

@@ -107,6 +107,23 @@ def test_a_failed_constraint_says_how_to_see_its_rows(current: Project) -> None:
     assert ids(current.run("doctor")) == ["rows.in_the_way"]
 
 
+def test_an_error_is_explained_by_the_rows_that_keep_its_migration_from_running(current: Project) -> None:
+    only_in_athena(current, TWINS)
+    column = "models.CharField(max_length=9, default='a', unique=True)"
+    pending(current, f"migrations.AddField('announcement', 'code', {column})")
+    models = (current.folder / "announcements/models.py").read_text(encoding="utf-8")
+    line = "    body = models.TextField()\n"
+    current.write("announcements/models.py", models.replace(line, f"{line}    code = {column}\n"))
+    error = f"column {TABLE}.code does not exist"
+    every = current.run("doctor", "--explain", error).report["explanations"][0]["causes"]
+    athena = current.run("doctor", "--explain", error, "--schema", "athena").report["explanations"][0][
+        "causes"
+    ]
+
+    assert [one["id"] for one in every] == ["rows.in_the_way", "release.never_ran"]
+    assert [one["id"] for one in athena] == ["rows.in_the_way"]
+
+
 def test_nothing_is_said_of_rows_that_code_may_change_before(current: Project) -> None:
     only_in_athena(current, TWINS)
     tidy = f"migrations.RunSQL('DELETE FROM {TABLE}')"

@@ -40,7 +40,15 @@ def test_doctor_names_such_a_key_and_advises_no_release(apart: Project, url: str
     assert cause["command"] == (
         "add 'users' to SHARED_APPS; or move 'django.contrib.admin' from SHARED_APPS to TENANT_APPS"
     )
+    assert ids(run).count("key.unreachable") == 1
     assert "release.never_ran" not in ids(run)
+
+
+def test_an_error_is_explained_by_such_a_key(apart: Project) -> None:
+    run = apart.run("doctor", "--explain", 'relation "django_session" does not exist')
+    (answer,) = run.report["explanations"]
+
+    assert [one["id"] for one in answer["causes"]] == ["key.unreachable"], run.text
 
 
 @pytest.mark.parametrize(
