@@ -242,10 +242,13 @@ def _check_shared_records(name: str, unreadable: Mapping[str, str]) -> None:
 
 
 def _check_tenants(config: Config, there: topology.Topology) -> None:
-    """Raise TenantsUnknown where the command is about tenants alone, and these cannot be listed."""
-    if not there.known and (
-        config.tenants_only or {clip(name) for name in config.schema} - {there.shared.name}
-    ):
+    """Raise TenantsUnknown where the command is about tenants alone, and these cannot be listed.
+
+    Before the first release there are none.
+    """
+    if there.known or there.shared.name not in there.with_records:
+        return
+    if config.tenants_only or {clip(name) for name in config.schema} - {there.shared.name}:
         raise TenantsUnknown(
             "The tenants cannot be listed before the shared schema is migrated: their table is not there, or "
             "lacks a column.",
