@@ -46,6 +46,7 @@ from railway_release.errors import (
 )
 from railway_release.migrations.plan import Planner
 from railway_release.preflight import checks, database, references
+from railway_release.preflight.read_pool import prepare
 from railway_release.preflight.target import Target
 from railway_release.report.report import Report
 from railway_release.report.results import DoctorResult
@@ -54,6 +55,7 @@ from railway_release.runtime.plain import plain_traceback
 from railway_release.runtime.text import some
 from railway_release.runtime.waiting import told
 from railway_release.snapshot import take_snapshot
+from railway_release.topology import tenant_connection
 from railway_release.verification.findings import GHOST, INCONSISTENT, MASKED
 
 _STDIN = 0
@@ -113,6 +115,7 @@ def _of_the_server(target: Target) -> tuple[Cause, ...]:
 
 def _of_the_release(target: Target) -> tuple[bool, tuple[Cause, ...]]:
     """Whether a release would end before its first write, and why; a pooler is told with the server."""
+    _let_django_only_read()
     try:
         checks.check_writable(target)
     except PoolerFound:
@@ -127,6 +130,12 @@ def _of_the_release(target: Target) -> tuple[bool, tuple[Cause, ...]]:
         seen = f"{error.id}: {error.message}"
         return True, (cause("release.refused", seen, error.hint, severity=severity),)
     return False, ()
+
+
+def _let_django_only_read() -> None:
+    """The project's own system checks run on Django's connection, and a diagnosis never writes."""
+    tenant_connection().ensure_connection()
+    prepare(tenant_connection().connection)
 
 
 def _of_the_database(context: DiagnosisContext, *, refused: bool) -> dict[str, tuple[Cause, ...]]:

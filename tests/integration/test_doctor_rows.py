@@ -138,7 +138,10 @@ def test_a_release_that_is_refused_is_not_advised(past: Project) -> None:
     past.write(
         "announcements/checks.py",
         "from django.core.checks import Error, register\n\n\n"
-        "@register()\ndef check(**_):\n    return [Error('not like this', id='announcements.E005')]\n",
+        "@register()\ndef check(**_):\n    from django.db import connection\n"
+        "    try:\n        connection.cursor().execute('CREATE TABLE written ()')\n"
+        "    except Exception as error:\n        return [Error(str(error), id='announcements.E005')]\n"
+        "    return []\n",
     )
     past.write(
         "announcements/apps.py",
@@ -149,3 +152,4 @@ def test_a_release_that_is_refused_is_not_advised(past: Project) -> None:
 
     assert (run.code, ids(run)) == (8, ["release.refused"])
     assert "announcements.E005" in str(the(run, "release.refused")["seen"])
+    assert "read-only transaction" in str(the(run, "release.refused")["seen"])
