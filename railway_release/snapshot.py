@@ -19,6 +19,7 @@ from railway_release.postgres.records import NO_RECORDS, Records, records
 from railway_release.postgres.session import Connection, clip, quote
 from railway_release.preflight.target import Target
 from railway_release.runtime.platform import cores
+from railway_release.runtime.program import PROGRAM
 from railway_release.runtime.text import some
 from railway_release.runtime.visible import visible
 from railway_release.verification import contents
@@ -252,7 +253,7 @@ def _check_tenants(config: Config, there: topology.Topology) -> None:
         raise TenantsUnknown(
             "The tenants cannot be listed before the shared schema is migrated: their table is not there, or "
             "lacks a column.",
-            "Migrate that first: python run_migrations.py --shared-only",
+            f"Migrate that first: {PROGRAM} --shared-only",
         )
 
 
