@@ -146,8 +146,8 @@ def _unsettled(work: Work, snapshot: Snapshot, suspected: Doubtful) -> frozenset
 
 def _say_what_is_checked(doubtful: Doubtful, seconds: float) -> None:
     groups = {
-        "changed within the last hour": doubtful.fresh,
-        "new, or with other migrations than the rest": doubtful.half_made,
+        "Changed within the last hour": doubtful.fresh,
+        "New, or with other migrations than the rest": doubtful.half_made,
     }
     for what, names in groups.items():
         if names:

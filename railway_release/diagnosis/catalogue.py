@@ -105,7 +105,8 @@ KINDS = {
     "release.held_up": Kind(
         "error",
         "Migrations are pending there, and no release touches these schemas while tables that the migrations "
-        "are about are ghosts or masked: they would fail, or change the shared tables.",
+        "are about are not there although recorded, or only in the shared schema: they would fail, or change "
+        "the shared tables.",
     ),
     "procfile.ignored": Kind(
         "warning",

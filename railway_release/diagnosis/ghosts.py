@@ -15,7 +15,7 @@ from railway_release.postgres import catalog
 from railway_release.postgres.batch_reader import escaped
 from railway_release.postgres.session import literal
 from railway_release.preflight.routing import in_shared, in_tenants, tenants_setting
-from railway_release.runtime.text import schemas_in_words, some
+from railway_release.runtime.text import count, schemas_in_words, some
 from railway_release.topology import templates
 from railway_release.verification.findings import GHOST, MASKED, Finding
 
@@ -111,7 +111,7 @@ def _recorded_at(finding: Finding, context: DiagnosisContext) -> str:
         return ""
     ((_, first, last, number),) = rows
     when = f"at {first}" if first == last else f"from {first} to {last}"
-    return f"; {finding.app} recorded in {finding.schema} {when} ({number} migrations)"
+    return f"; {finding.app} recorded in {finding.schema} {when} ({count(number, 'migration')})"
 
 
 def _tables_of(app: str) -> set[str]:

@@ -31,7 +31,6 @@ class Result:
     """What a command has found out and done so far; each command has a subclass of its own."""
 
     pending_level: ClassVar[Level | None] = None  # of the lines about pending migrations, if there are any
-    answers: ClassVar[frozenset[Exit]] = frozenset()  # codes that answer what was asked, and are no failure
 
     shared_schema: str = ""
     pending: tuple[Pending, ...] = ()
@@ -41,6 +40,11 @@ class Result:
     every: bool = False  # whether each schema and migration is named
     backup: str = ""
     failures: Mapping[Exit, str] = field(default_factory=dict)  # why the exit code is not 0
+
+    @property
+    def answers(self) -> frozenset[Exit]:
+        """The exit codes that answer what was asked, and are no failure."""
+        return frozenset()
 
     def failing(self, code: Exit, text: str) -> Self:
         """The same with a reason for an exit code other than 0; the first text for a code stays."""

@@ -66,7 +66,11 @@ class PlanResult(_Inspection):
 
     pending_level: ClassVar[Level | None] = "info"
     foreseen: str = ""  # how a release would end that meets the errors
-    answers: ClassVar[frozenset[Exit]] = frozenset({Exit.PENDING})
+
+    @property
+    def answers(self) -> frozenset[Exit]:
+        """What is pending."""
+        return frozenset({Exit.PENDING})
 
     def lines(self) -> Iterator[Line]:
         """What is pending and what was found; where that is an error, how a release would end."""
@@ -130,7 +134,10 @@ class DoctorResult(Result):
     explanations: tuple[Explanation, ...] = ()  # of the errors that were asked about
     shows_all: bool = False  # also causes that are no faults, in lines; the document has them always
 
-    answers: ClassVar[frozenset[Exit]] = frozenset({Exit.VERIFICATION})
+    @property
+    def answers(self) -> frozenset[Exit]:
+        """What is to be fixed."""
+        return frozenset({Exit.VERIFICATION})
 
     def judged(self) -> Self:
         """The same, failing if one of the causes is an error."""
@@ -180,10 +187,24 @@ class RepairResult(Result):
     """What would be repaired in each schema, and with --apply what became of it."""
 
     pending_level: ClassVar[Level | None] = "info"
-    answers: ClassVar[frozenset[Exit]] = frozenset({Exit.PENDING})
 
     repair_plans: tuple[PlannedRepair, ...] = ()
     left_out: tuple[Finding, ...] = ()  # warnings that were not asked for
+
+    @property
+    def answers(self) -> frozenset[Exit]:
+        """Without --apply, what could be done and what could not."""
+        return frozenset() if self.outcomes else frozenset({Exit.PENDING, Exit.VERIFICATION})
+
+    def tally(self) -> list[str]:
+        """Without --apply, how many schemas have something to do, and how many are refused in part."""
+        if self.outcomes or not self.failures:
+            return super().tally()
+        able = {name for one in self.repair_plans if one.repair_plan.does_something for name in one.schemas}
+        refused = {name for one in self.repair_plans if one.repair_plan.refusals for name in one.schemas}
+        told = [f"{count(len(able), 'schema')} can be repaired"] if able else []
+        told += [f"{count(len(refused), 'schema')} not, or not completely"] if refused else []
+        return [*told, "nothing was written"]
 
     def lines(self) -> Iterator[Line]:
         """The plans, with their SQL unless they were carried out; then outcomes and what is left."""

@@ -62,7 +62,7 @@ def test_a_wait_for_another_sessions_work_names_it_at_once_and_spends_the_time_f
     assert (run.code, run.outcome("kypseli")["attempts"]) == (7, 1)
 
 
-CHECKED = "changed within the last hour; checking for 0.2 s that no other session works in: kypseli"
+CHECKED = "Changed within the last hour; checking for 0.2 s that no other session works in: kypseli"
 AWAITED = "waiting until no other session works in kypseli (pid {} (stranger)); 2 s at most"
 
 
