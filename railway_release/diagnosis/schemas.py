@@ -69,16 +69,19 @@ def _of_one_kind(id: str, found: list[Finding]) -> Cause:
     schemas = list(dict.fromkeys(one.schema for one in found))
     severity = worst([one.severity for one in found])
     command = _COMMANDS.get(id) or commands.of_finding(found)
-    seen = f"{_objects(found)}{schemas_in_words(schemas)}"
+    seen = _in_words(found, schemas)
     if id in KINDS:
         return cause(id, seen, command, schemas, severity)
     return Cause(id, severity, seen, found[0].hint, command, tuple(schemas))
 
 
-def _objects(found: list[Finding]) -> str:
-    """The objects of findings, in words; empty where a finding is about the schema itself."""
-    words = [one.found or one.object for one in found if one.object != "schema" or one.found]
-    return f"{some(list(dict.fromkeys(words)), 3)} in " if words else ""
+def _in_words(found: list[Finding], schemas: list[str]) -> str:
+    """The objects of findings, with what was found of them, and the schemas."""
+    where, told = schemas_in_words(schemas), [one.found for one in found if one.found]
+    if found[0].object == "schema":
+        return f"{where}: {some(list(dict.fromkeys(told)), 3)}" if told else where
+    words = [f"{one.object} ({one.found})" if one.found else one.object for one in found]
+    return f"{some(list(dict.fromkeys(words)), 3)} in {where}"
 
 
 def _since(context: DiagnosisContext, behind: list[str]) -> str:

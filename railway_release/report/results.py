@@ -21,7 +21,7 @@ from railway_release.report.line import Level, Line
 from railway_release.report.outcomes import outcome_lines, repaired_lines
 from railway_release.report.repairs import left_out_lines, repair_plan_lines
 from railway_release.report.result import Result
-from railway_release.runtime.text import count, some
+from railway_release.runtime.text import count, schema_flag, some
 from railway_release.verification.findings import Finding
 
 
@@ -113,6 +113,14 @@ class StatusResult(Result):
         """The schemas, then the migrations; findings are not part of a status."""
         if self.status:
             yield from status_lines.lines(self.status, each_schema=self.each_schema)
+
+    def tally(self) -> list[str]:
+        """How many schemas there are, and how many of them wait for migrations."""
+        if not self.status:
+            return []
+        total = sum(len(group.schemas) for group in self.status.groups)
+        waiting = sum(len(group.schemas) for group in self.pending)
+        return [count(total, "schema"), f"migrations pending in {waiting}" if waiting else "nothing pending"]
 
     def next_commands(self, called: CommandLine) -> Iterator[Line]:
         """A release, if something is pending and one can begin."""
@@ -249,7 +257,8 @@ EMPTY: Mapping[str, Result] = {
 
 def _to_migrate(result: Result, called: CommandLine) -> Iterator[Line]:
     if result.pending:
-        yield Line("info", "release.hinted", f"To migrate: {called.other()}")
+        schemas = map(schema_flag, called.schemas)
+        yield Line("info", "release.hinted", f"To migrate: {called.other(*schemas)}")
 
 
 def _to_explain(result: Result, called: CommandLine) -> Iterator[Line]:
