@@ -56,6 +56,7 @@ from railway_release.runtime.text import some
 from railway_release.runtime.waiting import told
 from railway_release.snapshot import take_snapshot
 from railway_release.topology import tenant_connection
+from railway_release.verification import blocking
 from railway_release.verification.findings import GHOST, INCONSISTENT, MASKED
 
 _STDIN = 0
@@ -92,7 +93,8 @@ def _examine(target: Target, report: Report) -> None:
 
 def _seen(context: DiagnosisContext) -> DoctorResult:
     pending = pending_of(context.plan, context.config)
-    return DoctorResult(context.plan.shared.schema.name, pending, findings=context.findings)
+    held_up = blocking.held_up(context.plan, context.findings)
+    return DoctorResult(context.plan.shared.schema.name, pending, held_up=held_up, findings=context.findings)
 
 
 @contextlib.contextmanager

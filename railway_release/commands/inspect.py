@@ -20,6 +20,7 @@ from railway_release.runtime.log import get_logger
 from railway_release.runtime.program import PROGRAM
 from railway_release.runtime.text import count, schemas_in_words
 from railway_release.snapshot import Extent, Snapshot, take_record_snapshot, take_snapshot
+from railway_release.verification import blocking
 from railway_release.verification.capacity import TooHeavy
 from railway_release.verification.compare import Depth
 from railway_release.verification.extensions import Astray
@@ -68,9 +69,11 @@ def _inspected(target: Target, report: Report, kind: type[R], *, in_depth: bool)
     preflight(target, report)
     with phase(report, "plan"):
         found = planned(target, in_depth=in_depth)
+    held_up = blocking.held_up(found.snapshot.plan, found.snapshot.findings)
     compared = sum(one.is_chosen_by(target.config) for one in found.snapshot.plan.schemas)
     findings = found.snapshot.findings
-    return kind(found.shared_schema, found.pending, findings=findings, compared=compared), found
+    result = kind(found.shared_schema, found.pending, held_up=held_up, findings=findings, compared=compared)
+    return result, found
 
 
 def status(target: Target, report: Report) -> None:

@@ -36,6 +36,7 @@ T = TypeVar("T")
 # A read that waits behind a table lock must end, too.
 _READ_LOCK_TIMEOUT = "10s"
 _CHECK_INTERVAL = 0.5  # seconds between two checks of a running read
+_JOIN_SECONDS = 5.0  # for the end of a check that connects
 
 
 @dataclass(frozen=True)
@@ -118,11 +119,14 @@ class ReadPool:
         """While entered, a thread does what the main thread cannot while it waits inside the driver."""
         done = threading.Event()
         monitor = partial(contextvars.copy_context().run, self._monitor, done, what)
-        threading.Thread(target=monitor, name="reads", daemon=True).start()
+        thread = threading.Thread(target=monitor, name="reads", daemon=True)
+        thread.start()
         try:
             yield
         finally:
             done.set()
+            # Workers may be forked next, and would inherit what a thread of this process holds.
+            thread.join(_JOIN_SECONDS)
 
     def _monitor(self, done: threading.Event, what: str) -> None:
         """Tell of a long read, cancel it after a signal, and shut it down if the server no longer answers.

@@ -34,6 +34,7 @@ class Result:
 
     shared_schema: str = ""
     pending: tuple[Pending, ...] = ()
+    held_up: frozenset[str] = frozenset()  # of those with pending migrations, which no release touches
     outcomes: tuple[Outcome, ...] = ()
     findings: tuple[Finding, ...] = ()
     compared: int = 0  # schemas, by verification

@@ -256,7 +256,7 @@ EMPTY: Mapping[str, Result] = {
 
 
 def _to_migrate(result: Result, called: CommandLine) -> Iterator[Line]:
-    if result.pending:
+    if any(not result.held_up.issuperset(group.schemas) for group in result.pending):
         schemas = map(schema_flag, called.schemas)
         yield Line("info", "release.hinted", f"To migrate: {called.other(*schemas)}")
 

@@ -156,6 +156,16 @@ def test_a_plan_that_finds_an_error_says_how_a_release_would_end():
     assert foreseen not in texts(reported("plan", findings=(WARNING,), foreseen=foreseen))
 
 
+def test_a_release_is_no_advice_where_it_would_touch_none_of_what_is_pending():
+    waiting = (Pending((("a", "0001"),), ("s", "t")),)
+
+    def advice(held_up: str) -> bool:
+        report = reported("doctor", pending=waiting, held_up=frozenset(held_up))
+        return "To migrate: python run_migrations.py" in texts(report)
+
+    assert (advice("st"), advice("s"), advice("")) == (False, True, True)
+
+
 def test_a_plan_names_every_migration_and_schema_on_request():
     migrations = tuple(("a", f"{n:04}") for n in range(1, 8))
     (line, *_) = texts(reported("plan", every=True, pending=(Pending(migrations, tuple("stuvwxyz")),)))
