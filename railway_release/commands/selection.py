@@ -34,7 +34,7 @@ def without_migrating(snapshot: Snapshot, config: Config) -> Iterator[Outcome]:
         elif outcome := not_to_be_touched(snapshot, one):
             yield outcome
     for finding in snapshot.findings:
-        if finding.id == NO_SCHEMA:
+        if finding.id == NO_SCHEMA and config.includes(finding.schema):
             yield Outcome(finding.schema, "skipped", message="a tenant row without a schema")
     for unusable in snapshot.plan.topology.unusable:
         if config.includes(unusable.schema):
