@@ -177,7 +177,7 @@ def _read(target: Target, planner: Planner, reader: BatchReader, wanted: _Wanted
         f for f in findings if not f.schema or target.config.includes(f.schema, shared=f.schema == shared)
     )
     connection = reader.connection
-    obstacles = astray(connection, plan, planner) | too_heavy(connection, plan, planner)
+    obstacles = astray(connection, plan) | too_heavy(connection, plan)
     return Snapshot(plan, recorded, tuple(ours), read_at, held, obstacles, verified.structure)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 
 from railway_release.engine import lost
@@ -11,24 +11,21 @@ from railway_release.engine.cancel_token import OwnCancelToken
 from railway_release.engine.limits import sessions_with_limits
 from railway_release.engine.pool import WorkerPool
 from railway_release.migrations.outcome import Outcome
-from railway_release.migrations.plan import Cohort, SchemaPlan
+from railway_release.migrations.plan import SchemaPlan
 from railway_release.preflight.target import Target
-from railway_release.topology import Schema
 
 
 def outcomes(
-    names: Iterable[str],
+    plans: Sequence[SchemaPlan],
     work: Callable[[str], None],
     target: Target,
     runner: SchemaRunner,
     token: OwnCancelToken,
 ) -> Iterator[Outcome]:
-    """Call `work` with each name, in a worker process; the outcomes as they come.
+    """Call `work` with the name of each schema, in a worker process; the outcomes as they come.
 
     It may run the project's own create_schema() and receivers, which may do anything to their process.
     """
-    schemas = [Schema(name, "tenant") for name in names]
-    plans = [SchemaPlan(one, Cohort(frozenset(), ()), frozenset()) for one in schemas]
 
     def run_task(number: int, runner: SchemaRunner) -> Outcome:
         return runner.run(plans[number], partial(work, plans[number].schema.name))

@@ -232,4 +232,4 @@ def _context(target: Target, report: Report) -> Iterator[DiagnosisContext]:
         database.read_only(target.connector("doctor")) as connection,
         told("the causes are being looked for"),
     ):
-        yield DiagnosisContext(connection, snapshot.plan, planner, target.config, snapshot.findings)
+        yield DiagnosisContext(connection, snapshot.plan, target.config, snapshot.findings)

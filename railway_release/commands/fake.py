@@ -104,7 +104,7 @@ class _Fake:
                 yield one, self._why_not(one, prover)
 
     def _why_not(self, one: SchemaPlan, prover: Prover) -> str:
-        config, graph, key = self.target.config, self.planner.graph_of(one.cohort), self.key
+        config, graph, key = self.target.config, one.cohort.graph, self.key
         if strange := verdict.unknown(key, graph):
             return strange
         if _is_recorded(key, graph, one) is not config.unfake:
@@ -119,7 +119,7 @@ class _Fake:
         return verdict.against_forgetting(key, graph, proof, data_is_done=config.data_is_done)
 
     def _written(self, one: SchemaPlan, runner: SchemaRunner) -> Outcome:
-        graph, unfake = self.planner.graph_of(one.cohort), self.target.config.unfake
+        graph, unfake = one.cohort.graph, self.target.config.unfake
         steps = [self.key] if unfake else graph.unrecorded_below([self.key])
         keys = graph.records_of(self.key) if unfake else records_of(steps, one, graph)
         statement = (delete_records if unfake else record)(one.schema.name, keys)

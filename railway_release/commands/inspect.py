@@ -87,7 +87,7 @@ def status(target: Target, report: Report) -> None:
         for app in config.app:
             planner.check_app(app)
         plan, recorded = take_record_snapshot(target, planner)
-        found = status_of(plan, recorded, planner, config)
+        found = status_of(plan, recorded, config)
     pending = tuple(Pending(one.pending, one.schemas) for one in found.groups if one.pending)
     report.result = StatusResult(plan.shared.schema.name, pending, status=found, each_schema=config.schemas)
 

@@ -27,7 +27,7 @@ def release(target: Target, report: Report) -> None:
         with phase(report, "plan"):
             plan = planned(target)
         result = report.result = ReleaseResult(plan.shared_schema, plan.pending)
-        engine = chosen_engine(target, plan.planner, plan.snapshot.plan, token)
+        engine = chosen_engine(target, plan.snapshot.plan, token)
         progress = Progress(target.invocation.screen)
         work = Work(target, plan.planner, plan.snapshot, engine, Backup(target), progress)
         try:

@@ -18,7 +18,7 @@ from railway_release.engine.choose import chosen_engine, runner_of
 from railway_release.engine.limits import sessions_with_limits
 from railway_release.errors import Exit
 from railway_release.migrations.outcome import Outcome
-from railway_release.migrations.plan import Planner
+from railway_release.migrations.plan import Planner, SchemaPlan
 from railway_release.postgres import locations
 from railway_release.preflight.target import Target
 from railway_release.repairs import create, scope
@@ -32,6 +32,7 @@ from railway_release.report.report import Report
 from railway_release.report.results import RepairResult
 from railway_release.runtime.text import count
 from railway_release.snapshot import Snapshot, take_snapshot, update_snapshot
+from railway_release.topology import Schema
 from railway_release.verification.findings import CREATING
 
 # A repair may bring to light what could not be seen before it.
@@ -198,7 +199,9 @@ class _Repair:
     ) -> None:
         names = [*names]
         self._written.update(names)
-        for outcome in creation.outcomes(names, work, self._target, self._runner, self._token):
+        nothing = replace(found.snapshot.plan.shared.cohort, applied=frozenset(), steps=(), squashes=())
+        plans = [SchemaPlan(Schema(name, "tenant"), nothing, frozenset()) for name in names]
+        for outcome in creation.outcomes(plans, work, self._target, self._runner, self._token):
             is_done = outcome.state == "migrated"
             self._noted(outcome, found.repair_plans[outcome.schema] if is_done else RepairPlan())
 
@@ -241,7 +244,7 @@ class _Repair:
             self._migrated.extend(selection.as_they_are(before, without))
             return
         target = replace(self._target, config=without)
-        engine = chosen_engine(target, self._planner, before.plan, self._token)
+        engine = chosen_engine(target, before.plan, self._token)
         work = Work(target, self._planner, before, engine, backup, self._progress, made, self._migrated)
         try:
             with naming_the_unreached(work):

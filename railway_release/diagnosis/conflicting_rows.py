@@ -56,7 +56,7 @@ def causes(found: Sequence[Forbidden]) -> Iterator[Cause]:
 def _in_group(context: DiagnosisContext, alike: Sequence[SchemaPlan]) -> Iterator[Forbidden]:
     """The same for schemas of one kind with the same records."""
     first, shared = alike[0], context.plan.shared.schema.name
-    graph = context.planner.graph_of(first.cohort)
+    graph = first.cohort.graph
     asked = [
         (step, conflict)
         for step, statement in statements_about_rows(graph, first.cohort, first.schema)

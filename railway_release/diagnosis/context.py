@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from railway_release.config.config import Config
-from railway_release.migrations.plan import Plan, Planner, SchemaPlan
+from railway_release.migrations.plan import Plan, SchemaPlan
 from railway_release.postgres.batch_reader import BatchReader
 from railway_release.postgres.session import Connection
 from railway_release.verification.findings import Finding
@@ -17,7 +17,6 @@ class DiagnosisContext:
 
     connection: Connection
     plan: Plan
-    planner: Planner
     config: Config
     findings: tuple[Finding, ...] = ()
 

@@ -77,7 +77,7 @@ def _absence(subject: Subject, one: SchemaPlan, context: DiagnosisContext, share
         return "unmigrated"
     if one.cohort.inconsistency:
         return "inconsistent"
-    if not subject.is_in(context.planner.graph_of(one.cohort).state):
+    if not subject.is_in(one.cohort.graph.state):
         return "pending"
     return "masked" if shared_has and one.schema.role != "shared" else "ghost"
 

@@ -39,7 +39,7 @@ def _one_group(
 
 def _to_record(context: DiagnosisContext, one: SchemaPlan) -> tuple[Key, ...]:
     """The last of the lacking records: `fake` also makes those that lead to it."""
-    graph = context.planner.graph_of(one.cohort)
+    graph = one.cohort.graph
     lacking = one.cohort.unrecorded or _begun_squashes(context.plan.graph, one.cohort.applied)
     inner = {
         key
@@ -61,7 +61,7 @@ def _begun_squashes(graph: Graph, applied: frozenset[Key]) -> tuple[Key, ...]:
 
 def _absent(context: DiagnosisContext, one: SchemaPlan) -> tuple[str, ...]:
     """What the unrecorded migrations make and the schema does not have."""
-    graph = context.planner.graph_of(one.cohort)
+    graph = one.cohort.graph
     made = [
         made
         for key in one.cohort.unrecorded

@@ -83,7 +83,7 @@ def begun(context: DiagnosisContext) -> Iterator[tuple[SchemaPlan, Step, str, li
 
 
 def _steps(context: DiagnosisContext, cohort: Cohort) -> list[Step]:
-    graph = context.planner.graph_of(cohort)
+    graph = cohort.graph
     before, after = graph.state, context.plan.graph.last_state
     old = {table_of_state(model) for model in before.models.values()}
     nodes = ((key, graph.graph.nodes[key]) for key in cohort.to_apply if key in graph.graph.nodes)

@@ -11,7 +11,7 @@ from railway_release.engine.cancel_token import OwnCancelToken
 from railway_release.engine.compiled import CompiledEngine
 from railway_release.engine.engine import Engine, ExecutionLimits
 from railway_release.engine.execution import Execution
-from railway_release.migrations.plan import Plan, Planner
+from railway_release.migrations.plan import Plan
 from railway_release.preflight.target import Target
 from railway_release.runtime.log import get_logger
 from railway_release.verification.levels import unmigrated_apps_with_tables
@@ -25,7 +25,7 @@ def runner_of(target: Target, token: OwnCancelToken) -> SchemaRunner:
     return SchemaRunner(limits, target.retry_policy.budget, token, Execution())
 
 
-def chosen_engine(target: Target, planner: Planner, plan: Plan, token: OwnCancelToken) -> Engine:
+def chosen_engine(target: Target, plan: Plan, token: OwnCancelToken) -> Engine:
     """The compiled engine, unless the options, the settings or the apps need django-tenants' own commands.
 
     Logs which one it is, and why.
@@ -38,13 +38,13 @@ def chosen_engine(target: Target, planner: Planner, plan: Plan, token: OwnCancel
         text += f", through django-tenants' own command: {reason}" if reason else ""
         get_logger().info("migrations.bounded", message=text, engine="stock" if reason else "compiled")
     if not reason:
-        return CompiledEngine(runner, token, planner, target.read_pool, config.jobs)
+        return CompiledEngine(runner, token, target.read_pool, config.jobs)
     # Its command takes its base class from the settings when it is imported.
     from railway_release.engine.stock import StockEngine  # noqa: PLC0415
 
     # Where only receivers of an earlier run are to be called, migrate has nothing to do and calls none.
     return StockEngine(
-        runner, token, target.read_pool, CompiledEngine(runner, token, planner, target.read_pool, jobs=1)
+        runner, token, target.read_pool, CompiledEngine(runner, token, target.read_pool, jobs=1)
     )
 
 

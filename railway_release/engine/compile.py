@@ -171,8 +171,9 @@ class Program:
         return any(step.sets_custom_option for step in self.steps)
 
 
-def compiled(graph: Graph, cohort: Cohort, clock: Clock | None = None) -> Program:
-    """The program of a cohort; `graph` has the state of its records. A `clock` logs how far this has come."""
+def compiled(cohort: Cohort, clock: Clock | None = None) -> Program:
+    """The program of a cohort; a `clock` logs how far this has come."""
+    graph = cohort.graph
     states = States(graph.state, Rendering(graph.unmigrated_apps))
     keys = counted(cohort.to_apply, "plans.counted", "migrations prepared", clock)
     steps = tuple(_step(key, graph.graph.nodes[key], states) for key in keys)

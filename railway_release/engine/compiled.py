@@ -15,7 +15,7 @@ from railway_release.engine.leaks import LeakDetector
 from railway_release.engine.limits import sessions_with_limits
 from railway_release.engine.pool import CAN_FORK, WorkerPool
 from railway_release.migrations.outcome import Key, Outcome
-from railway_release.migrations.plan import Cohort, Planner, SchemaPlan
+from railway_release.migrations.plan import Cohort, SchemaPlan
 from railway_release.postgres.failures import describe
 from railway_release.postgres.server import ConnectionLimit, tightest_connection_limit
 from railway_release.preflight.read_pool import ReadPool
@@ -39,12 +39,9 @@ class Task:
 class CompiledEngine:
     """Applies the programs of cohorts; see engine.Engine."""
 
-    def __init__(
-        self, runner: SchemaRunner, token: OwnCancelToken, planner: Planner, read_pool: ReadPool, jobs: int
-    ) -> None:
+    def __init__(self, runner: SchemaRunner, token: OwnCancelToken, read_pool: ReadPool, jobs: int) -> None:
         self._runner = runner
         self._token = token
-        self._planner = planner
         self._read_pool = read_pool
         self._requested_jobs = jobs
         self._clock = Clock()
@@ -125,7 +122,7 @@ class CompiledEngine:
 
     def _compile(self, cohort: Cohort) -> Program | str:
         try:
-            return compiled(self._planner.graph_of(cohort), cohort, self._clock)
+            return compiled(cohort, self._clock)
         except (Exception, SystemExit) as error:  # noqa: BLE001 - the project's migrations may raise anything
             return f"the migrations cannot be prepared: {type(error).__name__}: {describe(error)}"
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from django.db.migrations.exceptions import AmbiguityError, NodeNotFoundError
 
@@ -25,6 +25,7 @@ class Cohort:
 
     applied: frozenset[Key]
     steps: tuple[Key, ...]  # pending, in the order in which they will be applied
+    graph: Graph = field(compare=False, repr=False)  # for these records
     squashes: tuple[Key, ...] = ()  # of the steps, those that are to be recorded only
     inconsistency: str = ""  # why nothing can be applied; empty if something can
     unrecorded: tuple[Key, ...] = ()  # what recorded migrations depend on and has no record
@@ -135,7 +136,6 @@ class Planner:
         self._migration = migration
         self._gap_allowed = gap_allowed
         self._cohorts: dict[frozenset[Key], Cohort] = {}
-        self._graphs: dict[frozenset[Key], Graph] = {}
         self._rows: dict[frozenset[Key], Rows] = {}
         self._check_names()
 
@@ -156,14 +156,10 @@ class Planner:
         shared, *tenants = (SchemaPlan(schema, *levels[history]) for schema, history in pairs)
         return Plan(self._graph, topology, shared, tuple(tenants))
 
-    def graph_of(self, cohort: Cohort) -> Graph:
-        """The graph for this cohort's records."""
-        return self._graphs[cohort.applied]
-
     def rows_of(self, cohort: Cohort) -> Rows:
         """The content types and permissions that belong to this cohort's records."""
         if cohort.applied not in self._rows:
-            rows = expected_rows(self.graph_of(cohort).state)
+            rows = expected_rows(cohort.graph.state)
             # Cohorts that differ only in columns have equal rows: one object for all of them.
             self._rows[cohort.applied] = next((one for one in self._rows.values() if one == rows), rows)
         return self._rows[cohort.applied]
@@ -175,21 +171,20 @@ class Planner:
 
     def _new_cohort(self, applied: frozenset[Key]) -> Cohort:
         try:
-            graph = self._graphs[applied] = self._graph.for_applied(applied)
+            graph = self._graph.for_applied(applied)
         except NodeNotFoundError as cause:
             # Part of a squash is recorded, and the files of the other part are gone.
-            self._graphs[applied] = self._graph
-            return Cohort(applied, (), inconsistency=str(cause))
+            return Cohort(applied, (), self._graph, inconsistency=str(cause))
         if inconsistency := graph.inconsistency():
-            return Cohort(applied, (), inconsistency=inconsistency, unrecorded=graph.unrecorded)
+            return Cohort(applied, (), graph, inconsistency=inconsistency, unrecorded=graph.unrecorded)
         targets = self._targets(graph)
         steps = list(graph.plan(targets))
         foundations = frozenset(app for step in steps for app, _ in graph.graph.forwards_plan(step))
         if not self._app:
             squashes = tuple(graph.unrecorded_squashes())
-            return Cohort(applied, (*steps, *squashes), squashes, foundations=foundations)
+            return Cohort(applied, (*steps, *squashes), graph, squashes, foundations=foundations)
         target = targets[0] if self._migration else (self._app,)
-        return Cohort(applied, tuple(steps), target=target, foundations=foundations)
+        return Cohort(applied, tuple(steps), graph, target=target, foundations=foundations)
 
     def _targets(self, graph: Graph) -> list[Key]:
         if not self._migration:

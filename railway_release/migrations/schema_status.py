@@ -9,13 +9,13 @@ from django_tenants.routers import TenantSyncRouter
 
 from railway_release.config.config import Config
 from railway_release.migrations.outcome import Key
-from railway_release.migrations.plan import Plan, Planner, SchemaPlan
+from railway_release.migrations.plan import Plan, SchemaPlan
 from railway_release.migrations.status import Group, Kind, Misfit, SchemaStatus, Status
 from railway_release.postgres.records import Records
 from railway_release.topology import Role, Schema, Topology, tenant_connection
 
 
-def status_of(plan: Plan, records: Records, planner: Planner, config: Config) -> Status:
+def status_of(plan: Plan, records: Records, config: Config) -> Status:
     """The status of the schemas and apps that `config` is about, from a draft of the plan."""
     there, apps = plan.topology, config.app[:1]
     migrations = sorted(plan.graph.in_order(), key=lambda key: key[0])  # stable: each app keeps its order
@@ -23,7 +23,7 @@ def status_of(plan: Plan, records: Records, planner: Planner, config: Config) ->
     schemas = [one for one in plan.schemas if one.schema.name not in unreadable and one.is_chosen_by(config)]
     chosen = tuple(key for key in migrations if key[0] in (apps or (key[0],)))
     return Status(
-        groups=_groups(schemas, _SchemaStatuses(records, planner, apps)),
+        groups=_groups(schemas, _SchemaStatuses(records, apps)),
         migrations=chosen,
         kinds=tuple(dict.fromkeys(map(_kind, there.schemas))),
         tables=_tables({app for app, _ in chosen}, there.schemas),
@@ -56,9 +56,8 @@ def _misfits(there: Topology, config: Config) -> Iterator[Misfit]:
 class _SchemaStatuses:
     """The distinct statuses, numbered from 0; each history is looked at once."""
 
-    def __init__(self, records: Records, planner: Planner, apps: Collection[str]) -> None:
+    def __init__(self, records: Records, apps: Collection[str]) -> None:
         self._histories = records.histories
-        self._planner = planner
         self._apps = apps
         self._numbers: dict[tuple[Key, ...], int] = {}
         self._distinct: dict[SchemaStatus, int] = {}
@@ -76,7 +75,7 @@ class _SchemaStatuses:
         return list(self._distinct)
 
     def _new(self, one: SchemaPlan, history: Iterable[Key]) -> SchemaStatus:
-        graph = self._planner.graph_of(one.cohort)
+        graph = one.cohort.graph
         disk = graph.disk_migrations
         replaced = {key for migration in disk.values() for key in migration.replaces}
         # Where the records fit no graph, what is recorded and on disk counts as applied.

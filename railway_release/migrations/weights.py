@@ -15,7 +15,6 @@ from django.db.migrations import operations
 from django.db.migrations.operations.base import Operation
 from django.db.migrations.state import ProjectState
 
-from railway_release.migrations.disk import Graph
 from railway_release.migrations.operations import database_operations, model_name
 from railway_release.migrations.outcome import Key
 from railway_release.migrations.plan import Cohort
@@ -46,9 +45,9 @@ class Weight:
         return self.created + sum(_KEY_DROPPED * keys.get(table, 0) for table in self.dropped)
 
 
-def weights(graph: Graph, cohort: Cohort, is_migrated: IsMigrated) -> list[Weight]:
+def weights(cohort: Cohort, is_migrated: IsMigrated) -> list[Weight]:
     """One for each pending atomic migration, of the operations that `is_migrated` in the schema."""
-    found = []
+    found, graph = [], cohort.graph
     for key in cohort.steps:
         migration = graph.graph.nodes[key]
         if migration.atomic:

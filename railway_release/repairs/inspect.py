@@ -128,7 +128,7 @@ class _Inspecting:
         asked = {*self.config.finding}
         if asked and asked.isdisjoint(unrecorded.IDS):
             return []
-        return list(unrecorded.find(self.config, self.planner, self.snapshot, self.expectations, self.reader))
+        return list(unrecorded.find(self.config, self.snapshot, self.expectations, self.reader))
 
     def _without_unsettled(
         self, found: Sequence[Deviation], unsettled: Collection[tuple[str, str]]
@@ -178,7 +178,7 @@ class _Inspecting:
         plan = plan_repair(case, tenant_connection(), refused)
         done = [one for one in case.found if (one.difference.id, one.difference.object) in plan.repairs]
         effects = (scope.effect(found[one]) for one in done if found[one].severity == "warning")
-        return replace(plan, effects=tuple(effects), not_restored=not_restored(done, self.planner))
+        return replace(plan, effects=tuple(effects), not_restored=not_restored(done))
 
     def _creations(self) -> Iterator[tuple[str, RepairPlan]]:
         """The plans for rows without schema; only --create-schema makes these, since they will be empty."""

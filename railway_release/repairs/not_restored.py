@@ -11,7 +11,6 @@ from django.db.migrations.state import ModelState, ProjectState
 from railway_release.migrations.disk import Graph
 from railway_release.migrations.operations import all_operations, database_operations, opaque
 from railway_release.migrations.outcome import Key, dotted
-from railway_release.migrations.plan import Planner
 from railway_release.naming import column_of_state, joining_tables, split_table, table_of_state
 from railway_release.verification.findings import COLUMN_MISSING, GHOST, MASKED
 from railway_release.verification.structure import Deviation
@@ -19,13 +18,13 @@ from railway_release.verification.structure import Deviation
 _MADE_EMPTY = {GHOST, MASKED, COLUMN_MISSING}
 
 
-def not_restored(repaired: Sequence[Deviation], planner: Planner) -> tuple[str, ...]:
+def not_restored(repaired: Sequence[Deviation]) -> tuple[str, ...]:
     """The recorded data migrations of the same app that ran after what is made anew had been made."""
     made = [one for one in repaired if one.difference.id in _MADE_EMPTY]
     if not made:
         return ()
     cohort = made[0].plan.cohort
-    graph = planner.graph_of(cohort)
+    graph = cohort.graph
     applied = [key for key in graph.in_order() if key in cohort.applied]
     found = {key for one in made for key in _later(one, [key for key in applied if key[0] == one.app], graph)}
     return tuple(dotted(key) for key in applied if key in found)

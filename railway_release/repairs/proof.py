@@ -80,7 +80,7 @@ class Prover:
         return Proof(tuple(lacking), (*_made(own.tables, after), *_undone(own, after)))
 
     def _gap(self, plan: SchemaPlan, records: Sequence[Key]) -> list[Key]:
-        graph = self._levels.planner.graph_of(plan.cohort)
+        graph = plan.cohort.graph
         steps = graph.unrecorded_below(records)
         return [key for step in steps for key in graph.records_of(step) if key not in records]
 
@@ -94,7 +94,7 @@ class Prover:
         return before
 
     def _building_on(self, keys: Iterable[Key], plan: SchemaPlan) -> set[Key]:
-        graph = self._levels.planner.graph_of(plan.cohort)
+        graph = plan.cohort.graph
         nodes = {node for key in keys if (node := graph.node_of(key))}
         dependent = {one for node in nodes for one in graph.graph.backwards_plan(node)}
         return {record for one in dependent for record in graph.records_of(one)}

@@ -14,7 +14,7 @@ from railway_release.diagnosis.context import DiagnosisContext
 from railway_release.migrations.disk import Graph
 from railway_release.migrations.operations import opaque
 from railway_release.migrations.outcome import Key, dotted, in_words
-from railway_release.migrations.plan import Planner, SchemaPlan
+from railway_release.migrations.plan import SchemaPlan
 from railway_release.postgres.batch_reader import BatchReader
 from railway_release.repairs.proof import Prover
 from railway_release.repairs.repair_plan import Refusal
@@ -30,10 +30,10 @@ Found = tuple[str, tuple[Key, ...], tuple[Refusal, ...]]  # schema, migrations t
 
 
 def find(
-    config: Config, planner: Planner, snapshot: Snapshot, expectations: Expectations, reader: BatchReader
+    config: Config, snapshot: Snapshot, expectations: Expectations, reader: BatchReader
 ) -> Iterator[Found]:
     """Each schema that has something of a pending migration, or a gap in its records."""
-    context = DiagnosisContext(reader.connection, snapshot.plan, planner, config, snapshot.findings)
+    context = DiagnosisContext(reader.connection, snapshot.plan, config, snapshot.findings)
     begun: dict[SchemaPlan, list[Key]] = defaultdict(list)
     for one, step, _, _ in half_applied.begun(context):
         begun[one].append(step.key)
@@ -43,9 +43,9 @@ def find(
     first = [shared] if shared.cohort.inconsistency else snapshot.plan.schemas
     for one in first:
         if one.cohort.inconsistency and one.is_chosen_by(config):
-            yield _gap(one, prover, planner.graph_of(one.cohort))
+            yield _gap(one, prover, one.cohort.graph)
     for one, keys in begun.items() if not shared.cohort.inconsistency else ():
-        yield _pending(one, keys, prover, planner.graph_of(one.cohort))
+        yield _pending(one, keys, prover, one.cohort.graph)
 
 
 def apps(keys: Iterable[Key], refusals: Iterable[Refusal]) -> set[str]:

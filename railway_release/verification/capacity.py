@@ -9,7 +9,7 @@ from typing import Any
 from django.db import router
 
 from railway_release.migrations.outcome import Key, dotted
-from railway_release.migrations.plan import Plan, Planner, SchemaPlan
+from railway_release.migrations.plan import Plan, SchemaPlan
 from railway_release.migrations.weights import IsMigrated, Weight, weights
 from railway_release.postgres import foreign_keys, slots
 from railway_release.postgres.session import Connection
@@ -39,10 +39,10 @@ class TooHeavy:
         return f"{raised}; or split the migration. Then run again."
 
 
-def too_heavy(connection: Connection, plan: Plan, planner: Planner) -> dict[str, TooHeavy]:
+def too_heavy(connection: Connection, plan: Plan) -> dict[str, TooHeavy]:
     """The schemas with such a migration. The server is asked only if a migration takes many locks."""
     shared = plan.shared.schema.name
-    weighed = {one.schema.name: (one, found) for one, found in _weighed(plan, planner)}
+    weighed = {one.schema.name: (one, found) for one, found in _weighed(plan)}
     dropped = {table for weight in weighed.get(shared, (None, []))[1] for table in weight.dropped}
     keys = foreign_keys.counts(connection, shared, dropped)
     heaviest = {
@@ -57,13 +57,13 @@ def _heaviest(found: list[Weight], keys: Mapping[str, int]) -> tuple[Key, int]:
     return max(((one.step, one.locks(keys)) for one in found), key=lambda one: one[1])
 
 
-def _weighed(plan: Plan, planner: Planner) -> Iterator[tuple[SchemaPlan, list[Weight]]]:
+def _weighed(plan: Plan) -> Iterator[tuple[SchemaPlan, list[Weight]]]:
     """Weights by cohort, role and type: the same for all schemas that share these."""
     known: dict[object, list[Weight]] = {}
     for one in plan.pending:
         kind = (one.cohort.applied, one.schema.role, one.schema.type)
         if kind not in known:
-            known[kind] = weights(planner.graph_of(one.cohort), one.cohort, belonging(one.schema))
+            known[kind] = weights(one.cohort, belonging(one.schema))
         if known[kind]:
             yield one, known[kind]
 

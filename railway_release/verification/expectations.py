@@ -48,7 +48,7 @@ class Expectations:
         level = self.levels.by_schema[one.schema.name]
         if level not in self._known:
             names = {table.name for table in level.tables if table.migrated and not table.schema}
-            state = self.levels.planner.graph_of(one.cohort).state
+            state = one.cohort.graph.state
             self._known[level] = {
                 name: replace(shape, foreign_keys=tuple(self._with_targets(shape.foreign_keys, names)))
                 for name, shape in self._all_tables(state)

@@ -14,7 +14,7 @@ from django.db.migrations.operations.base import Operation
 
 from railway_release.migrations.operations import database_operations
 from railway_release.migrations.outcome import Key, dotted
-from railway_release.migrations.plan import Plan, Planner, SchemaPlan
+from railway_release.migrations.plan import Plan, SchemaPlan
 from railway_release.postgres.session import Connection, fetch, quote
 from railway_release.verification.capacity import belonging
 
@@ -53,13 +53,13 @@ class Astray:
         return f"{statement}; then run again."
 
 
-def astray(connection: Connection, plan: Plan, planner: Planner) -> dict[str, Astray]:
+def astray(connection: Connection, plan: Plan) -> dict[str, Astray]:
     """The tenants with such a migration. The server is asked only if a migration creates extensions."""
     created: dict[object, dict[str, Key]] = {}
     for one in plan.pending:
         kind = _kind(one)
         if kind not in created:
-            created[kind] = dict(_created(one, planner))
+            created[kind] = dict(_created(one))
     by_shared = created.get(_kind(plan.shared), {})
     names = {name for found in created.values() for name in found} - by_shared.keys()
     movable = {name for (name,) in fetch(connection, _MOVABLE, (sorted(names),))} if names else set()
@@ -74,8 +74,8 @@ def _kind(one: SchemaPlan) -> object:
     return one.cohort.applied, one.schema.role, one.schema.type
 
 
-def _created(one: SchemaPlan, planner: Planner) -> Iterator[tuple[str, Key]]:
-    graph, belongs = planner.graph_of(one.cohort), belonging(one.schema)
+def _created(one: SchemaPlan) -> Iterator[tuple[str, Key]]:
+    graph, belongs = one.cohort.graph, belonging(one.schema)
     for key in one.cohort.to_apply:
         for operation in database_operations(graph.graph.nodes[key]):
             for name in _names(operation):

@@ -101,15 +101,15 @@ def unmigrated_apps_with_tables(plan: Plan) -> list[str]:
 
 
 def _expected(one: SchemaPlan, levels: Levels) -> Iterator[Table]:
-    graph, cohort = levels.planner.graph_of(one.cohort), one.cohort
+    cohort = one.cohort
     _set_schema(one.schema)
     listed = levels.config.tables_expected_in("shared" if one.schema.role == "shared" else "tenant")
     tables = list(expected.named_by_user(listed, levels.plan.topology.in_database))
     if cohort.applied:
         tables.append(_RECORDS)
     if cohort.applied and cohort.is_comparable:
-        tables += [*expected.of_migrations(graph.state, but=graph.unknown_models)]
-        tables += expected.of_unmigrated_apps(graph.unmigrated_apps)
+        tables += [*expected.of_migrations(cohort.graph.state, but=cohort.graph.unknown_models)]
+        tables += expected.of_unmigrated_apps(cohort.graph.unmigrated_apps)
     yield from dict.fromkeys(tables)
 
 

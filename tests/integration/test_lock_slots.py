@@ -119,9 +119,9 @@ from railway_release.verification.capacity import belonging
 settings.TENANT_LIMIT_SET_CALLS = True
 planner, wrong, seen = Planner(), [], 0
 cohort = planner._cohort(frozenset())
-graph = planner.graph_of(cohort)
+graph = cohort.graph
 for schema, place in ((Schema("public", "shared"), "one"), (Schema("new", "tenant"), "other")):
-    counted = {one.step: one.created for one in weights(graph, cohort, belonging(schema))}
+    counted = {one.step: one.created for one in weights(cohort, belonging(schema))}
     state = graph.state.clone()
     with connection.cursor() as cursor:
         cursor.execute(f"CREATE SCHEMA {place}")
