@@ -78,9 +78,7 @@ def _examine(target: Target, report: Report) -> None:
         with _context(target, report) as context:
             result = _seen(context)
             found |= _of_the_database(context, refused=refused)
-            keys = references.unmade(context.connection, references.unreachable())
-            # Those of the shared schema are why a release is refused.
-            found["settings"] = tuple(settings.causes(one for one in keys if one.home.role != "shared"))
+            found["settings"] = tuple(settings.causes(keys=()))  # those are told with what fails
     if "settings" not in found and settings.are_loaded():
         found["settings"] = tuple(settings.causes())
     report.result = replace(
@@ -166,7 +164,11 @@ def _of_migrations(context: DiagnosisContext, *, refused: bool) -> Iterator[Caus
 
 
 def _failing(context: DiagnosisContext) -> tuple[Cause, ...]:
-    return tuple(conflicting_rows.causes(conflicting_rows.find(context)))
+    """Why pending migrations fail in some tenants."""
+    keys = [one for one in references.unreachable() if one.home.role != "shared"]
+    yet_to_make = references.unmade(context.connection, keys)
+    rows = conflicting_rows.causes(conflicting_rows.find(context))
+    return (*settings.unreachable_keys(yet_to_make, context), *rows)
 
 
 def _of_the_shared_schema(context: DiagnosisContext) -> Iterator[Cause]:

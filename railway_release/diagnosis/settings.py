@@ -13,6 +13,7 @@ from django_tenants.routers import TenantSyncRouter
 from django_tenants.utils import get_public_schema_name, get_tenant_types, has_multi_type_tenants
 
 from railway_release.diagnosis.causes import Cause, cause
+from railway_release.diagnosis.context import DiagnosisContext
 from railway_release.errors import SettingsFailed
 from railway_release.preflight import references
 from railway_release.preflight.project import set_up
@@ -34,7 +35,7 @@ def are_loaded() -> bool:
 
 
 def causes(keys: Iterable[UnreachableKey] | None = None) -> Iterator[Cause]:
-    """All causes that the settings show; `keys` are those that are wrong there, as far as that is known."""
+    """All causes that the settings show; `keys` are the wrong foreign keys to tell of, by default all."""
     yield from unreachable_keys(references.unreachable() if keys is None else keys)
     shared, tenants = _names(shared_apps()), _names(tenant_apps())
     yield from in_both([name for name in shared if _has_tables(name)], tenants)
@@ -45,13 +46,21 @@ def causes(keys: Iterable[UnreachableKey] | None = None) -> Iterator[Cause]:
         yield cause("router.custom", f"DATABASE_ROUTERS holds {some(own)}", command)
 
 
-def unreachable_keys(keys: Iterable[UnreachableKey]) -> Iterator[Cause]:
-    """A cause for each pair of apps with such keys: a change of settings concerns a whole app."""
+def unreachable_keys(
+    keys: Iterable[UnreachableKey], context: DiagnosisContext | None = None
+) -> Iterator[Cause]:
+    """A cause for each pair of apps with such keys: a change of settings concerns a whole app.
+
+    With a context, it is about the schemas of that kind in which migrations are pending.
+    """
     groups: dict[str, list[UnreachableKey]] = {}
     for one in keys:
         groups.setdefault(one.ways_out, []).append(one)
+    plans = [one for one in context.schemas if one.pending] if context else []
     for ways_out, ones in groups.items():
-        yield cause("key.unreachable", some([one.in_words for one in ones], 3), ways_out)
+        kinds = {(key.home.role == "shared", key.home.type) for key in ones}
+        failing = [p.schema.name for p in plans if (p.schema.role == "shared", p.schema.type) in kinds]
+        yield cause("key.unreachable", some([key.in_words for key in ones], 3), ways_out, failing)
 
 
 def in_both(shared: Iterable[str], tenants: Iterable[str]) -> Iterator[Cause]:

@@ -8,6 +8,8 @@ from tests.support.diagnosis import ids, the
 from tests.support.release import Project
 from tests.support.schemas import everything
 
+from .test_tenancy import add_types
+
 MOVED = "SHARED_APPS.remove('users'); TENANT_APPS += ['django.contrib.auth', 'users']"
 NOWHERE = "postgresql://nobody@127.0.0.1:1/nothing"
 
@@ -121,3 +123,28 @@ def test_an_extension_in_the_schema_of_one_tenant_is_moved_by_the_command(curren
     assert (cause["seen"], cause["schemas"]) == ("hstore in athena", ["kypseli", "piraeus"])
     current.database.sql(shlex.split(str(cause["command"]))[-1])
     assert ids(current.run("doctor")) == []
+
+
+# A tenant type's model that points to one of another type.
+
+
+def test_a_key_between_types_of_tenants_is_told_in_the_words_of_their_settings(current: Project) -> None:
+    add_types(current)
+    assert current.run("--no-collectstatic").code == 0
+    current.database.sql(
+        "CREATE SCHEMA chess; INSERT INTO public.tenants_client (schema_name, name, created_at, type)"
+        " VALUES ('chess', 'Chess', now(), 'club')"
+    )
+    field = "models.ForeignKey('buildings.Building', models.CASCADE, null=True)"
+    current.write(
+        "clubs/models.py", f"from django.db import models\n\n\nclass Club(models.Model):\n    at = {field}\n"
+    )
+    current.migration("clubs", "0002_at", "0001_initial", f"migrations.AddField('club', 'at', {field})")
+    run = current.run("doctor")
+    cause = the(run, "key.unreachable")
+
+    assert cause["schemas"] == ["chess"]
+    assert str(cause["seen"]).startswith("clubs.Club.at (in TENANT_TYPES['club']['APPS']) points to")
+    assert "chess" not in the(run, "release.never_ran")["schemas"]
+    assert "SHARED_APPS" not in run.text
+    assert "TENANT_APPS" not in run.text
