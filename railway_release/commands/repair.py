@@ -25,7 +25,7 @@ from railway_release.repairs import create, scope
 from railway_release.repairs.apply import RepairTransaction
 from railway_release.repairs.hints import hint_of
 from railway_release.repairs.inspect import RepairInspection, inspect_schemas
-from railway_release.repairs.outcomes import in_one, in_words, joined, with_refusals
+from railway_release.repairs.outcomes import in_one, in_words, is_refusal, joined, with_refusals
 from railway_release.repairs.repair_plan import Named, RepairPlan
 from railway_release.report.progress import Progress
 from railway_release.report.report import Report
@@ -165,7 +165,7 @@ class _Repair:
             before = found.deviations.get(name, ())
             work = partial(transaction.apply, found.plans[name], repair_plan, before)
             ended.append(self._runner.run(found.plans[name], work))
-            if ended[-1].state != "failed" or not transaction.refused:
+            if not (is_refusal(ended[-1]) and transaction.refused):
                 break
             refused |= dict.fromkeys(transaction.refused, ended[-1].message)
             again = found.replan[name](refused)

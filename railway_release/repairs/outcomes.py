@@ -10,6 +10,15 @@ from railway_release.repairs.repair_plan import Named, RepairPlan
 from railway_release.runtime.text import some
 
 _MOST = 3  # messages of one schema
+# Classes of SQLSTATEs that say that a statement is refused, and will be again: not supported, data, rows that
+# break a rule, dependent objects, names and privileges, errors that SQL has raised.
+# https://www.postgresql.org/docs/current/errcodes-appendix.html
+_REFUSALS = ("0A", "22", "23", "2B", "42", "55000", "P0")
+
+
+def is_refusal(outcome: Outcome) -> bool:
+    """Whether the server has refused a statement, rather than being busy or gone."""
+    return outcome.state == "failed" and outcome.sqlstate.startswith(_REFUSALS)
 
 
 def in_one(ended: Sequence[Outcome], refused: Mapping[Named, str]) -> Outcome:
