@@ -150,7 +150,7 @@ def pending_of(plan: Plan, config: Config) -> tuple[Pending, ...]:
 
 
 def _foreseen(result: PlanResult, found: Planned, config: Config) -> str:
-    """The exit code of a release that meets the errors that were found, and why, in words."""
+    """The exit code of a release that meets what was found, and why, in words; empty if nothing is wrong."""
     snapshot, shared = found.snapshot, found.snapshot.plan.shared
     is_due = shared.due and shared.is_chosen_by(config)
     if is_due and (outcome := selection.not_to_be_touched(snapshot, shared)):
@@ -161,7 +161,7 @@ def _foreseen(result: PlanResult, found: Planned, config: Config) -> str:
     left = [one for one in result.errors if one.id not in _COMPLETED]
     if left and config.verify == "strict":
         return _would_exit(Exit.VERIFICATION, f"{count(len(left), 'error')} would be left")
-    return _would_exit(Exit.DONE, "nothing of this fails it")
+    return _would_exit(Exit.DONE, "nothing of this fails it") if result.errors else ""
 
 
 # What a release does by itself.

@@ -73,9 +73,9 @@ class PlanResult(_Inspection):
         return frozenset({Exit.PENDING})
 
     def lines(self) -> Iterator[Line]:
-        """What is pending and what was found; where that is an error, how a release would end."""
+        """What is pending and what was found; where that is wrong, how a release would end."""
         yield from super().lines()
-        if self.errors:
+        if self.foreseen:
             yield Line("info", "release.foreseen", self.foreseen)
 
     def tally(self) -> list[str]:

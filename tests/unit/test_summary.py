@@ -149,13 +149,6 @@ def test_the_last_line_of_doctor_counts_the_causes():
     assert last(report) == "doctor done (exit 8) in 0.0 s: found 1 to fix"
 
 
-def test_a_plan_that_finds_an_error_says_how_a_release_would_end():
-    foreseen = "A release would end with exit code 7: a would not be migrated."
-
-    assert foreseen in texts(reported("plan", findings=(GHOST,), foreseen=foreseen))
-    assert foreseen not in texts(reported("plan", findings=(WARNING,), foreseen=foreseen))
-
-
 def test_a_release_is_no_advice_where_it_would_touch_none_of_what_is_pending():
     waiting = (Pending((("a", "0001"),), ("s", "t")),)
 
