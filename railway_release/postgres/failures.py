@@ -116,6 +116,7 @@ def describe(error: BaseException, show_values: bool = False) -> str:
             detail = diagnostics.message_detail if show_values else None
             return "\n".join(part for part in (primary, detail) if part)
     text = _text(error) or type(error).__name__
+    text = text.replace("\n\t", " - ")  # libpq's second line, which says what to look at
     return text if show_values else text.partition("\nDETAIL:")[0]
 
 

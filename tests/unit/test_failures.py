@@ -99,6 +99,12 @@ def test_an_error_without_a_text_is_told_by_its_name():
     assert describe(ValueError()) == "ValueError"
 
 
+def test_the_second_line_of_a_connections_error_is_in_one_line_with_the_first():
+    error = OperationalError("port 1 failed: Connection refused\n\tIs the server running on that host?")
+
+    assert describe(error) == "port 1 failed: Connection refused - Is the server running on that host?"
+
+
 class Diagnosed(Coded):
     """An error with the schema of the object that it is about."""
 
