@@ -20,11 +20,15 @@ def causes(context: DiagnosisContext, known: Collection[str]) -> Iterator[Cause]
     models = only_tenants(apps.get_models(include_auto_created=True))
     wanted = {table_of(one) for one in models} - set(known)
     shared = context.plan.shared.schema.name
-    there = locations.used_tables(context.connection, shared, wanted)
+    there = sorted(locations.tables_of(context.connection, shared) & wanted)
     if not there:
         return
-    used = sorted(name for name, ever in there.items() if ever)
-    seen = f"{some(sorted(there))} in {shared}"
-    seen += f"; with rows at some time: {some(used)}" if used else "; never used, as far as the server notes"
-    command = commands.first_rows(shared, (used or sorted(there))[0])
-    yield cause("shared.leftover", seen, command, [shared], "warning" if used else "info")
+    rows = {name: locations.schemas_with_rows(context.reader, name, [shared]) for name in there}
+    filled = [name for name, (filled, _) in rows.items() if filled]
+    unread = [name for name, (_, unreadable) in rows.items() if unreadable]
+    seen = f"{some(there)} in {shared}"
+    seen += f"; with rows: {some(filled)}" if filled else ""
+    seen += f"; not readable: {some(unread)}" if unread else ""
+    seen += "" if filled or unread else "; all of them empty"
+    command = commands.first_rows(shared, (filled or unread or there)[0])
+    yield cause("shared.leftover", seen, command, [shared], "warning" if filled or unread else "info")

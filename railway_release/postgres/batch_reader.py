@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import contextlib
 from collections import deque
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed, wait
 from itertools import chain
 from threading import Event
-from typing import Any
+from typing import Any, TypeVar
 
 from railway_release.postgres.failures import OUT_OF_MEMORY, describe, sqlstate
 from railway_release.postgres.session import Connection, fetch, literal, quote
 
 Rows = list[tuple[Any, ...]]
 Select = str | Callable[[str], str]  # the same text for all schemas, or a text for each
-Read = Callable[[Connection, Sequence[str]], Rows]
+T = TypeVar("T")
 
 # A statement locks each table and index that it reads, and all sessions share the server's lock slots: all
 # connections together take a third of them at most. Statements over more schemas than this gain nothing.
@@ -71,26 +71,24 @@ class BatchReader:
 
         size = max(1, min(self._locks // locks, _MAX_BATCH))
         batches = deque(schemas[start : start + size] for start in range(0, len(schemas), size))
-        self._open(len(batches))
+        self.open(len(batches))
         for rows in self._in_parallel(batches, read):
             yield from rows
 
-    def read_shares(self, schemas: Sequence[str], read: Read) -> Iterator[Rows]:
-        """The results of `read`, which is called once on each connection, with its share of the schemas."""
-        self._open(len(schemas))
-        share = -(-len(schemas) // len(self._connections)) or 1
-        yield from self._in_parallel(
-            deque(schemas[start : start + share] for start in range(0, len(schemas), share)), read
-        )
+    def read_each(self, shares: Iterable[T], read: Callable[[Connection, T], Rows]) -> Iterator[Rows]:
+        """The results of `read` for each of these shares, on all connections that are open."""
+        yield from self._in_parallel(deque(shares), read)
 
-    def _open(self, wanted: int) -> None:
+    def open(self, wanted: int) -> int:
+        """Open as many connections as are wanted, allowed and free; returns how many there are."""
         while self._connect is not None and len(self._connections) < min(wanted, self._max_connections):
             try:
                 self._connections.append(self._connect())
             except Exception:  # noqa: BLE001 - no connection may be free; those that are open do it alone
                 self._connect = None
+        return len(self._connections)
 
-    def _in_parallel(self, batches: deque[Sequence[str]], read: Read) -> Iterator[Rows]:
+    def _in_parallel(self, batches: deque[T], read: Callable[[Connection, T], Rows]) -> Iterator[Rows]:
         """Let each connection read one batch after the other; the first error ends them all and is raised."""
         if len(self._connections) == 1:
             yield from (read(self.connection, batch) for batch in batches)
@@ -114,7 +112,7 @@ class BatchReader:
                 self._stop(batches, running)
                 raise
 
-    def _stop(self, batches: deque[Sequence[str]], running: Collection[Future[list[Rows]]]) -> None:
+    def _stop(self, batches: deque[Any], running: Collection[Future[list[Rows]]]) -> None:
         """Cancel the reads on all connections, which may be waiting for a lock."""
         self._stopped.set()
         batches.clear()

@@ -1,11 +1,12 @@
-"""In which schemas relations and sequences exist, and what one schema contains; one statement each."""
+"""In which schemas relations, rows and sequences exist, and what one schema contains."""
 
 from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from railway_release.postgres.session import Connection, fetch
+from railway_release.postgres.batch_reader import BatchReader
+from railway_release.postgres.session import Connection, fetch, quote
 from railway_release.postgres.shape_queries import TABLES
 
 
@@ -24,12 +25,16 @@ def commented(connection: Connection, text: str) -> frozenset[str]:
     return frozenset(name for (name,) in fetch(connection, _COMMENTED, (text,)))
 
 
-def used_tables(connection: Connection, schema: str, names: Collection[str]) -> dict[str, bool]:
-    """The tables of these names in a schema, and whether each of them has ever held rows.
-
-    Estimated from pg_class (pages on disk, rows at the last ANALYZE), so that no table is opened.
-    """
-    return dict(fetch(connection, _USED, (schema, sorted(names))))
+def schemas_with_rows(
+    reader: BatchReader, table: str, schemas: Collection[str]
+) -> tuple[list[str], list[str]]:
+    """The schemas in which the table holds rows, and those in which it cannot be read."""
+    # Quoted, for use in a format string.
+    named = quote(table).replace("{", "{{").replace("}", "}}")
+    select = f"(SELECT {{literal}}, EXISTS (SELECT FROM {{schema}}.{named}))"  # noqa: S608 - quoted
+    unreadable: dict[str, str] = {}
+    answers = list(reader.read(sorted(set(schemas)), select, unreadable))
+    return [schema for schema, any_row in answers if any_row], [*unreadable]
 
 
 @dataclass(frozen=True)
@@ -75,11 +80,6 @@ _EXTENSIONS = """
 SELECT e.extname::text, n.nspname::text, e.extrelocatable
 FROM pg_catalog.pg_extension e JOIN pg_catalog.pg_namespace n ON n.oid = e.extnamespace
 WHERE n.nspname = ANY(%s) ORDER BY 1
-"""
-_USED = """
-SELECT c.relname::text, c.relpages > 0 OR c.reltuples > 0
-FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-WHERE n.nspname = %s AND c.relname = ANY(%s) AND c.relkind IN ('r', 'p')
 """
 # 'a' is a serial column's sequence, 'i' an identity column's:
 # https://www.postgresql.org/docs/current/catalog-pg-depend.html

@@ -97,17 +97,28 @@ class Index:
 
 @dataclass(frozen=True)
 class Shape:
-    """A table or view."""
+    """A table or view. `undeclared` describes what models cannot declare: triggers, policies and so on.
+
+    `kind` is PostgreSQL's word for it: table, partitioned table, partition, view, materialized view, foreign
+    table. `partitioning` is how a partitioned one is parted, and `partition_key` the columns by which.
+    """
 
     columns: tuple[Column, ...] = ()
     uniques: tuple[Unique, ...] = ()
     foreign_keys: tuple[ForeignKey, ...] = ()
     checks: tuple[Check, ...] = ()
     indexes: tuple[Index, ...] = ()
-    undeclared: tuple[str, ...] = ()  # what models cannot declare, in words: triggers, policies and so on
-    is_table: bool = True  # a view has only names and types of columns
+    undeclared: tuple[str, ...] = ()  # in words
+    kind: str = "table"
+    partitioning: str = ""  # as in "RANGE (day)"
+    partition_key: tuple[str, ...] = ()
     only_columns: bool = False  # whether nothing else was read
     creation: Creation | None = field(default=None, compare=False, repr=False)
+
+    @property
+    def is_table(self) -> bool:
+        """Whether it has rows of its own; a view has only names and types of columns."""
+        return self.kind in ("table", "partitioned table", "partition")
 
     @property
     def rules(self) -> tuple[Unique | Check | Index | ForeignKey, ...]:

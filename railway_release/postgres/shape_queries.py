@@ -15,13 +15,13 @@ _NAMES = (
 )
 # What models cannot declare.
 _UNDECLARED = """
-    SELECT tgrelid::bigint AS oid, 'trigger ' || tgname || ': '
-        || replace(pg_get_triggerdef(g.oid), {own}, '') AS definition
+    SELECT tgrelid::bigint AS oid, regexp_replace(replace(pg_get_triggerdef(g.oid), {own}, ''),
+        '^CREATE (CONSTRAINT )?TRIGGER ("[^"]+"|[^ ]+)', 'trigger') AS definition
     FROM pg_catalog.pg_trigger g JOIN pg_catalog.pg_class c ON c.oid = tgrelid
     JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
     WHERE NOT tgisinternal AND {of_them tgrelid}
     UNION ALL
-    SELECT polrelid::bigint, 'policy ' || polname || ': ' || concat_ws(' ', polcmd, polpermissive,
+    SELECT polrelid::bigint, 'policy ' || concat_ws(' ', polcmd, polpermissive,
         (SELECT string_agg(CASE r WHEN 0 THEN 'public' ELSE pg_get_userbyid(r) END, ',')
             FROM unnest(polroles) r),
         replace(concat_ws(' ', pg_get_expr(polqual, polrelid), pg_get_expr(polwithcheck, polrelid)),
@@ -33,30 +33,59 @@ _UNDECLARED = """
     SELECT tgrelid::bigint, 'triggers disabled: ' || count(*) FROM pg_catalog.pg_trigger
     WHERE tgenabled = 'D' AND {of_them tgrelid} GROUP BY tgrelid
     UNION ALL
-    SELECT ev_class::bigint, 'rule ' || rulename FROM pg_catalog.pg_rewrite
+    SELECT ev_class::bigint, regexp_replace(regexp_replace(replace(pg_get_ruledef(w.oid), {own}, ''),
+        '^CREATE RULE ("[^"]+"|[^ ]+) AS', 'rule'), '[[:space:]]+', ' ', 'g')
+    FROM pg_catalog.pg_rewrite w {table_is ev_class}
     WHERE rulename <> '_RETURN' AND {of_them ev_class}
     UNION ALL
-    SELECT c.oid::bigint, 'unlogged' FROM pg_catalog.pg_class c
-    WHERE c.relpersistence = 'u' AND {of_them c.oid}
-    UNION ALL
-    SELECT c.oid::bigint, 'row security: ' || CASE WHEN c.relforcerowsecurity THEN 'forced' ELSE 'on' END
-    FROM pg_catalog.pg_class c WHERE c.relrowsecurity AND {of_them c.oid}
+    SELECT inhrelid::bigint, 'inheritance from ' || replace(inhparent::regclass::text, {own}, '')
+    FROM pg_catalog.pg_inherits {table_is inhrelid} WHERE NOT c.relispartition AND {of_them inhrelid}
+"""
+# What is in pg_class itself; for a digest, its columns are enough.
+_TRAITS = """
+    SELECT c.oid::bigint AS oid, one AS definition
+    FROM pg_catalog.pg_class c LEFT JOIN pg_catalog.pg_tablespace s ON s.oid = c.reltablespace
+    CROSS JOIN LATERAL (VALUES
+        (CASE c.relpersistence WHEN 'u' THEN 'unlogged' END), ('table space ' || s.spcname),
+        (CASE WHEN c.relrowsecurity THEN 'row security' END),
+        (CASE WHEN c.relforcerowsecurity THEN 'row security: forced' END),
+        ('storage parameters ' || (SELECT string_agg(each, ', ' ORDER BY each)
+            FROM unnest(c.reloptions) AS each WHERE each NOT LIKE 'autovacuum%%'))
+    ) AS traits (one)
+    WHERE {of_them c.oid} AND one IS NOT NULL
 """
 
 
+_KIND = (
+    "CASE WHEN c.relispartition THEN 'partition' ELSE CASE c.relkind WHEN 'p' THEN 'partitioned table'"
+    " WHEN 'v' THEN 'view' WHEN 'm' THEN 'materialized view' WHEN 'f' THEN 'foreign table' ELSE 'table'"
+    " END END"
+)
+# PostgreSQL has indnullsnotdistinct since 15. Before, the name is found outside of the inner query.
+_INDEXES = (
+    "(SELECT false AS indnullsnotdistinct) AS before_15 CROSS JOIN LATERAL"
+    " (SELECT pg_index.*, indnullsnotdistinct AS nulls_equal FROM pg_catalog.pg_index)"
+)
 _ALL, _GIVEN = r"\1 IN (SELECT oid FROM t)", r"\1 = ANY(%s::oid[])"  # the second one uses an index
 
 
 def _filled(text: str, them: str = _ALL) -> str:
+    text = (
+        text.replace("{undeclared}", _UNDECLARED)
+        .replace("{traits}", _TRAITS)
+        .replace("{own}", _OWN)
+        .replace("{kind}", _KIND)
+        .replace("{indexes}", _INDEXES)
+    )
+    text = re.sub(r"\{in_share ([\w.]+)\}", r"\1 BETWEEN {first} AND {last}", text)
     text = re.sub(r"\{table_is (\w+)\}", lambda found: _TABLE_IS.format(*found.groups()), text)
     text = re.sub(r"\{names (\w+) (\w+)\}", lambda found: _NAMES.format(*found.groups()), text)
-    text = text.replace("{undeclared}", _UNDECLARED).replace("{own}", _OWN)
     return re.sub(r"\{of_them ([\w.]+)\}", them, text)
 
 
 # pg_class has no index by schema, but pg_depend has one, and each relation depends on its schema.
-TABLES = """
-SELECT n.nspname::text, c.relname::text, c.relkind IN ('r', 'p'), c.oid::bigint
+_TABLES = """
+SELECT n.nspname::text, c.relname::text, {kind}, c.oid::bigint
 FROM pg_catalog.pg_namespace n
 JOIN pg_catalog.pg_depend d ON d.refclassid = 'pg_catalog.pg_namespace'::regclass AND d.refobjid = n.oid
   AND d.classid = 'pg_catalog.pg_class'::regclass
@@ -64,70 +93,78 @@ JOIN pg_catalog.pg_class c ON c.oid = d.objid AND c.relkind IN ('r', 'p', 'v', '
 WHERE n.nspname = %s
 """
 
-GROUPS = """
-WITH t AS MATERIALIZED (
-    SELECT c.oid, c.relname::text AS name, c.relkind, c.relnamespace, n.nspname::text AS schema
+# The tables' OIDs in equal shares, each with its first and last. Schemas would be no shares of the catalog,
+# which is ordered by OID: each reader would go through all of it.
+SHARES = """
+SELECT min(oid), max(oid) FROM (
+    SELECT c.oid::bigint, ntile(%s) OVER (ORDER BY c.oid) AS share
     FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
     WHERE n.nspname = ANY(%s) AND c.relkind IN ('r', 'p', 'v', 'm', 'f')
+) AS tables GROUP BY share
+"""
+# {digests} are of the tables whose OIDs are between {first} and {last}.
+_GROUPS = """
+WITH t AS MATERIALIZED (
+    SELECT c.oid, c.relname::text AS name, {kind} AS kind, c.relnamespace, n.nspname::text AS schema,
+        c.relpersistence, c.reltablespace, c.reloptions, c.relrowsecurity, c.relforcerowsecurity
+    FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+    WHERE n.nspname = ANY(%s) AND c.relkind IN ('r', 'p', 'v', 'm', 'f') AND {in_share c.oid}
 )
-SELECT name, digest::text, relkind IN ('r', 'p'), array_agg(schema), min(oid::bigint) FROM (
+SELECT name, digest::text, kind, array_agg(schema), min(oid::bigint) FROM (
     SELECT t.*, d.digest FROM t LEFT JOIN (
         SELECT oid, sum(digest) AS digest FROM ({digests}) AS parts(oid, digest) GROUP BY oid
     ) AS d USING (oid)
 ) AS tables
-GROUP BY name, relkind, digest
+GROUP BY name, kind, digest
 """
 
-# Sums of hashes need no sorting, and hashes of rows no texts. OIDs and column numbers are the same for equal
-# tables and cheaper than names; two tables that differ only in them are two groups, which costs one read
-# more.
+# Hashes joined by XOR or a sum need no sorting, and hashes of rows no texts. OIDs and column numbers are the
+# same for equal tables and cheaper than names; two tables that differ only in them are two groups, which
+# costs one read more.
 _DIGESTS = {
     "columns": """
-    SELECT attrelid, sum(hash_record_extended(ROW(attname, attnum, atttypid, atttypmod,
+    SELECT attrelid, bit_xor(hash_record_extended(ROW(attname, attnum, atttypid, atttypmod,
         attnotnull, attcollation, attidentity, attgenerated), 0))
     FROM pg_catalog.pg_attribute JOIN t ON t.oid = attrelid WHERE attnum > 0 AND NOT attisdropped
-    GROUP BY attrelid
+      AND {in_share attrelid} GROUP BY attrelid
     """,
     "defaults": """
     SELECT adrelid, sum(hashtextextended(adnum
         || replace(pg_get_expr(adbin, adrelid), quote_ident(t.schema) || '.', ''), 1))
-    FROM pg_catalog.pg_attrdef JOIN t ON t.oid = adrelid GROUP BY adrelid
+    FROM pg_catalog.pg_attrdef JOIN t ON t.oid = adrelid
+    WHERE {in_share adrelid} GROUP BY adrelid
     """,
     "sequences": """
     SELECT refobjid, sum(hashtextextended(refobjsubid::text, 2))
     FROM pg_catalog.pg_class s JOIN pg_catalog.pg_depend d ON d.objid = s.oid JOIN t ON t.oid = d.refobjid
     WHERE s.relkind = 'S' AND d.classid = 'pg_catalog.pg_class'::regclass AND d.refobjsubid > 0
       AND d.refclassid = 'pg_catalog.pg_class'::regclass AND d.deptype IN ('a', 'i')
-    GROUP BY refobjid
+      AND {in_share refobjid} GROUP BY refobjid
     """,
-    "uniques": """
-    SELECT conrelid, sum(hashtextextended(concat_ws(' ', conname, conkey, contype, condeferrable,
-        condeferred), 3))
-    FROM pg_catalog.pg_constraint JOIN t ON t.oid = conrelid WHERE contype IN ('p', 'u') GROUP BY conrelid
+    "partitions": """
+    SELECT partrelid, sum(hashtextextended(pg_get_partkeydef(partrelid), 8))
+    FROM pg_catalog.pg_partitioned_table JOIN t ON t.oid = partrelid GROUP BY partrelid
     """,
-    "foreign_keys": """
-    SELECT conrelid, sum(hashtextextended(concat_ws(' ', conname, conkey, confkey, f.relname, a.attname,
-        CASE WHEN f.relnamespace <> t.relnamespace THEN f.relnamespace END, convalidated, condeferrable,
-        condeferred, confdeltype, confupdtype), 4))
-    FROM pg_catalog.pg_constraint JOIN t ON t.oid = conrelid JOIN pg_catalog.pg_class f ON f.oid = confrelid
-    JOIN pg_catalog.pg_attribute a ON a.attrelid = confrelid AND a.attnum = confkey[1]
-    WHERE contype = 'f' GROUP BY conrelid
-    """,
-    "checks": """
-    SELECT conrelid, sum(hashtextextended(concat_ws(' ', conname, convalidated, conbin, conkey,
-        conexclop), 5))
-    FROM pg_catalog.pg_constraint JOIN t ON t.oid = conrelid WHERE contype IN ('c', 'x') GROUP BY conrelid
+    "constraints": """
+    SELECT conrelid, bit_xor(hash_record_extended(ROW(conname, contype, conkey, confkey, f.relname,
+        nullif(f.relnamespace, t.relnamespace), convalidated, condeferrable, condeferred, confdeltype,
+        confupdtype, conbin::text, conexclop), 3))
+    FROM pg_catalog.pg_constraint JOIN t ON t.oid = conrelid
+    LEFT JOIN pg_catalog.pg_class f ON f.oid = confrelid AND contype = 'f'
+    WHERE contype IN ('p', 'u', 'f', 'c', 'x') AND {in_share conrelid} GROUP BY conrelid
     """,
     "indexes": """
-    SELECT indrelid, sum(hashtextextended(concat_ws(' ', i.relname, i.relam, indkey, indclass, indcollation,
-        indoption, indnkeyatts, indisunique, indisvalid, indisready,
-        CASE WHEN indisunique THEN to_jsonb(x) ->> 'indnullsnotdistinct' END,
-        indexprs, indpred), 6))
-    FROM pg_catalog.pg_index x JOIN t ON t.oid = indrelid JOIN pg_catalog.pg_class i ON i.oid = indexrelid
-    GROUP BY indrelid
+    SELECT indrelid, bit_xor(hash_record_extended(ROW(i.relname, i.relam, indkey::int2[], indclass,
+        indcollation, indoption::int2[], indnkeyatts, indisunique, indisvalid, indisready, nulls_equal,
+        indexprs::text, indpred::text), 6))
+    FROM {indexes} AS x JOIN t ON t.oid = indrelid JOIN pg_catalog.pg_class i ON i.oid = indexrelid
+    WHERE {in_share indrelid} GROUP BY indrelid
     """,
     "undeclared": """
     SELECT oid::oid, sum(hashtextextended(definition, 7)) FROM ({undeclared}) AS o GROUP BY oid
+    UNION ALL
+    SELECT oid, hash_record_extended(ROW(relpersistence, reltablespace, reloptions, relrowsecurity,
+        relforcerowsecurity), 9) FROM t
     """,
 }
 
@@ -153,6 +190,10 @@ _DETAILS = {
           AND pg_get_expr(adbin, adrelid) LIKE 'nextval(%%' LIMIT 1
     ) AS s ON true
     WHERE attrelid = ANY(%s::oid[]) AND attnum > 0 AND NOT attisdropped ORDER BY attrelid, attnum
+    """,
+    "partitions": """
+    SELECT partrelid::bigint, pg_get_partkeydef(partrelid), {names partattrs partrelid}
+    FROM pg_catalog.pg_partitioned_table WHERE partrelid = ANY(%s::oid[])
     """,
     "uniques": """
     SELECT conrelid::bigint, conname::text, {names conkey conrelid}, contype = 'p',
@@ -208,7 +249,7 @@ _DETAILS = {
     ORDER BY i.relname
     """,
     "undeclared": """
-    SELECT oid, definition FROM ({undeclared}) AS o ORDER BY definition
+    SELECT oid, definition FROM ({undeclared} UNION ALL {traits}) AS o ORDER BY definition
     """,
 }
 
@@ -241,6 +282,7 @@ SELECT text, array_agg(schema ORDER BY schema) FROM (
 GROUP BY text
 """
 
+TABLES, GROUPS = _filled(_TABLES), _filled(_GROUPS)
 OBJECTS = _filled(_OBJECTS)
 DIGESTS = {name: _filled(text) for name, text in _DIGESTS.items()}
 DETAILS = {name: _filled(text, _GIVEN) for name, text in _DETAILS.items()}

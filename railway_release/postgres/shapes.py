@@ -10,19 +10,26 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from railway_release.postgres.batch_reader import BatchReader
+from railway_release.postgres.batch_reader import BatchReader, Rows
 from railway_release.postgres.session import Connection, fetch
 from railway_release.postgres.shape import Check, Column, ForeignKey, Index, Part, Shape, Unique
-from railway_release.postgres.shape_queries import DETAILS, DIGESTS, GROUPS, OBJECTS, TABLES
+from railway_release.postgres.shape_queries import DETAILS, DIGESTS, GROUPS, OBJECTS, SHARES, TABLES
 
 Depth = Literal["columns", "models", "everything"]  # "models" is everything that models define
 
-_COLUMNS = ("columns", "defaults", "sequences")
+_COLUMNS = ("columns", "partitions")
 _MODELS = (*_COLUMNS, "uniques", "foreign_keys", "checks", "indexes")
 _PARTS: dict[Depth, tuple[str, ...]] = {
     "columns": _COLUMNS,
     "models": _MODELS,
     "everything": (*_MODELS, "undeclared"),
+}
+_OF_COLUMNS = ("columns", "defaults", "sequences", "partitions")
+_OF_MODELS = (*_OF_COLUMNS, "constraints", "indexes")
+_DIGESTED: dict[Depth, tuple[str, ...]] = {
+    "columns": _OF_COLUMNS,
+    "models": _OF_MODELS,
+    "everything": (*_OF_MODELS, "undeclared"),
 }
 # So few schemas are read through indexes of the catalog, or one of so many; digests take all of it, however
 # many schemas there are.
@@ -81,12 +88,11 @@ def read(
     names = sorted(schemas)
     if len(names) <= max(_FEW, among // _OF_MANY) or tables is not None:
         return _each(reader.connection, names, depth, tables)
-    parts = [DIGESTS[name] for name in _PARTS[depth]]
-    groups = _groups(reader, names, GROUPS.format(digests=" UNION ALL ".join(parts)))
+    groups = _groups(reader, names, " UNION ALL ".join(DIGESTS[name] for name in _DIGESTED[depth]))
     shapes = _shapes(reader.connection, [example for _, example in groups.values()], depth)
     return [
-        EqualTables(name, tuple(members), shapes(example, is_table))
-        for (name, _, is_table), (members, example) in groups.items()
+        EqualTables(name, tuple(members), shapes(example, kind))
+        for (name, _, kind), (members, example) in groups.items()
     ]
 
 
@@ -97,15 +103,20 @@ def _each(
     there = [row for name in schemas for row in fetch(connection, TABLES, (name,))]
     found = [row for row in there if tables is None or row[1] in tables]
     shapes = _shapes(connection, [oid for *_, oid in found], depth)
-    return [EqualTables(name, (schema,), shapes(oid, is_table)) for schema, name, is_table, oid in found]
+    return [EqualTables(name, (schema,), shapes(oid, kind)) for schema, name, kind, oid in found]
 
 
-def _groups(reader: BatchReader, schemas: Sequence[str], select: str) -> dict[Any, tuple[list[str], int]]:
-    """The schemas with equal tables, and the OID of one table, by name, digest and whether it is a table."""
+def _groups(reader: BatchReader, schemas: list[str], digests: str) -> dict[Any, tuple[list[str], int]]:
+    """The schemas with equal tables, and the OID of one table, by name, digest and kind."""
     found: dict[Any, tuple[list[str], int]] = {}
-    for rows in reader.read_shares(
-        schemas, lambda connection, some: fetch(connection, select, (list(some),))
-    ):
+    shares = fetch(reader.connection, SHARES, (reader.open(len(schemas)), schemas))
+
+    def read(connection: Connection, share: tuple[int, int]) -> Rows:
+        first, last = share
+        inside = digests.format(first=first, last=last)
+        return fetch(connection, GROUPS.format(digests=inside, first=first, last=last), (schemas,))
+
+    for rows in reader.read_each(shares, read):
         for *key, members, example in rows:
             found.setdefault(tuple(key), ([], example))[0].extend(members)
     return found
@@ -116,17 +127,19 @@ def objects(connection: Connection, schemas: Iterable[str]) -> list[tuple[str, l
     return [(text, list(holders)) for text, holders in fetch(connection, OBJECTS, (sorted(schemas),))]
 
 
-def _shapes(connection: Connection, tables: Sequence[int], depth: Depth) -> Callable[[int, bool], Shape]:
-    """A function that makes the definition of a table, given its OID and whether it is no view."""
+def _shapes(connection: Connection, tables: Sequence[int], depth: Depth) -> Callable[[int, str], Shape]:
+    """A function that makes the definition of a table, given its OID and its kind."""
     found: defaultdict[int, dict[str, Any]] = defaultdict(dict)  # by table, and by field of Shape
     for name in (name for name in _MAKERS if name in _PARTS[depth]):
         select = DETAILS[name]
         for table, *row in fetch(connection, select, (list(tables),) * select.count("%s")):
             found[table].setdefault(name, []).append(_MAKERS[name](*row))
 
-    def shape(table: int, is_table: bool) -> Shape:
+    def shape(table: int, kind: str) -> Shape:
         parts: dict[str, Any] = {name: tuple(ones) for name, ones in found[table].items()}
-        return Shape(**parts, is_table=is_table, only_columns=depth == "columns")
+        for partitioning, key in parts.pop("partitions", ()):
+            parts |= {"partitioning": partitioning, "partition_key": tuple(key)}
+        return Shape(**parts, kind=kind, only_columns=depth == "columns")
 
     return shape
 
@@ -172,6 +185,7 @@ def _index(  # noqa: PLR0913, PLR0917 - a row of the catalog
 
 _MAKERS: dict[str, Callable[..., object]] = {
     "columns": Column,
+    "partitions": lambda how, columns: (how, columns),
     "uniques": _unique,
     "foreign_keys": _foreign_key,
     "checks": Check,

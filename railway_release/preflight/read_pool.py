@@ -199,12 +199,14 @@ def prepare(connection: Connection) -> Server:
     return Server(pooled=pid != connection.info.backend_pid, version=version, lock_slots=slots)
 
 
+# Compiling a statement over the catalog takes longer than running it (JIT is on by default since 12).
 _PREPARE = f"""
 SELECT pg_backend_pid(), current_setting('server_version_num')::int,
     current_setting('max_locks_per_transaction')::int
         * (current_setting('max_connections')::int + current_setting('max_prepared_transactions')::int),
     CASE WHEN pg_backend_pid() = {{pid}} THEN concat(
         set_config('default_transaction_read_only', 'on', false),
+        set_config('jit', 'off', false),
         set_config('lock_timeout', '{_READ_LOCK_TIMEOUT}', false),
         ({LIFT_TIMEOUTS}), {KEEPALIVE_SETTINGS},
         set_config('search_path', {{path}}, false)) END

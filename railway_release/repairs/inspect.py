@@ -24,7 +24,7 @@ from railway_release.runtime.program import PROGRAM
 from railway_release.snapshot import Snapshot, reading, take_snapshot, update_snapshot
 from railway_release.topology import tenant_connection
 from railway_release.verification.expectations import Expectations
-from railway_release.verification.findings import HALF_CREATED, NO_SCHEMA, Finding
+from railway_release.verification.findings import GHOST, HALF_CREATED, MASKED, NO_SCHEMA, Finding
 from railway_release.verification.structure import Deviation, Structure
 
 Replan = Callable[[Mapping[Named, str]], RepairPlan]  # given what the server refuses, and its words
@@ -152,9 +152,11 @@ class _Inspecting:
         of_schema = {(one.id, one.object): one for one in self.snapshot.findings_by_schema.get(schema, ())}
         pairs = ((one, of_schema.get((one.difference.id, one.difference.object))) for one in found)
         return {
-            one: finding
+            _as_elsewhere(one, finding): finding
             for one, finding in pairs
-            if finding and scope.includes(self.config, finding.id, finding.severity)
+            if finding
+            and finding.id not in NOT_OURS
+            and scope.includes(self.config, finding.id, finding.severity)
         }
 
     def _case(self, name: str, found: list[Deviation], filled: rows.Rows) -> Case:
@@ -204,13 +206,21 @@ class _Inspecting:
         for one in self.snapshot.findings:
             named = one.id in self.config.finding and one.id in scope.NO_DEVIATIONS
             if named or (one.id in NOT_OURS and scope.includes(self.config, one.id, one.severity)):
-                yield one.schema, (), (Refusal(one.id, one.object, one.hint),)
+                why = f"{one.reason}. {one.hint}" if one.reason else one.hint
+                yield one.schema, (), (Refusal(one.id, one.object, why),)
 
     def _in_order(self, plans: Mapping[str, RepairPlan]) -> dict[str, RepairPlan]:
         """The shared schema first, since others have keys to it; the same order each time."""
         names = [one.schema.name for one in self.snapshot.plan.schemas]
         names += [*self.snapshot.plan.topology.without_schema, *plans]
         return {name: plans[name] for name in dict.fromkeys(names) if plans.get(name)}
+
+
+def _as_elsewhere(one: Deviation, finding: Finding) -> Deviation:
+    """The deviation; of a missing table, with the kind that it has in the other schemas."""
+    if one.difference.id not in (GHOST, MASKED) or not finding.expected:
+        return one
+    return replace(one, difference=replace(one.difference, expected=finding.expected))
 
 
 _NO_SCHEMA = Refusal(

@@ -72,7 +72,7 @@ class Prover:
             return Proof(inconsistent=after.plan.cohort.inconsistency)
         before = self._before(schema, others, [*keys, *gap], after)
         absent = {_key(one) for one in before.deviations}
-        missing = [one for one in after.deviations if _key(one) not in absent]
+        missing = [one for one in after.deviations if _key(one) not in absent and not after.is_by_sql(one)]
         still = sorted(one for one in before.tables.keys() - after.tables.keys() if before.holds(one))
         lacking = [(one.app, _in_words(one)) for one in missing]
         lacking += [(before.app_of(one), f"the table {one} is still there") for one in still]
@@ -139,6 +139,10 @@ class _View:
     def deviations(self) -> list[Deviation]:
         """Where the schema deviates from what these records say."""
         return [*self._structure.missing_tables(), *self._structure.deviations()]
+
+    def is_by_sql(self, one: Deviation) -> bool:
+        """Whether SQL of a migration with these records may have made the difference."""
+        return self.expectations.may_be_by_sql(self.plan, one.app, one.difference)
 
     def holds(self, table: str) -> bool:
         """Whether the schema has the table."""

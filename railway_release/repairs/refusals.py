@@ -13,7 +13,7 @@ from railway_release.repairs.case import Case
 from railway_release.repairs.repair_plan import Refusal
 from railway_release.repairs.rows import needs_value
 from railway_release.runtime.program import PROGRAM
-from railway_release.runtime.text import count
+from railway_release.runtime.text import count, some
 from railway_release.topology import TenantConnection, search_path
 from railway_release.verification import findings
 from railway_release.verification.differences import Difference
@@ -35,7 +35,9 @@ _WHY = {
     findings.COLUMN_IN_THE_WAY: "No column is ever dropped.",
 }
 # Only a person can repair these; the finding's hint says how.
-NOT_OURS = frozenset({findings.MISSING, findings.UNREADABLE, findings.MISTYPED})
+NOT_OURS = frozenset({findings.MISSING, findings.UNREADABLE, findings.MISTYPED, findings.TABLE_KIND})
+_TABLES = (findings.GHOST, findings.MASKED)
+_UNIQUE = (findings.KEY_MISSING, findings.UNIQUE_MISSING, findings.EXCLUSION_MISSING)
 
 
 def refusal(one: Deviation, why: str, case: Case, connection: TenantConnection) -> Refusal:
@@ -68,6 +70,8 @@ def why_not(one: Deviation, case: Case) -> str:
 
 def _why_impossible(one: Deviation, case: Case) -> str:
     difference = one.difference
+    if unmakeable := _unmakeable(difference, case.actual):
+        return unmakeable
     if hidden := _hidden_rows(one, case):
         return _masking(hidden)
     if _needs_values(one, case):
@@ -79,6 +83,23 @@ def _why_impossible(one: Deviation, case: Case) -> str:
     return (
         _BY_HAND if needs_creation and not (difference.definition and difference.definition.creation) else ""
     )
+
+
+def _unmakeable(difference: Difference, actual: Tables) -> str:
+    """Why models cannot make it, of a table or in one that is no plain table; empty if they can."""
+    if difference.made_by or (difference.id in _TABLES and difference.expected):
+        made = difference.expected or "otherwise than models can"
+        by = f"by SQL in {some(sorted(difference.made_by))}" if difference.made_by else "in other schemas"
+        return f"Models make a plain table, and this one is made {by}: {made}. Run that SQL here by hand."
+    kind = actual[difference.table].kind if difference.table in actual else ""
+    if kind in ("view", "materialized view", "foreign table"):
+        return f"Here it is a {kind}, which SQL has made and has to change."
+    if kind == "partitioned table" and difference.id in _UNIQUE:
+        return (
+            "On a partitioned table it must include the columns that part it, which the models do not know: "
+            "add it by hand, with those."
+        )
+    return ""
 
 
 def _hidden_rows(one: Deviation, case: Case) -> int | str:

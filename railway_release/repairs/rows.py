@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from railway_release.postgres import locations
 from railway_release.postgres.batch_reader import BatchReader, escaped
 from railway_release.postgres.session import quote
 from railway_release.verification.findings import COLUMN_MISSING, MASKED
@@ -31,7 +32,10 @@ def read(reader: BatchReader, found: Iterable[Deviation], shared: str) -> Rows:
         elif needs_value(one):
             asked[difference.table].append(one.plan.schema.name)
     filled = {
-        (schema, table) for table, schemas in asked.items() for schema in _filled(reader, table, schemas)
+        (schema, table)
+        for table, schemas in asked.items()
+        for some in locations.schemas_with_rows(reader, table, schemas)
+        for schema in some
     }
     return Rows(frozenset(filled), {table: _count(reader, shared, table) for table in masked})
 
@@ -41,13 +45,6 @@ def needs_value(one: Deviation) -> bool:
     definition = one.difference.definition
     missing = one.difference.id == COLUMN_MISSING
     return bool(missing and definition and definition.creation and definition.creation.needs_value)
-
-
-def _filled(reader: BatchReader, table: str, schemas: list[str]) -> list[str]:
-    select = f"(SELECT {{literal}}, EXISTS (SELECT FROM {{schema}}.{escaped(quote(table))}))"  # noqa: S608 - quoted
-    unreadable: dict[str, str] = {}
-    answers = list(reader.read(sorted(set(schemas)), select, unreadable))
-    return [*(schema for schema, any_row in answers if any_row), *unreadable]
 
 
 def _count(reader: BatchReader, shared: str, table: str) -> int | str:

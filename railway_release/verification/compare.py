@@ -66,8 +66,16 @@ def verify(
     if compared.depth != "tables":
         found += _half_created(reader, compared.schemas)
         seen, more = structure.verify(reader, levels, compared.depth, compared.schemas, compared.earlier)
-        found += more
+        found = [*_with_kinds([*found, *more])]
     return Verified(tuple(_as_configured(finding, levels.config) for finding in found), seen)
+
+
+def _with_kinds(found: Collection[Finding]) -> Iterator[Finding]:
+    """The findings, missing tables with the kind that migrations have made of them elsewhere."""
+    kinds = {f.object: f.found for f in found if f.id == findings.TABLE_KIND and f.severity == "information"}
+    for one in found:
+        is_missing = one.id in (findings.GHOST, findings.MASKED)
+        yield replace(one, expected=kinds[one.object]) if is_missing and one.object in kinds else one
 
 
 def _missing_tables(levels: Levels, present: Present) -> Iterator[Finding]:

@@ -21,6 +21,7 @@ class Difference:
     table: str = ""
     definition: Definition | None = field(default=None, repr=False)  # what is expected
     instead: tuple[str, ...] = ()  # names of the constraints or the index that the table has instead
+    made_by: tuple[str, ...] = ()  # of a missing table: the migrations whose SQL made what no model can
 
 
 def differences(table: str, expected: Shape, actual: Shape, later: Shape) -> Iterator[Difference]:
@@ -34,6 +35,9 @@ def differences(table: str, expected: Shape, actual: Shape, later: Shape) -> Ite
 
 
 def _differences(table: str, expected: Shape, actual: Shape, later: Shape) -> Iterator[Difference]:
+    if actual.kind != expected.kind:
+        words = " by ".join(filter(None, (actual.kind, actual.partitioning)))
+        yield Difference(findings.TABLE_KIND, table, expected.kind, words)
     yield from _columns(table, expected, actual, {column.name for column in later.columns})
     if actual.is_table and not actual.only_columns:
         possible = without(expected, {column.name for column in expected.columns} - _names(actual))
@@ -49,18 +53,18 @@ def surplus(expected: Shape, actual: Shape) -> Iterator[str]:
     yield from _own_defaults(expected, actual)
     uniques: list[Unique | Index] = [*expected.uniques, *expected.indexes]
     for unique in actual.uniques:
-        if not any(_same_unique(unique, one) for one in uniques):
+        if not any(_same_unique(unique, one, actual.partition_key) for one in uniques):
             yield f"{'primary key' if unique.primary else 'unique constraint'} {_list(unique.columns)}"
     for key in actual.foreign_keys:
         if key.columns not in {one.columns for one in expected.foreign_keys}:
             yield f"foreign key {_list(key.columns)} to {_target(key)}"
     for check in actual.checks:
         if not any(_same_check(check, one) or check.name == one.name for one in expected.checks):
-            yield f"{'exclusion' if check.exclusion else 'check'} {check.name}: {check.text}"
+            yield f"{'exclusion' if check.exclusion else 'check'} {check.text}"
     indexes = [*expected.indexes, *_as_indexes(expected.uniques)]
     for index in actual.indexes:
-        if not any(_same_index(index, one) for one in indexes):
-            yield f"index {index.name}: {_index_in_words(index)}"
+        if not any(_same_index(index, one, actual.partition_key) for one in indexes):
+            yield f"index {_index_in_words(index)}"
     yield from actual.undeclared
 
 
@@ -104,7 +108,7 @@ def _columns(table: str, expected: Shape, actual: Shape, later: Collection[str])
             yield Difference(findings.COLUMN_MISSING, name, _in_words(column), definition=column)
         else:
             yield from _type(name, column, found)
-            yield from _rules(name, column, found) if actual.is_table else ()
+            yield from _rules(name, column, found, actual) if actual.is_table else ()
     for column in here.values():
         if column.name not in known:
             yield Difference(_kind(column, later), f"{table}.{column.name}", "", _in_words(column))
@@ -123,9 +127,11 @@ def _type(name: str, expected: Column, found: Column) -> Iterator[Difference]:
         yield Difference(findings.COLUMN_TYPE, name, expected.type, found.type, definition=expected)
 
 
-def _rules(name: str, expected: Column, found: Column) -> Iterator[Difference]:
+def _rules(name: str, expected: Column, found: Column, actual: Shape) -> Iterator[Difference]:
+    # A column of a key is NOT NULL, and the key of a partitioned table has the columns that part it.
+    forced = found.not_null and found.name in actual.partition_key
     pairs = (
-        (findings.COLUMN_NULL, _null(expected), _null(found)),
+        (findings.COLUMN_NULL, _null(found if forced else expected), _null(found)),
         (findings.COLUMN_COLLATION, _collated(expected, expected), _collated(expected, found)),
         (findings.COLUMN_GENERATED, expected.generated, found.generated),
     )
@@ -133,7 +139,8 @@ def _rules(name: str, expected: Column, found: Column) -> Iterator[Difference]:
         if wanted != there:
             words = (wanted or "not generated", there or "not generated")
             yield Difference(id, name, *words, definition=expected)
-    if expected.has_sequence and not found.has_sequence:
+    # A sequence that the column does not own, as of a table that SQL has made, numbers rows as well.
+    if expected.has_sequence and not found.has_sequence and not found.default.startswith("nextval("):
         words = ("identity or a sequence of its own", "neither")
         yield Difference(findings.COLUMN_UNCOUNTED, name, *words, definition=expected)
     # In a column of another type, the server prints the same default differently.
@@ -150,7 +157,7 @@ def _collated(typed: Column, column: Column) -> str:
 def _uniques(table: str, expected: Iterable[Unique], actual: Shape) -> Iterator[Difference]:
     there: list[Unique | Index] = [*actual.uniques, *actual.indexes]
     for unique in dict.fromkeys(expected):
-        if not any(_same_unique(unique, one) for one in there):
+        if not any(_same_unique(unique, one, actual.partition_key) for one in there):
             id = findings.KEY_MISSING if unique.primary else findings.UNIQUE_MISSING
             yield Difference(id, f"{table}{_list(unique.columns)}", definition=unique)
 
@@ -193,7 +200,7 @@ def _checks(table: str, expected: Iterable[Check], actual: Iterable[Check]) -> I
 def _indexes(table: str, expected: Iterable[Index], actual: Shape) -> Iterator[Difference]:
     there = [*actual.indexes, *_as_indexes(actual.uniques)]
     for index in dict.fromkeys(replace(one, name="") for one in expected):
-        if not any(_same_index(index, one) for one in there):
+        if not any(_same_index(index, one, actual.partition_key) for one in there):
             id = findings.UNIQUE_MISSING if index.unique else findings.INDEX_MISSING
             name = f"{table}({_parts(index)})"
             yield Difference(id, name, _index_in_words(index), definition=index)
@@ -211,15 +218,20 @@ def _unfinished(table: str, actual: Shape) -> Iterator[Difference]:
         yield Difference(findings.CONSTRAINT_UNCHECKED, of_table, "", "not valid", instead=(name,))
 
 
-def _same_unique(one: Unique, other: Unique | Index) -> bool:
+def _same_unique(one: Unique, other: Unique | Index, partition_key: Collection[str]) -> bool:
+    """Whether both keep the same columns unique.
+
+    What is unique in a partitioned table has the columns that part it beside its own.
+    """
     if isinstance(other, Index):
         keeps_all = other.unique and other.valid and not other.where
         plain = keeps_all and all(part.is_column and not part.opclass for part in other.parts)
         columns, rules = tuple(part.text for part in other.parts), ("", other.nulls_equal)
-        return plain and (set(one.columns), (one.rest, one.nulls_equal)) == (set(columns), rules)
+        same = {*one.columns, *partition_key} == {*columns, *partition_key}
+        return plain and same and (one.rest, one.nulls_equal) == rules
     # A primary key serves as a unique constraint, but a unique constraint does not serve as a primary key.
     fits = other.primary or not one.primary
-    same = set(one.columns) == set(other.columns)
+    same = {*one.columns, *partition_key} == {*other.columns, *partition_key}
     return fits and same and (other.primary or (one.rest, one.nulls_equal) == (other.rest, other.nulls_equal))
 
 
@@ -231,8 +243,12 @@ def _same_check(one: Check, other: Check) -> bool:
     return (one.exclusion, one.text) == (other.exclusion, other.text)
 
 
-def _same_index(one: Index, other: Index) -> bool:
-    return replace(one, name="", valid=True) == replace(other, name="", valid=True)
+def _same_index(one: Index, other: Index, partition_key: Collection[str]) -> bool:
+    def comparable(index: Index) -> Index:
+        own = (part for part in index.parts if not (index.unique and part.text in partition_key))
+        return replace(index, name="", valid=True, parts=tuple(own))
+
+    return comparable(one) == comparable(other)
 
 
 def _as_indexes(uniques: Iterable[Unique]) -> Iterator[Index]:

@@ -9,12 +9,15 @@ from functools import cached_property
 from django.db.migrations.state import ProjectState
 from django.db.models import Model
 
+from railway_release.migrations.outcome import dotted
 from railway_release.migrations.plan import SchemaPlan
 from railway_release.migrations.rendering import Rendering
 from railway_release.naming import split_table
 from railway_release.postgres.shape import ForeignKey, Shape
 from railway_release.topology import tenant_connection
 from railway_release.verification import models
+from railway_release.verification.authors import Authors
+from railway_release.verification.differences import Difference
 from railway_release.verification.levels import Level, Levels
 
 Tables = Mapping[str, Shape]
@@ -34,6 +37,7 @@ class Expectations:
     def __init__(self, levels: Levels, earlier: Expectations | None = None) -> None:
         """What was rendered for `earlier` ones is used again."""
         self.levels = levels
+        self._authors = Authors()
         self._shared_schema = levels.plan.shared.schema.name
         self.shared_tables = {table.name for table in levels.by_schema[self._shared_schema].tables}
         self._editor = tenant_connection().schema_editor(collect_sql=True)
@@ -63,6 +67,22 @@ class Expectations:
     @cached_property
     def _last(self) -> Tables:
         return dict(self._all_tables(self.levels.plan.graph.last_state))
+
+    def may_be_by_sql(self, one: SchemaPlan, app: str, difference: Difference) -> bool:
+        """Whether SQL of a migration that is recorded there may have made this difference."""
+        return self._authors.may_have_made(difference, app, one.cohort.graph)
+
+    def may_be_unapplied(self, one: SchemaPlan, app: str, difference: Difference) -> bool:
+        """Whether it may be the state before a recorded migration that was not run."""
+        return self._authors.may_be_unapplied(difference, app, one.cohort.graph)
+
+    def makers_of(self, one: SchemaPlan, table: str) -> tuple[str, ...]:
+        """The recorded migrations whose SQL has made the table what no model can make, as `app.name`."""
+        return tuple(map(dotted, self._authors.of_table(table, one.cohort.graph)))
+
+    def is_named_by_sql(self, one: SchemaPlan, table: str) -> bool:
+        """Whether SQL of a recorded migration names this table."""
+        return self._authors.name(table, one.cohort.graph)
 
     def _all_tables(self, state: ProjectState) -> Iterator[tuple[str, Shape]]:
         try:

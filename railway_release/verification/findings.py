@@ -26,6 +26,7 @@ TENANTS_UNKNOWN = "tenants.unknown"
 INCOMPLETE = "rows.missing"
 UNFINISHED = "migrations.unfinished"
 
+TABLE_KIND = "table.kind"
 COLUMN_MISSING = "column.missing"
 COLUMN_TYPE = "column.type"
 COLUMN_NULL = "column.null"
@@ -71,6 +72,8 @@ HINTS = {
     MASKED: "The table is missing here but exists in the shared schema, so queries silently reach that one. "
     "`repair` creates it if no rows hide there.",
     MISSING: "It is listed as expected but is not there; correct the list or create it.",
+    TABLE_KIND: "Models make plain tables; a view, a foreign table or partitions are made by SQL, so another "
+    "kind than that of the other schemas comes from a restore or from hand.",
     NO_SCHEMA: "The row has no schema: `repair` creates it; or delete the row.",
     HALF_CREATED: "A repair that was cut off has created the schema: `repair` completes it, and tells the "
     "receivers of post_schema_sync.",

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 
 from railway_release.migrations.plan import SchemaPlan
 from railway_release.postgres import locations, shapes
@@ -14,11 +14,12 @@ from railway_release.postgres.batch_reader import BatchReader
 from railway_release.postgres.session import Connection
 from railway_release.postgres.shape import Column, Shape
 from railway_release.postgres.shapes import Depth, EqualTables, Look
+from railway_release.runtime.text import some
 from railway_release.verification import findings
-from railway_release.verification.consensus import Fact, Facts
+from railway_release.verification.consensus import ComparedTable, Customs, Fact, Facts
 from railway_release.verification.differences import Difference, differences, surplus
 from railway_release.verification.expectations import Expectations
-from railway_release.verification.findings import Finding
+from railway_release.verification.findings import Finding, Severity
 from railway_release.verification.levels import Level, Levels, missing_tables
 from railway_release.verification.normal import Server
 
@@ -37,14 +38,6 @@ class Deviation:
     def is_ahead(self) -> bool:
         """Whether newer code than this has migrated the app."""
         return self.app in self.plan.ahead
-
-
-@dataclass(frozen=True)
-class _Compared:
-    """The result for one table, the same for all schemas of one level that have it alike."""
-
-    differences: tuple[Difference, ...] = ()
-    surplus: frozenset[str] = frozenset()
 
 
 class Structure:
@@ -85,50 +78,67 @@ class Structure:
         tables = {schema: frozenset(names) for schema, names in present.items()}
         for one, table, id in missing_tables(self._levels, self.plans.values(), tables):
             if table.migrated and not table.schema and (shape := self.expectations.of(one).get(table.name)):
-                found = Difference(id, table.name, table=table.name, definition=shape)
+                by = self.expectations.makers_of(one, table.name)
+                found = Difference(id, table.name, table=table.name, definition=shape, made_by=by)
                 yield Deviation(one, table.app, found)
 
-    def deviations(self, facts: Facts | None = None) -> Iterator[Deviation]:
-        """All other differences; what no model declares is added to `facts`."""
-        for alike in self._there:
-            for members in self._by_level(alike):
-                compared = self._compared(alike, members[0])
-                if facts:
-                    facts.add((one.schema.name for one in members), alike.table, compared.surplus)
-                for one in members if compared.differences else ():
-                    yield from self._of(one, compared.differences)
+    def deviations(self) -> Iterator[Deviation]:
+        """All other differences from the models."""
+        for table in self.compared:
+            yield from self.deviations_of(table, table.differences)
 
-    def _by_level(self, alike: EqualTables) -> Collection[list[SchemaPlan]]:
+    @cached_property
+    def compared(self) -> list[ComparedTable]:
+        """Each table, compared once for all schemas of one level that have it alike."""
+        return [
+            self._compared(alike, members, level)
+            for alike in self._there
+            for level, members in self._by_level(alike).items()
+        ]
+
+    def _by_level(self, alike: EqualTables) -> Mapping[Level, list[SchemaPlan]]:
         """The schemas that have a table alike, grouped by what is expected of them."""
         grouped: dict[Level, list[SchemaPlan]] = {}
         for name in alike.schemas:
             if name in self.plans:
                 grouped.setdefault(self._levels.by_schema[name], []).append(self.plans[name])
-        return grouped.values()
+        return grouped
 
-    def _compared(self, alike: EqualTables, one: SchemaPlan) -> _Compared:
-        expectations = self.expectations
+    def _compared(self, alike: EqualTables, plans: list[SchemaPlan], level: Level) -> ComparedTable:
+        expectations, one = self.expectations, plans[0]
+        result = partial(ComparedTable, alike.table, self._app(one, alike.table), level, plans)
 
         def normal(shape: Shape) -> Shape:
             return self._server.normal(shape, one.schema.name, alike.table)
 
         if not expectations.of(one):
-            return _Compared()  # without expectations, nothing can be compared
+            return result()  # without expectations, nothing can be compared
         here, later = normal(alike.shape), expectations.in_the_end(one).get(alike.table)
         # What a pending migration will create is no surplus.
         own = [frozenset(surplus(normal(later), here))] if later else []
         if alike.table not in expectations.of(one):
-            return _Compared(surplus=frozenset() if later else frozenset({THE_TABLE}))
+            is_ours = later or self._comes_and_goes(alike, one)
+            return result(surplus=frozenset() if is_ours else frozenset({THE_TABLE}))
         there = normal(expectations.of(one)[alike.table])
         found = differences(alike.table, there, here, later or Shape())
-        return _Compared(tuple(found), frozenset(surplus(there, here)).intersection(*own))
+        return result(tuple(found), frozenset(surplus(there, here)).intersection(*own))
 
-    def _of(self, one: SchemaPlan, found: Iterable[Difference]) -> Iterator[Deviation]:
+    def _comes_and_goes(self, alike: EqualTables, one: SchemaPlan) -> bool:
+        """Whether it is a partition that no migration names: such are made and dropped as time goes by."""
+        return alike.shape.kind == "partition" and not self.expectations.is_named_by_sql(one, alike.table)
+
+    def deviations_of(self, table: ComparedTable, found: Iterable[Difference]) -> Iterator[Deviation]:
+        """Some differences of a table in each schema that has it alike."""
         for difference in found:
             schema, target = difference.target
-            # A missing table is reported once, without the foreign keys to it.
-            if not target or (schema or one.schema.name, target) in self.tables:
-                yield Deviation(one, self._app(one, difference.table), difference)
+            for one in table.plans:
+                # A missing table is reported once, without the foreign keys to it.
+                if not target or (schema or one.schema.name, target) in self.tables:
+                    yield Deviation(one, table.app, difference)
+
+    def level_of(self, schema: str) -> Level:
+        """What is expected of the schema."""
+        return self._levels.by_schema[schema]
 
     def _app(self, one: SchemaPlan, table: str) -> str:
         tables = self._levels.by_schema[one.schema.name].tables
@@ -145,14 +155,57 @@ def verify(
     if depth == "everything" and len(plans) == 1:
         depth = "models"  # there is nothing to compare a single schema with
     structure = earlier.structure(reader, levels, depth, plans)
-    facts = Facts(structure.plans.values())
-    deviations = [*structure.deviations(facts)]
+    customs = Customs(structure.compared, structure.expectations)
+    deviations = [
+        deviation
+        for table in structure.compared
+        for deviation in structure.deviations_of(
+            table, (one for one in table.differences if not customs.include(one))
+        )
+    ]
     found = [_finding(one) for one in deviations]
+    found += customs.told(lambda one: one.is_chosen_by(levels.config))
+    is_explained = partial(_is_explained, structure.tables, _missing_columns(deviations))
+    for table, difference, holders in customs.outsiders():
+        found += _outsiders(table, difference, holders, structure.expectations, is_explained)
     if depth == "everything":
-        for text, holders in structure.look.objects:
-            facts.add((name for name in holders if name in structure.plans), "", [text])
-        found += facts.odd_ones(partial(_is_explained, structure.tables, _missing_columns(deviations)))
+        found += _facts(structure).odd_ones(is_explained)
     return structure, found
+
+
+def _facts(structure: Structure) -> Facts:
+    """What no model declares, in the tables and beside them."""
+    facts = Facts((name, structure.level_of(name)) for name in structure.plans)
+    for table in structure.compared:
+        facts.add((one.schema.name for one in table.plans), table.table, table.surplus)
+    for text, holders in structure.look.objects:
+        facts.add((name for name in holders if name in structure.plans), "", [text])
+    return facts
+
+
+def _outsiders(
+    table: ComparedTable,
+    one: Difference,
+    holders: str,
+    expectations: Expectations,
+    is_explained: Callable[[str, Fact], bool],
+) -> Iterator[Finding]:
+    """Findings about schemas that are as the models say, where migrations have made most others otherwise."""
+    for plan in table.plans:
+        name = plan.schema.name
+        if one.id == findings.TABLE_KIND:
+            yield _of_another_kind(name, table, one, expectations.makers_of(plan, one.table))
+        elif not is_explained(name, (one.table, one.object)):
+            otherwise = one.found or f"no {one.expected or one.object}"
+            words = f"{one.object} lacks what migrations made in {holders} schemas: {otherwise} ({one.id})"
+            yield Finding(findings.ODD_ONE_OUT, "warning", name, one.table, table.app, words)
+
+
+def _of_another_kind(schema: str, table: ComparedTable, one: Difference, makers: Sequence[str]) -> Finding:
+    reason = f"made so by SQL in {some(makers)}" if makers else ""
+    expected, found = one.found, one.expected
+    severity: Severity = "warning" if table.app in table.plans[0].ahead else "error"
+    return Finding(one.id, severity, schema, one.object, table.app, found, expected, reason=reason)
 
 
 @dataclass(frozen=True)

@@ -126,17 +126,24 @@ def test_a_tenant_that_lacks_more_than_the_template_is_a_ghost_by_itself(current
 
 
 @pytest.mark.parametrize(
-    ("rows", "severity"), [("", "info"), ("INSERT INTO public.{0} VALUES (1)", "warning")]
+    ("rows", "severity", "words"),
+    [
+        ("", "info", "all of them empty"),
+        ("INSERT INTO public.{0} VALUES (1); ANALYZE public.{0}; DELETE FROM public.{0}", "info", "empty"),
+        ("INSERT INTO public.{0} VALUES (1)", "warning", "with rows: announcements_announcement"),
+    ],
+    ids=["never used", "used once", "not analyzed"],
 )
-def test_tables_of_tenants_left_in_the_shared_schema(current: Project, rows: str, severity: str) -> None:
+def test_tables_of_tenants_left_in_the_shared_schema(
+    current: Project, rows: str, severity: str, words: str
+) -> None:
     table = "announcements_announcement"
-    current.database.sql(
-        f"CREATE TABLE public.{table} (id int); {rows.format(table)}; ANALYZE public.{table}"
-    )
+    current.database.sql(f"CREATE TABLE public.{table} (id int); {rows.format(table)}")
     cause = the(current.run("doctor"), "shared.leftover")
 
     assert cause["severity"] == severity
     assert f"{table} in public" in str(cause["seen"])
+    assert words in str(cause["seen"])
 
 
 def test_deleting_from_the_shared_schema_is_explained_by_its_models(current: Project) -> None:
