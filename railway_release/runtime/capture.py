@@ -44,7 +44,8 @@ class Capture:
         os.close(writing)
         for stream in (sys.stdout, sys.stderr):
             if isinstance(stream, io.TextIOWrapper):
-                stream.reconfigure(line_buffering=True)
+                # Whole lines, also with PYTHONUNBUFFERED, where the parts of workers' lines would mix.
+                stream.reconfigure(line_buffering=True, write_through=False)
         self._reader = threading.Thread(
             target=_log_lines, args=(reading, self._end), name="captured", daemon=True
         )

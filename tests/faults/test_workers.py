@@ -249,15 +249,29 @@ def test_who_blocks_a_worker_is_told(past: Project, with_two, session):
     assert release.finish().code == 0
 
 
+# The second part of the line comes late, while the other worker writes its own.
+_TALK = """
+import time
+
+class Late(str):
+    def __str__(self):
+        time.sleep(0.5)
+        return str.__str__(self)
+
+def talk(apps, schema_editor):
+    print("hello from", Late(schema_editor.connection.schema_name))
+"""
+
+
 def test_what_a_migration_prints_in_a_worker_is_a_log_line(past: Project, with_two):
     past.migration(
         "announcements",
         "0004_talkative",
         LAST,
         "migrations.RunPython(talk)",
-        extra="def talk(apps, schema_editor):\n    print('hello from', schema_editor.connection.schema_name)",
+        extra=_TALK,
     )
-    run = with_two(RELEASE_LOG_LEVEL="debug").finish()
+    run = with_two(RELEASE_LOG_LEVEL="debug", PYTHONUNBUFFERED="1").finish()
 
     printed = {event["message"] for event in run.named("output.captured")}
     assert {"hello from athena", "hello from kypseli", "hello from piraeus"} <= printed
