@@ -22,6 +22,7 @@ from django_tenants.utils import (
     has_multi_type_tenants,
 )
 
+from railway_release.naming import table_of
 from railway_release.postgres import catalog, tenant_rows
 from railway_release.postgres.failures import sqlstate
 from railway_release.postgres.session import Connection, clip
@@ -250,7 +251,7 @@ def _tenants_table() -> TenantsTable:
 
 
 def _column(field: Any) -> Column:
-    return Column(clip(field.model._meta.db_table), clip(field.column))
+    return Column(table_of(field.model), clip(field.column))
 
 
 def templates() -> list[Schema]:
