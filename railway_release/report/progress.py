@@ -8,7 +8,7 @@ from collections import Counter
 from railway_release.migrations.outcome import Outcome
 from railway_release.runtime.log import get_logger
 from railway_release.runtime.screen import Screen
-from railway_release.runtime.text import in_time
+from railway_release.runtime.text import count, in_time
 
 # Railway drops what exceeds 500 lines a second; people stop reading long before.
 _LINES_A_SECOND = 5
@@ -104,11 +104,10 @@ def tell(outcome: Outcome, quietly: bool = False) -> None:
         )
         return
     log = get_logger().debug if quietly else get_logger().info
+    seconds, steps = f"{outcome.duration:.1f} s", len(outcome.applied)
     if outcome.state == "repaired":
-        text = f"{outcome.schema} repaired ({len(outcome.repairs)} in {outcome.duration:.1f} s)"
-        log("schema.repaired", message=text, **fields)
-    if outcome.state != "migrated":
-        return
-    steps = len(outcome.applied)
-    what = f"migrated ({steps} in {outcome.duration:.1f} s)" if steps else "completed (no migration)"
-    log("schema.migrated", message=f"{outcome.schema} {what}", migrations=steps, **fields)
+        what = f"repaired ({count(len(outcome.repairs), 'repair')} in {seconds})"
+        log("schema.repaired", message=f"{outcome.schema} {what}", **fields)
+    if outcome.state == "migrated":
+        what = f"migrated ({count(steps, 'migration')} in {seconds})" if steps else "completed (no migration)"
+        log("schema.migrated", message=f"{outcome.schema} {what}", migrations=steps, **fields)

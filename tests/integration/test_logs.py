@@ -286,7 +286,9 @@ def test_lines_are_readable_without_a_terminal(past: Project):
     run = past.run(RELEASE_LOG_FORMAT="")
 
     assert (run.code, run.events, "\033" in run.stdout) == (0, [], False)
-    assert re.search(r"^\d\d:\d\d:\d\d  athena migrated \(11 in [\d.]+ s\)$", run.stdout, re.M), run.stdout
+    assert re.search(r"^\d\d:\d\d:\d\d  athena migrated \(11 migrations in [\d.]+ s\)$", run.stdout, re.M), (
+        run.stdout
+    )
 
 
 def test_railway_gets_json_even_when_the_level_is_wrong(past: Project):
