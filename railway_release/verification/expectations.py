@@ -21,15 +21,17 @@ from railway_release.verification.differences import Difference
 from railway_release.verification.levels import Level, Levels
 
 Tables = Mapping[str, Shape]
+Comparison = tuple[tuple[Difference, ...], frozenset[str]]  # with the models; and what no model declares
 
 
 @dataclass(frozen=True)
 class Rendered:
-    """Models that were rendered, and their tables."""
+    """Models that were rendered, their tables, and the result of each comparison with these."""
 
     rendering: Rendering
     shapes: dict[type[Model], Tables] = field(default_factory=dict)
     by_records: dict[frozenset[Key], Tables] = field(default_factory=dict)  # all tables, of any schema
+    compared: dict[object, Comparison] = field(default_factory=dict)  # by the shapes that were compared
 
 
 class Expectations:
