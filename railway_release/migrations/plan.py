@@ -174,7 +174,7 @@ class Planner:
             graph = self._graph.for_applied(applied)
         except NodeNotFoundError as cause:
             # Part of a squash is recorded, and the files of the other part are gone.
-            return Cohort(applied, (), self._graph, inconsistency=str(cause))
+            return Cohort(applied, (), self._graph, inconsistency=str(cause).rstrip("."))
         if inconsistency := graph.inconsistency():
             return Cohort(applied, (), graph, inconsistency=inconsistency, unrecorded=graph.unrecorded)
         targets = self._targets(graph)

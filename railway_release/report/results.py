@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Self
 
+from railway_release.diagnosis.advice import NEVER_RAN
 from railway_release.diagnosis.causes import Cause, Severity, errors
 from railway_release.diagnosis.explanation import Explanation
 from railway_release.errors import Exit
@@ -148,10 +149,13 @@ class DoctorResult(Result):
         return frozenset({Exit.VERIFICATION})
 
     def judged(self) -> Self:
-        """The same, failing if one of the causes is an error."""
+        """The same, failing if one of the causes is an error; a release is hinted at where one advises it."""
+        advised = {name for one in self._causes if one.id == NEVER_RAN for name in one.schemas}
+        held_up = {name for group in self.pending for name in group.schemas if name not in advised}
+        judged = dataclasses.replace(self, held_up=self.held_up | held_up)
         if not (wrong := errors(self._causes)):
-            return self
-        return self.failing(Exit.VERIFICATION, f"{count(len(wrong), 'cause')} found that must be fixed.")
+            return judged
+        return judged.failing(Exit.VERIFICATION, f"{count(len(wrong), 'cause')} found that must be fixed.")
 
     @property
     def _causes(self) -> list[Cause]:
@@ -177,7 +181,7 @@ class DoctorResult(Result):
         yield from explanation_lines(self.explanations)
 
     def next_commands(self, called: CommandLine) -> Iterator[Line]:
-        """A release, if something is pending."""
+        """A release, if something is pending that it would touch."""
         yield from super().next_commands(called)
         yield from _to_migrate(self, called)
 
