@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from railway_release.runtime.platform import cores
 from tests.support import warm
 from tests.support.release import EXAMPLE, ROOT, Database, Project
 from tests.support.roles import Roles, roles
@@ -20,6 +21,16 @@ from tests.support.server import database_url, psql, running_server
 
 # Enough to see one fail between others; each costs every release that a test runs.
 TENANTS = ("athena", "kypseli", "piraeus")
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """Half as many more as there are cores: for a part of their time, most tests wait."""
+    return cores() * 3 // 2
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The oracle's tests are the longest, and so come first: no worker shall be left alone with one."""
+    items.sort(key=lambda item: "oracle" not in item.path.parts)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -7,7 +7,7 @@ import pytest
 from tests.support.release import Project, until
 from tests.support.running import WAIT_AT_GATE, Gate, only_in, run_sql, sessions, terminate
 
-pytestmark = pytest.mark.versions
+pytestmark = pytest.mark.server
 
 LAST = "0003_announcement_pinned"
 

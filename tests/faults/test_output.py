@@ -25,7 +25,7 @@ def test_a_migration_that_prints_100_mb_goes_on_and_the_release_does_not_keep_it
     """Whoever prints waits until it was read, with the locks that the migration has."""
     python(past, f"if name == 'kypseli':\n    {printing}\n    (here / 'printed').touch()\n    wait()")
     release = begin(past)
-    until(lambda: (past.folder / "printed").exists() or release.ended, 30, "the end of the printing")
+    until(lambda: (past.folder / "printed").exists() or release.ended, 120, "the end of the printing")
     memory = peak_memory(release.process.pid)
     (past.folder / "leave").touch()
     run = release.finish()

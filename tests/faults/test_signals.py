@@ -9,11 +9,11 @@ from tests.support.release import Project, until
 from tests.support.running import WAIT_AT_GATE, Running, alive, only_in, run_sql, sessions
 from tests.support.schemas import copy_tenant
 
-pytestmark = pytest.mark.versions
-
 LAST = "0003_announcement_pinned"
 SIGNALS = [(signal.SIGTERM, 143), (signal.SIGINT, 130)]
 both = pytest.mark.parametrize(("signum", "code"), SIGNALS)
+# The main thread waits inside the driver, which another one cancels.
+in_the_driver = pytest.mark.versions
 
 
 def held_in(project: Project, schema: str, atomic: bool = True) -> None:
@@ -33,6 +33,7 @@ def interrupted(project: Project, begin, gate, signum: int = signal.SIGTERM):
 
 
 @both
+@in_the_driver
 def test_a_signal_in_the_middle_of_a_migration_ends_the_release_soon(
     past: Project, begin, gate, signum, code
 ):
@@ -104,6 +105,7 @@ def test_a_signal_in_the_shared_schema_leaves_every_tenant_not_reached(past: Pro
 
 
 @both
+@in_the_driver
 def test_a_migration_that_is_not_atomic_is_let_to_its_end(past: Project, begin, gate, signum, code):
     held_in(past, "kypseli", atomic=False)
     release = begin(past)
@@ -164,7 +166,7 @@ def test_signals_up_to_the_very_end_of_the_process_do_not_change_its_exit_code(p
     held_in(past, "athena")
     begin(past, name="first")
     gate.reached()
-    release = begin(past, name="second")
+    release = begin(past, name="second", TEST_COLD="1")
     release.reach("lock.awaited")
     release.process.send_signal(signal.SIGTERM)
     while release.process.poll() is None:
@@ -176,6 +178,7 @@ def test_signals_up_to_the_very_end_of_the_process_do_not_change_its_exit_code(p
 
 
 @both
+@in_the_driver
 def test_a_signal_while_the_database_does_not_answer(past: Project, begin, signum, code):
     release = begin(past, DATABASE_URL="postgresql://nobody@127.0.0.1:9/nothing")
     release.reach("database.retried")
@@ -297,6 +300,7 @@ def test_a_signal_while_a_schema_is_given_time_to_settle(past: Project, begin, s
 
 
 @both
+@in_the_driver
 def test_a_signal_while_one_of_several_reads_waits_for_a_lock(past: Project, begin, session, signum, code):
     names = [f"more_{number:02}" for number in range(60)]
     copy_tenant(past.database, "athena", *names)
@@ -309,6 +313,7 @@ def test_a_signal_while_one_of_several_reads_waits_for_a_lock(past: Project, beg
     assert release.finish(seconds=8).code == code
 
 
+@in_the_driver
 def test_a_signal_while_waiting_for_another_try(past: Project, begin, session):
     session(past.database).run(
         "BEGIN; LOCK TABLE kypseli.announcements_announcement IN ACCESS EXCLUSIVE MODE;"
@@ -321,6 +326,7 @@ def test_a_signal_while_waiting_for_another_try(past: Project, begin, session):
     assert (run.code, run.states["kypseli"]) == (143, "not reached")
 
 
+@in_the_driver
 def test_a_signal_during_a_migration_written_in_python(past: Project, begin):
     past.migration(
         "announcements",
@@ -380,6 +386,7 @@ def test_a_signal_before_django_is_set_up(past: Project, begin):
     assert (run.code, run.events[-1]["event"]) == (143, "release.finished")
 
 
+@in_the_driver
 def test_a_signal_during_a_look(past: Project, begin, session):
     session(past.database).run("BEGIN; LOCK TABLE athena.django_migrations IN ACCESS EXCLUSIVE MODE;")
     release = begin(past, "plan")

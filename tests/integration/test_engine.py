@@ -6,7 +6,7 @@ from tests.support.release import Database, Project
 from tests.support.running import run_sql
 from tests.support.schemas import copy_tenant, everything
 
-pytestmark = pytest.mark.versions
+pytestmark = [pytest.mark.versions, pytest.mark.server]
 
 LAST = "0006_fill_slugs"
 TENANTS = ("athena", "kypseli", "piraeus")

@@ -7,7 +7,7 @@ from tests.support.schemas import copy_tenant, everything
 
 from .test_engine import TENANTS, addresses, change
 
-pytestmark = pytest.mark.versions
+pytestmark = [pytest.mark.versions, pytest.mark.server]
 
 UPDATE = "UPDATE buildings_building SET address = 'done'"
 

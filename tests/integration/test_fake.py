@@ -5,7 +5,7 @@ import pytest
 from tests.support.release import Project, Run
 from tests.support.schemas import add_row, everything
 
-pytestmark = pytest.mark.versions
+pytestmark = pytest.mark.server
 
 BUILDING = "athena.buildings_building"
 LAST = ("buildings", "0006_fill_slugs")

@@ -9,7 +9,7 @@ import pytest
 from tests.support.release import PROGRAM, Database, Project
 from tests.support.schemas import add_row, copy_schema, copy_tenant, everything
 
-pytestmark = pytest.mark.versions
+pytestmark = [pytest.mark.versions, pytest.mark.server]
 
 TENANTS = ("athena", "kypseli", "piraeus")
 PENDING_IN_PAST = [

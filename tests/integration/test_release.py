@@ -4,7 +4,7 @@ import pytest
 
 from tests.support.release import Project
 
-pytestmark = pytest.mark.versions
+pytestmark = [pytest.mark.versions, pytest.mark.server]
 
 
 def test_a_release_brings_every_schema_to_the_newest_level(past: Project) -> None:

@@ -20,7 +20,7 @@ WHERE_ROWS_ARE = (
 )
 
 # What they all look at is built once.
-pytestmark = [pytest.mark.versions, pytest.mark.xdist_group("repair")]
+pytestmark = [pytest.mark.versions, pytest.mark.server, pytest.mark.xdist_group("repair")]
 each = pytest.mark.parametrize(("schema", "cause"), CAUSES.items(), ids=CAUSES)
 
 

@@ -6,6 +6,8 @@ from tests.support.release import Project
 
 from .test_verification import configure, judged
 
+pytestmark = pytest.mark.server
+
 Found = tuple[str, str, str]  # id, severity, object
 
 MEMBERSHIP = "buildings_buildingmembership"

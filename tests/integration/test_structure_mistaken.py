@@ -9,6 +9,8 @@ from tests.support.release import Database, Project
 from .test_structure import after
 from .test_verification import judged
 
+pytestmark = pytest.mark.server
+
 
 @pytest.fixture
 def made(current: Project) -> Callable[..., Project]:

@@ -99,6 +99,7 @@ def built(server, label, tmp_path_factory):
 
 
 @pytest.mark.versions
+@pytest.mark.server
 def test_both_engines_leave_the_same_behind(built, label, oracle):
     comparison = oracle(built, jobs=(1, 2) if label in WITH_TWO_JOBS_TOO else (1,))
 
@@ -108,6 +109,7 @@ def test_both_engines_leave_the_same_behind(built, label, oracle):
     assert engines == {"compiled"}
 
 
+@pytest.mark.server
 def test_freshly_migrated_schemas_are_what_is_expected_at_every_level(built, label):
     """Verification says of schemas that Django has just migrated what is true, and nothing else."""
     run = built.run("verify")

@@ -2,9 +2,10 @@
 
 Most of what a short run takes is the import of Django and of a driver, the same each time. So one process
 for each worker of pytest imports them and forks: each run is still a process of its own, with its own
-arguments, environment, folder, descriptors and exit code, and the interpreter ends as it always does.
-With TEST_COLD=1, for all or for one run, a new interpreter is started instead, as users do; so it is where
-variables differ that Python reads when it starts, or a setting that was asked while Django was imported.
+arguments, environment, folder, descriptors and exit code.
+With TEST_COLD=1, for all or for one run, a new interpreter is started instead, as users do: where variables
+differ that Python reads when it starts, or a setting that is asked while Django is imported, and where a test
+is about the very end of the process.
 """
 
 import atexit
@@ -168,8 +169,7 @@ def _is_usual(environ: Mapping[str, str]) -> bool:
             if name.startswith(_READ_BY_PYTHON) and name != _NO_BYTECODE
         }
 
-    cold = environ.get("TEST_COLD") or any(name.startswith("COV") for name in os.environ)
-    return not cold and read_by_python(environ) == read_by_python(os.environ)
+    return not environ.get("TEST_COLD") and read_by_python(environ) == read_by_python(os.environ)
 
 
 _channel: socket.socket | None = None  # to the process that forks
