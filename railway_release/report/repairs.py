@@ -42,12 +42,13 @@ def left_out_lines(findings: Iterable[Finding]) -> Iterator[Line]:
         where = schemas_in_words(list(dict.fromkeys(one.schema for one in found)))
         words = f"{id} {objects}".strip()
         command = f"{PROGRAM} repair --finding {id}"
-        text = f"{where}: {words} is a warning and left as it is; what can be done: {command}"
+        text = f"{where}: {words} is a warning and left as it is; what can be done: `{command}`"
         yield Line("info", "remedy.left_out", text)
 
 
 def _refusal(refusal: Refusal, where: str, schemas: Sequence[str]) -> Iterator[str]:
-    text = f"{where}: {refusal.id} {refusal.object} is left as it is."
+    subject = refusal.id if refusal.object == "schema" else f"{refusal.id} {refusal.object}"
+    text = f"{where}: {subject} is left as it is."
     yield f"{text}\n   {_with_names(refusal.why, schemas)}"
     for choice in refusal.choices:
         yield f"   {choice.when}{':' if choice.statements else '.'}"

@@ -234,7 +234,7 @@ class RepairResult(Result):
     def next_commands(self, called: CommandLine) -> Iterator[Line]:
         """Run again for what failed; the same command with --apply if something can be repaired."""
         yield from super().next_commands(called)
-        if Exit.PENDING in self.failures:
+        if Exit.PENDING in self.failures and "--apply" not in called.words:
             yield Line("info", "repair.hinted", f"To do it: {called.to_type(called.schemas, '--apply')}")
 
     def document(self) -> dict[str, Any]:

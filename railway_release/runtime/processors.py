@@ -36,12 +36,13 @@ _LAID_OUT = {
     "remedy.proposed",
     "remedy.refused",
 }
-# Of these, rows are to be copied, or to be seen as they are: all, or those below the first.
+# Of these, rows are to be copied, or to be seen as they are: all, or those below the first. Of the others,
+# those with an arrow, and those that are indented further than prose.
 _VERBATIM = {
     **dict.fromkeys(("doctor.hinted", "release.crashed", "release.hinted", "repair.hinted"), 0),
     **dict.fromkeys(("log.forwarded", "remedy.proposed"), 1),
 }
-_COMMAND = "-> "
+_COMMAND, _FURTHER = "-> ", " " * 4
 _COLORS = {"warn": "\033[33m", "error": "\033[31m", "debug": "\033[2m"}
 _NO_COLOR = "\033[0m"
 
@@ -95,9 +96,10 @@ def to_line(screen: Screen, *, colors: bool) -> Processor:
 
 
 def _fitted(rows: Sequence[str], prose: int, columns: int) -> Iterator[str]:
-    """The rows, of which the first so many are prose, where no row begins with a command's arrow."""
+    """The rows, of which the first so many are prose, but for commands and SQL."""
     for number, row in enumerate(rows):
-        if len(row) <= columns or number >= prose or row.lstrip().startswith(_COMMAND):
+        copied = row.startswith(_FURTHER) or row.lstrip().startswith(_COMMAND)
+        if len(row) <= columns or number >= prose or copied:
             yield row
         else:
             yield from wrapped(row, columns)

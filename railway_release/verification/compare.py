@@ -114,7 +114,7 @@ def _of_topology(plan: Plan) -> Iterator[Finding]:
         yield Finding(findings.TENANTS_UNKNOWN, "error", plan.shared.schema.name, "schema")
     for name in plan.topology.without_schema:
         dropped = name in plan.topology.dropped
-        found = "it had one, which was dropped or renamed" if dropped else ""
+        found = "it should have one, which was dropped, renamed or never made" if dropped else ""
         yield Finding(findings.NO_SCHEMA, "error" if dropped else "warning", name, "schema", found=found)
     for unusable in plan.topology.unusable:
         id = findings.MISTYPED if unusable.kind == "mistyped" else findings.UNREADABLE

@@ -83,7 +83,7 @@ def test_a_schema_that_was_dropped_is_an_error(current: Project, command: str) -
     (finding,) = [one for one in run.report["findings"] if one["id"] == "schema.missing"]
 
     assert (run.code, finding["severity"], finding["schema"]) == (8, "error", "athena")
-    assert finding["found"] == "it had one, which was dropped or renamed"
+    assert finding["found"] == "it should have one, which was dropped, renamed or never made"
 
 
 @pytest.mark.parametrize("domain", [True, False], ids=["with a domain", "without"])

@@ -82,6 +82,7 @@ def test_lines_on_a_terminal_fit_it(terminal: Callable[[int], Terminal], columns
         ("release.hinted", f"Run again with: {COMMAND}"),
         ("cause.found", f"1. table.ghost: x\n   -> {COMMAND}"),
         ("remedy.proposed", f"athena: would repair it\n   {COMMAND}"),
+        ("remedy.refused", f"athena: x is left as it is.\n   If nobody needs it:\n      {COMMAND}"),
     ],
 )
 def test_what_is_to_be_copied_is_not_broken(
