@@ -9,13 +9,14 @@ from statistics import median
 from benchmarks import tenants
 from benchmarks.lab import Lab
 from benchmarks.processes import timed
-from benchmarks.programs import check_start, release, repair, set_up
+from benchmarks.programs import check_start, release, repair, set_up, verify
 from benchmarks.psql import replay
 from benchmarks.results import Section, Table, Verdict, judged, milliseconds, seconds, times
 from benchmarks.sites import Site
 from benchmarks.tenants import Population
 
 _MENDED = 10  # tenants
+_A_FEW, _BEYOND_A_LOOK = 4, 1.0
 _TIMES_THE_STATEMENTS, _BEYOND_THEM = 3.0, 0.05
 _FLAT = 1.3
 _CREATED = 1.3
@@ -65,6 +66,7 @@ def repairs(lab: Lab) -> Section:
     grown = f"{times(many / few)} ({milliseconds(many)} / {milliseconds(few)})"
     sizes = f"{populations[0].size} to {populations[1].size} tenants"
     verdicts.append(Verdict(f"a repaired schema, {sizes}", f"flat ({_FLAT:g} x)", grown, many <= _FLAT * few))
+    verdicts.append(_of_a_look(lab))
     created, released = _created(lab)
     work = f"a row without schema, {lab.scale.new} of them"
     verdicts.append(
@@ -102,6 +104,23 @@ def _repaired(lab: Lab, population: Population) -> tuple[float, float]:
             _damage(site, names)
             found.append((median(turns), _replayed(site, names, told["remedies"][0], Path(folder))))
         return median(turn for turn, _ in found), median(own for _, own in found)
+
+
+def _of_a_look(lab: Lab) -> Verdict:
+    """A repair of a few schemas beside a look at all of them."""
+    with lab.site(lab.scale.wider, "nothing") as site, tempfile.TemporaryDirectory() as folder:
+        site.show(site.many)
+        site.make_ready()
+        look = verify(site.project, site.url, lab.jobs, "everything")
+        whole = repair(site.project, site.url, lab.jobs, Path(folder) / "report.json")
+        rounds = []
+        for _ in range(lab.scale.repetitions):
+            _damage(site, site.many[:_A_FEW])
+            rounds.append(timed(whole) - timed(look))
+    beyond = median(rounds)
+    work = f"a repair of {_A_FEW} schemas, {len(site.many)} tenants of {site.population.shape.tables} tables"
+    bar = f"a look at all of them + {seconds(_BEYOND_A_LOOK)}"
+    return Verdict(work, bar, f"a look + {seconds(beyond)}", beyond <= _BEYOND_A_LOOK)
 
 
 def _damage(site: Site, names: Sequence[str]) -> None:
