@@ -6,6 +6,8 @@ from collections.abc import Iterator
 
 from railway_release.diagnosis import choices
 from railway_release.diagnosis.choices import FLAG, SCHEMA, Choice
+from railway_release.migrations.operations import opaque
+from railway_release.migrations.own_sql import own_sql
 from railway_release.postgres.session import clip, quote
 from railway_release.postgres.shape import Column, Shape, Unique
 from railway_release.repairs import statements
@@ -49,7 +51,10 @@ def refusal(one: Deviation, why: str, case: Case, connection: TenantConnection) 
 def _choices(one: Deviation, case: Case, connection: TenantConnection) -> Iterator[Choice]:
     difference = one.difference
     yield from choices.of(difference.id, difference.object, difference.expected)
-    if _hidden_rows(one, case):
+    if difference.made_by:
+        if own := [*_own_sql(one)]:
+            yield Choice("If it is to be as that migration makes it", (_search_path(), *own))
+    elif _hidden_rows(one, case):
         yield from _of_masked(difference, case, connection)
     elif _needs_values(one, case):
         yield from _of_column(difference)
@@ -161,10 +166,24 @@ def _of_masked(difference: Difference, case: Case, connection: TenantConnection)
     )
 
 
+def _own_sql(one: Deviation) -> Iterator[str]:
+    """The SQL of the migrations that make the table, where it can be read as it is sent."""
+    nodes = one.plan.cohort.graph.graph.nodes
+    for name in one.difference.made_by:
+        app, _, migration = name.partition(".")
+        if {*opaque(nodes[app, migration])} == {"RunSQL"}:
+            found = own_sql((app, migration), nodes[app, migration])
+            yield from (sql.text for sql in found if sql.text and sql.names(one.difference.table))
+
+
+def _search_path() -> str:
+    path = ", ".join((SCHEMA, *(quote(one) for one in search_path())))
+    return f"SET search_path = {path};"
+
+
 def _creating(case: Case, connection: TenantConnection) -> Iterator[str]:
     """The statements that make the schema's own tables in the place of all masked ones with rows."""
-    path = ", ".join((SCHEMA, *(quote(one) for one in search_path())))
-    yield f"SET search_path = {path};"
+    yield _search_path()
     masked = [one.difference for one in case.found if case.rows.in_shared.get(one.difference.table)]
     ranked = [each for one in masked for each in statements.of(one, connection, ())]
     yield from dict.fromkeys(sql for _, sql in sorted(ranked, key=lambda one: one[0]))

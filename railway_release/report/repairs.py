@@ -52,7 +52,8 @@ def _refusal(refusal: Refusal, where: str, schemas: Sequence[str]) -> Iterator[s
     yield f"{text}\n   {_with_names(refusal.why, schemas)}"
     for choice in refusal.choices:
         yield f"   {choice.when}{':' if choice.statements else '.'}"
-        yield from (f"      {_with_names(one, schemas)}" for one in choice.statements)
+        lines = (line for one in choice.statements for line in _with_names(one, schemas).splitlines())
+        yield from (f"      {line.strip()}" for line in lines)
     if len(schemas) > 1 and any('"NAME"' in sql for one in refusal.choices for sql in one.statements):
         yield '   "NAME" is the schema, one after the other.'
 

@@ -174,6 +174,14 @@ def test_a_table_that_models_cannot_make_is_refused_with_the_migration_that_made
     assert "announcements.0005_by_sql" in refused["announcements_kept"]
 
 
+def test_the_sql_of_that_migration_is_shown(without: Run) -> None:
+    (remedy,) = without.report["remedies"]
+    shown = {one["object"]: one["choices"][0]["statements"] for one in remedy["refusals"] if one["choices"]}
+
+    assert shown["announcements_parted"][0] == 'SET search_path = "NAME", "public";'
+    assert "PARTITION BY" in shown["announcements_parted"][1]
+
+
 def test_a_table_that_models_can_make_is_repaired_beside_it(without: Run) -> None:
     (remedy,) = without.report["remedies"]
 
