@@ -9,8 +9,8 @@ from functools import cached_property
 from django.db.migrations.state import ProjectState
 from django.db.models import Model
 
-from railway_release.migrations.outcome import dotted
-from railway_release.migrations.plan import SchemaPlan
+from railway_release.migrations.outcome import Key, dotted
+from railway_release.migrations.plan import Cohort, SchemaPlan
 from railway_release.migrations.rendering import Rendering
 from railway_release.naming import split_table
 from railway_release.postgres.shape import ForeignKey, Shape
@@ -21,14 +21,17 @@ from railway_release.verification.differences import Difference
 from railway_release.verification.levels import Level, Levels
 
 Tables = Mapping[str, Shape]
+Comparison = tuple[tuple[Difference, ...], frozenset[str]]  # with the models; and what no model declares
 
 
 @dataclass(frozen=True)
 class Rendered:
-    """Models that were rendered, and their tables."""
+    """Models that were rendered, their tables, and the result of each comparison with these."""
 
     rendering: Rendering
     shapes: dict[type[Model], Tables] = field(default_factory=dict)
+    by_records: dict[frozenset[Key], Tables] = field(default_factory=dict)  # all tables, of any schema
+    compared: dict[object, Comparison] = field(default_factory=dict)  # by the shapes that were compared
 
 
 class Expectations:
@@ -52,10 +55,9 @@ class Expectations:
         level = self.levels.by_schema[one.schema.name]
         if level not in self._known:
             names = {table.name for table in level.tables if table.migrated and not table.schema}
-            state = one.cohort.graph.state
             self._known[level] = {
                 name: replace(shape, foreign_keys=tuple(self._with_targets(shape.foreign_keys, names)))
-                for name, shape in self._all_tables(state)
+                for name, shape in self._with_records_of(one.cohort).items()
                 if name in names
             }
         return self._known[level]
@@ -83,6 +85,12 @@ class Expectations:
     def is_named_by_sql(self, one: SchemaPlan, table: str) -> bool:
         """Whether SQL of a recorded migration names this table."""
         return self._authors.name(table, one.cohort.graph)
+
+    def _with_records_of(self, cohort: Cohort) -> Tables:
+        known = self.rendered.by_records
+        if cohort.applied not in known:
+            known[cohort.applied] = dict(self._all_tables(cohort.graph.state))
+        return known[cohort.applied]
 
     def _all_tables(self, state: ProjectState) -> Iterator[tuple[str, Shape]]:
         try:

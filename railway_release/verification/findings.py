@@ -74,7 +74,7 @@ HINTS = {
     MISSING: "It is listed as expected but is not there; correct the list or create it.",
     TABLE_KIND: "Models make plain tables; a view, a foreign table or partitions are made by SQL, so another "
     "kind than that of the other schemas comes from a restore or from hand.",
-    NO_SCHEMA: "The row has no schema: `repair` creates it; or delete the row.",
+    NO_SCHEMA: "The row has no schema. `repair --create-schema` makes an EMPTY one; or delete the row.",
     HALF_CREATED: "A repair that was cut off has created the schema: `repair` completes it, and tells the "
     "receivers of post_schema_sync.",
     NO_ROW: "The schema has migration records but no tenant row: a deleted tenant, or a renamed one.",
@@ -113,7 +113,7 @@ HINTS = {
     INDEX_INVALID: "Its concurrent creation failed, so it costs and serves nothing: REINDEX.",
     ODD_ONE_OUT: "No model tells of it, so schemas are compared with each other: most are otherwise.",
     INCONSISTENT: "A migration is recorded although one that it depends on is not. If the work of that one "
-    "is there, `fake` records it; compare with a healthy schema.",
+    "is there, `repair` records it; else it says what is missing.",
     AHEAD: "The app's records are newer than this code (a rollback?); what is missing there is a warning.",
 }
 

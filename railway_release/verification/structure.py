@@ -18,7 +18,7 @@ from railway_release.runtime.text import some
 from railway_release.verification import findings
 from railway_release.verification.consensus import ComparedTable, Customs, Fact, Facts
 from railway_release.verification.differences import Difference, differences, surplus
-from railway_release.verification.expectations import Expectations
+from railway_release.verification.expectations import Comparison, Expectations
 from railway_release.verification.findings import Finding, Severity
 from railway_release.verification.levels import Level, Levels, missing_tables
 from railway_release.verification.normal import Server
@@ -105,23 +105,36 @@ class Structure:
         return grouped
 
     def _compared(self, alike: EqualTables, plans: list[SchemaPlan], level: Level) -> ComparedTable:
-        expectations, one = self.expectations, plans[0]
-        result = partial(ComparedTable, alike.table, self._app(one, alike.table), level, plans)
+        expected = self.expectations.of(plans[0])
+        # Without expectations, nothing can be compared.
+        result = self._comparison(alike, plans[0]) if expected else ((), frozenset[str]())
+        return ComparedTable(alike.table, self._app(plans[0], alike.table), level, plans, *result)
 
+    def _comparison(self, alike: EqualTables, one: SchemaPlan) -> Comparison:
+        """The result for a table; it is known if the same was compared in an earlier look."""
+        there, later = self.expectations.of(one).get(alike.table), self._later(alike, one)
+        key = (alike.table, alike.shape, there or one.cohort.applied, later)
+        known = self.expectations.rendered.compared
+        if key not in known:
+            known[key] = self._compare(alike, one)
+        return known[key]
+
+    def _later(self, alike: EqualTables, one: SchemaPlan) -> Shape | None:
+        return self.expectations.in_the_end(one).get(alike.table)
+
+    def _compare(self, alike: EqualTables, one: SchemaPlan) -> Comparison:
         def normal(shape: Shape) -> Shape:
             return self._server.normal(shape, one.schema.name, alike.table)
 
-        if not expectations.of(one):
-            return result()  # without expectations, nothing can be compared
-        here, later = normal(alike.shape), expectations.in_the_end(one).get(alike.table)
+        here, later = normal(alike.shape), self._later(alike, one)
         # What a pending migration will create is no surplus.
         own = [frozenset(surplus(normal(later), here))] if later else []
-        if alike.table not in expectations.of(one):
+        if alike.table not in self.expectations.of(one):
             is_ours = later or self._comes_and_goes(alike, one)
-            return result(surplus=frozenset() if is_ours else frozenset({THE_TABLE}))
-        there = normal(expectations.of(one)[alike.table])
+            return (), frozenset() if is_ours else frozenset({THE_TABLE})
+        there = normal(self.expectations.of(one)[alike.table])
         found = differences(alike.table, there, here, later or Shape())
-        return result(tuple(found), frozenset(surplus(there, here)).intersection(*own))
+        return tuple(found), frozenset(surplus(there, here)).intersection(*own)
 
     def _comes_and_goes(self, alike: EqualTables, one: SchemaPlan) -> bool:
         """Whether it is a partition that no migration names: such are made and dropped as time goes by."""
