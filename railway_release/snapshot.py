@@ -26,10 +26,10 @@ from railway_release.verification import contents
 from railway_release.verification.capacity import TooHeavy, too_heavy
 from railway_release.verification.compare import Compared, Depth, Verified, present, verify
 from railway_release.verification.contents import NOTHING_KNOWN, Contents
-from railway_release.verification.extensions import Astray, astray
+from railway_release.verification.extensions import MisplacedExtension, misplaced_extensions
 from railway_release.verification.findings import INCOMPLETE, Finding
 from railway_release.verification.levels import Levels, levels
-from railway_release.verification.structure import Earlier, Structure
+from railway_release.verification.structure import EarlierStructure, Structure
 
 # undefined_table, invalid_schema_name: a tenant was deleted between two statements.
 _DROPPED_MEANWHILE = {"42P01", "3F000"}
@@ -50,7 +50,7 @@ class Snapshot:
     read_at: float  # time.monotonic()
     contents: Contents
     obstacles: Mapping[
-        str, TooHeavy | Astray
+        str, TooHeavy | MisplacedExtension
     ]  # schemas with a migration that is known to fail, there or later
     structure: Structure | None = None  # the tables, if more than their names was read
 
@@ -155,11 +155,11 @@ class _Wanted:
         return self.earlier.contents.without(self.changed or ()) if self.earlier else NOTHING_KNOWN
 
     @property
-    def known_structure(self) -> Earlier:
+    def known_structure(self) -> EarlierStructure:
         """The tables that need not be read again."""
         if self.earlier is None or self.changed is None:
-            return Earlier()
-        return Earlier(self.earlier.structure, self.changed)
+            return EarlierStructure()
+        return EarlierStructure(self.earlier.structure, self.changed)
 
 
 def _read(target: Target, planner: Planner, reader: BatchReader, wanted: _Wanted) -> Snapshot:
@@ -177,7 +177,7 @@ def _read(target: Target, planner: Planner, reader: BatchReader, wanted: _Wanted
         f for f in findings if not f.schema or target.config.includes(f.schema, shared=f.schema == shared)
     )
     connection = reader.connection
-    obstacles = astray(connection, plan) | too_heavy(connection, plan)
+    obstacles = misplaced_extensions(connection, plan) | too_heavy(connection, plan)
     return Snapshot(plan, recorded, tuple(ours), read_at, held, obstacles, verified.structure)
 
 

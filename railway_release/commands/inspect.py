@@ -23,7 +23,7 @@ from railway_release.snapshot import Extent, Snapshot, take_record_snapshot, tak
 from railway_release.verification import blocking
 from railway_release.verification.capacity import TooHeavy
 from railway_release.verification.compare import Depth
-from railway_release.verification.extensions import Astray
+from railway_release.verification.extensions import MisplacedExtension
 from railway_release.verification.findings import INCOMPLETE, UNFINISHED
 
 R = TypeVar("R", bound=Result)
@@ -134,7 +134,7 @@ def _say_what_is_pending(plan: Plan, pending: tuple[Pending, ...]) -> None:
 
 
 def _say_what_fails(snapshot: Snapshot, config: Config) -> None:
-    groups: dict[TooHeavy | Astray, list[str]] = {}
+    groups: dict[TooHeavy | MisplacedExtension, list[str]] = {}
     for one in snapshot.plan.pending:
         if one.is_chosen_by(config) and (obstacle := snapshot.obstacles.get(one.schema.name)):
             groups.setdefault(obstacle, []).append(one.schema.name)

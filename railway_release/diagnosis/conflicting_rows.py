@@ -12,6 +12,7 @@ from railway_release.migrations.outcome import Key, dotted
 from railway_release.migrations.plan import SchemaPlan
 from railway_release.migrations.statements import statements_about_rows
 from railway_release.postgres import catalog
+from railway_release.postgres.batch_reader import escaped
 from railway_release.postgres.conflicts import Conflict, Table, conflicts
 from railway_release.postgres.failures import describe
 from railway_release.runtime.log import get_logger
@@ -94,7 +95,7 @@ def _with_rows(
     """The schemas with such rows; where they cannot be read, nothing is known."""
 
     def select(schema: str) -> str:
-        query = conflict.query(schema, target_schema or schema).replace("{", "{{").replace("}", "}}")
+        query = escaped(conflict.query(schema, target_schema or schema))
         return f"(SELECT {{literal}} WHERE EXISTS ({query}))"
 
     try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from railway_release.postgres.batch_reader import BatchReader
+from railway_release.postgres.batch_reader import BatchReader, escaped
 from railway_release.postgres.session import Connection, fetch, quote
 from railway_release.postgres.shape_queries import TABLES
 
@@ -29,8 +29,7 @@ def schemas_with_rows(
     reader: BatchReader, table: str, schemas: Collection[str]
 ) -> tuple[list[str], list[str]]:
     """The schemas in which the table holds rows, and those in which it cannot be read."""
-    # Quoted, for use in a format string.
-    named = quote(table).replace("{", "{{").replace("}", "}}")
+    named = escaped(quote(table))
     select = f"(SELECT {{literal}}, EXISTS (SELECT FROM {{schema}}.{named}))"  # noqa: S608 - quoted
     unreadable: dict[str, str] = {}
     answers = list(reader.read(sorted(set(schemas)), select, unreadable))

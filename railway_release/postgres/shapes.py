@@ -46,14 +46,14 @@ class EqualTables:
 
 
 @dataclass(frozen=True)
-class Look:
+class Definitions:
     """What was read of some schemas: their tables, and beside these functions, views, types and sequences."""
 
     tables: Sequence[EqualTables]
     objects: Sequence[tuple[str, list[str]]] = ()  # each described, with the schemas that have it
 
-    def updated(self, now: Look, changed: Collection[str]) -> Look:
-        """The same but for the changed schemas, which are as they are in another look."""
+    def updated(self, now: Definitions, changed: Collection[str]) -> Definitions:
+        """The same but for the changed schemas, which are as they are in `now`."""
         tables: dict[tuple[str, Shape], list[str]] = defaultdict(list)
         for one in self.tables:
             tables[one.table, one.shape] += (name for name in one.schemas if name not in changed)
@@ -65,13 +65,15 @@ class Look:
         for text, holders in now.objects:
             objects[text] += holders
         equal = [EqualTables(table, tuple(names), shape) for (table, shape), names in tables.items() if names]
-        return Look(equal, [(text, holders) for text, holders in objects.items() if holders])
+        return Definitions(equal, [(text, holders) for text, holders in objects.items() if holders])
 
 
-def look(reader: BatchReader, schemas: Collection[str], depth: Depth, among: int = 0) -> Look:
+def read_definitions(
+    reader: BatchReader, schemas: Collection[str], depth: Depth, among: int = 0
+) -> Definitions:
     """The tables of these schemas, of `among`; with the depth "everything" also their other objects."""
     found = objects(reader.connection, schemas) if depth == "everything" else []
-    return Look(read(reader, schemas, depth, among=among), found)
+    return Definitions(read(reader, schemas, depth, among=among), found)
 
 
 def read(

@@ -11,7 +11,7 @@ from railway_release.migrations.plan import SchemaPlan
 from railway_release.postgres import shapes
 from railway_release.postgres.batch_reader import BatchReader
 from railway_release.postgres.session import Connection, fetch, quote
-from railway_release.postgres.shapes import Look
+from railway_release.postgres.shapes import Definitions
 from railway_release.repairs.repair_plan import Named, RepairPlan
 from railway_release.runtime.text import some
 from railway_release.topology import search_path, tenant_connection
@@ -93,8 +93,8 @@ def _deviations(
     connection: Connection, expectations: Expectations, one: SchemaPlan, tables: Collection[str]
 ) -> Iterator[Deviation]:
     """What is wrong with these tables now; the others are only checked for being there."""
-    look = Look(shapes.read(BatchReader(connection), [one.schema.name], "models", tables))
-    structure = Structure(connection, expectations, [one], look, partly=True)
+    definitions = Definitions(shapes.read(BatchReader(connection), [one.schema.name], "models", tables))
+    structure = Structure(connection, expectations, [one], definitions, partly=True)
     yield from (*structure.missing_tables(), *structure.deviations())
 
 

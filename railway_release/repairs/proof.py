@@ -12,7 +12,7 @@ from railway_release.postgres import shapes
 from railway_release.postgres.batch_reader import BatchReader
 from railway_release.postgres.session import Connection
 from railway_release.postgres.shape import Check, Creation, ForeignKey, Index, Shape, Unique
-from railway_release.postgres.shapes import Look
+from railway_release.postgres.shapes import Definitions
 from railway_release.verification import findings
 from railway_release.verification.differences import without
 from railway_release.verification.expectations import Expectations, Tables
@@ -54,7 +54,7 @@ class Prover:
         self._now = expectations
         self._levels = expectations.levels
         self._history = history
-        self._looks: dict[str, Look] = {}
+        self._definitions: dict[str, Definitions] = {}
         self._known: dict[tuple[tuple[Key, ...], tuple[Key, ...]], Expectations] = {}
 
     def prove(self, schema: str, keys: Sequence[Key]) -> Proof:
@@ -103,13 +103,13 @@ class Prover:
         """The schema, compared as if it had these records."""
         expectations = self._expectations(schema, tuple(records))
         (one,) = [each for each in expectations.levels.plan.schemas if each.schema.name == schema]
-        return _View(one, expectations, self._reader.connection, self._look(schema))
+        return _View(one, expectations, self._reader.connection, self._definitions_of(schema))
 
-    def _look(self, schema: str) -> Look:
+    def _definitions_of(self, schema: str) -> Definitions:
         """The tables of the schema, read once for all comparisons."""
-        if schema not in self._looks:
-            self._looks[schema] = shapes.look(self._reader, [schema], "models")
-        return self._looks[schema]
+        if schema not in self._definitions:
+            self._definitions[schema] = shapes.read_definitions(self._reader, [schema], "models")
+        return self._definitions[schema]
 
     def _expectations(self, schema: str, records: tuple[Key, ...]) -> Expectations:
         """What is expected with these records; one object for all schemas that have the same records now."""
@@ -128,7 +128,7 @@ class _View:
     plan: SchemaPlan
     expectations: Expectations
     connection: Connection
-    look: Look
+    definitions: Definitions
 
     @cached_property
     def tables(self) -> Tables:
@@ -155,7 +155,7 @@ class _View:
 
     @cached_property
     def _structure(self) -> Structure:
-        return Structure(self.connection, self.expectations, [self.plan], self.look)
+        return Structure(self.connection, self.expectations, [self.plan], self.definitions)
 
 
 def _made(before: Tables, view: _View) -> Iterator[str]:

@@ -18,7 +18,7 @@ from railway_release.verification import findings, structure
 from railway_release.verification.contents import TABLES, Contents
 from railway_release.verification.findings import Finding, Severity
 from railway_release.verification.levels import Levels, missing_tables
-from railway_release.verification.structure import Earlier, Structure
+from railway_release.verification.structure import EarlierStructure, Structure
 
 Depth = Literal["tables", "columns", "everything"]
 
@@ -32,7 +32,7 @@ class Compared:
 
     depth: Depth
     schemas: Collection[SchemaPlan]
-    earlier: Earlier = Earlier()  # noqa: RUF009 - frozen
+    earlier: EarlierStructure = EarlierStructure()  # noqa: RUF009 - frozen
 
 
 @dataclass(frozen=True)

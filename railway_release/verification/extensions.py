@@ -31,7 +31,7 @@ AND NOT EXISTS (SELECT FROM pg_catalog.pg_extension e WHERE e.extname = v.name)
 
 
 @dataclass(frozen=True)
-class Astray:
+class MisplacedExtension:
     """A pending migration that would create an extension in a tenant's own schema."""
 
     step: Key
@@ -53,7 +53,7 @@ class Astray:
         return f"{statement}; then run again."
 
 
-def astray(connection: Connection, plan: Plan) -> dict[str, Astray]:
+def misplaced_extensions(connection: Connection, plan: Plan) -> dict[str, MisplacedExtension]:
     """The tenants with such a migration. The server is asked only if a migration creates extensions."""
     created: dict[object, dict[str, Key]] = {}
     for one in plan.pending:
@@ -64,7 +64,7 @@ def astray(connection: Connection, plan: Plan) -> dict[str, Astray]:
     names = {name for found in created.values() for name in found} - by_shared.keys()
     movable = {name for (name,) in fetch(connection, _MOVABLE, (sorted(names),))} if names else set()
     return {
-        one.schema.name: Astray(created[_kind(one)][first], first, plan.shared.schema.name)
+        one.schema.name: MisplacedExtension(created[_kind(one)][first], first, plan.shared.schema.name)
         for one in plan.pending
         if (first := next((name for name in created[_kind(one)] if name in movable), ""))
     }

@@ -13,7 +13,7 @@ from railway_release.postgres import locations, shapes
 from railway_release.postgres.batch_reader import BatchReader
 from railway_release.postgres.session import Connection
 from railway_release.postgres.shape import Column, Shape
-from railway_release.postgres.shapes import Depth, EqualTables, Look
+from railway_release.postgres.shapes import Definitions, Depth, EqualTables
 from railway_release.runtime.text import some
 from railway_release.verification import findings
 from railway_release.verification.consensus import ComparedTable, Customs, Fact, Facts
@@ -51,15 +51,15 @@ class Structure:
         connection: Connection,
         expectations: Expectations,
         plans: Iterable[SchemaPlan],
-        look: Look,
+        definitions: Definitions,
         *,
         partly: bool = False,
     ) -> None:
         self._levels = expectations.levels
         self.expectations = expectations
-        self.look = look
+        self.definitions = definitions
         self.plans = {one.schema.name: one for one in plans if can_be_judged(one)}
-        self._there = [alike for alike in look.tables if not self._levels.ignores(alike.table)]
+        self._there = [alike for alike in definitions.tables if not self._levels.ignores(alike.table)]
         self.tables = {(schema, alike.table) for alike in self._there for schema in alike.schemas}
         shared = self._levels.plan.shared.schema.name  # foreign keys and masked names lead there
         named = {shared, *self.plans} if partly else {shared} - self.plans.keys()
@@ -159,7 +159,11 @@ class Structure:
 
 
 def verify(
-    reader: BatchReader, levels: Levels, depth: Depth, plans: Collection[SchemaPlan], earlier: Earlier
+    reader: BatchReader,
+    levels: Levels,
+    depth: Depth,
+    plans: Collection[SchemaPlan],
+    earlier: EarlierStructure,
 ) -> tuple[Structure, list[Finding]]:
     """What was compared, and the findings: about columns, and deeper about constraints and indexes, too.
 
@@ -191,7 +195,7 @@ def _facts(structure: Structure) -> Facts:
     facts = Facts((name, structure.level_of(name)) for name in structure.plans)
     for table in structure.compared:
         facts.add((one.schema.name for one in table.plans), table.table, table.surplus)
-    for text, holders in structure.look.objects:
+    for text, holders in structure.definitions.objects:
         facts.add((name for name in holders if name in structure.plans), "", [text])
     return facts
 
@@ -222,7 +226,7 @@ def _of_another_kind(schema: str, table: ComparedTable, one: Difference, makers:
 
 
 @dataclass(frozen=True)
-class Earlier:
+class EarlierStructure:
     """An earlier structure, if there is one, and the schemas that may have changed since."""
 
     known: Structure | None = None
@@ -235,13 +239,13 @@ class Earlier:
         names = {one.schema.name for one in plans if can_be_judged(one)}
         if self.known is None:
             return Structure(
-                reader.connection, Expectations(levels), plans, shapes.look(reader, names, depth)
+                reader.connection, Expectations(levels), plans, shapes.read_definitions(reader, names, depth)
             )
         changed = {*self.changed, *(names - self.known.plans.keys())}
-        now = shapes.look(reader, names & changed, depth, among=len(names))
-        look = self.known.look.updated(now, changed)
+        now = shapes.read_definitions(reader, names & changed, depth, among=len(names))
+        definitions = self.known.definitions.updated(now, changed)
         expectations = Expectations(levels, self.known.expectations)
-        return Structure(reader.connection, expectations, plans, look)
+        return Structure(reader.connection, expectations, plans, definitions)
 
 
 def _missing_columns(found: Iterable[Deviation]) -> dict[tuple[str, str], list[str]]:
