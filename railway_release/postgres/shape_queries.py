@@ -134,11 +134,12 @@ _DIGESTS = {
     FROM pg_catalog.pg_attrdef JOIN t ON t.oid = adrelid
     WHERE {in_share adrelid} GROUP BY adrelid
     """,
+    # An identity is a part of its column.
     "sequences": """
     SELECT refobjid, sum(hashtextextended(refobjsubid::text, 2))
     FROM pg_catalog.pg_class s JOIN pg_catalog.pg_depend d ON d.objid = s.oid JOIN t ON t.oid = d.refobjid
     WHERE s.relkind = 'S' AND d.classid = 'pg_catalog.pg_class'::regclass AND d.refobjsubid > 0
-      AND d.refclassid = 'pg_catalog.pg_class'::regclass AND d.deptype IN ('a', 'i')
+      AND d.refclassid = 'pg_catalog.pg_class'::regclass AND d.deptype = 'a'
       AND {in_share refobjid} GROUP BY refobjid
     """,
     "partitions": """
@@ -146,11 +147,12 @@ _DIGESTS = {
     FROM pg_catalog.pg_partitioned_table JOIN t ON t.oid = partrelid GROUP BY partrelid
     """,
     "constraints": """
-    SELECT conrelid, bit_xor(hash_record_extended(ROW(conname, contype, conkey, confkey, f.relname,
+    SELECT conrelid, bit_xor(hash_record_extended(ROW(conname, contype, conkey, confkey, f.relname, a.attname,
         nullif(f.relnamespace, t.relnamespace), convalidated, condeferrable, condeferred, confdeltype,
         confupdtype, conbin::text, conexclop), 3))
     FROM pg_catalog.pg_constraint JOIN t ON t.oid = conrelid
     LEFT JOIN pg_catalog.pg_class f ON f.oid = confrelid AND contype = 'f'
+    LEFT JOIN pg_catalog.pg_attribute a ON a.attrelid = confrelid AND a.attnum = confkey[1] AND contype = 'f'
     WHERE contype IN ('p', 'u', 'f', 'c', 'x') AND {in_share conrelid} GROUP BY conrelid
     """,
     "indexes": """
