@@ -26,7 +26,7 @@ from railway_release.repairs.apply import RepairTransaction
 from railway_release.repairs.hints import hint_of
 from railway_release.repairs.inspect import RepairInspection, inspect_schemas
 from railway_release.repairs.outcomes import in_one, in_words, is_refusal, joined, with_refusals
-from railway_release.repairs.repair_plan import Named, RepairPlan
+from railway_release.repairs.repair_plan import Named, Refusal, RepairPlan
 from railway_release.report.progress import Progress
 from railway_release.report.report import Report
 from railway_release.report.results import RepairResult
@@ -159,7 +159,7 @@ class _Repair:
     ) -> tuple[Outcome, RepairPlan]:
         """Carry out a plan, without what the server refuses; the outcome, and what was done of the plan."""
         ended: list[Outcome] = []
-        refused: dict[Named, str] = {}
+        refused: dict[Named, Refusal] = {}
         while repair_plan.repairs_schema:
             transaction = RepairTransaction(found.expectations, self._runner.execution)
             before = found.deviations.get(name, ())
@@ -167,7 +167,7 @@ class _Repair:
             ended.append(self._runner.run(found.plans[name], work))
             if not (is_refusal(ended[-1]) and transaction.refused):
                 break
-            refused |= dict.fromkeys(transaction.refused, ended[-1].message)
+            refused |= {named: Refusal(*named, ended[-1].message) for named in transaction.refused}
             again = found.replan[name](refused)
             repair_plan = replace(again, records=repair_plan.records)
         done = repair_plan if ended[-1].state == "migrated" else RepairPlan()

@@ -5,6 +5,7 @@ In the statements "NAME" stands for the schema; `for_schema` puts its name there
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
@@ -33,7 +34,7 @@ def named(text: str, schema: str) -> str:
 
 
 def of(id: str, object: str, expected: str) -> tuple[Choice, ...]:
-    """The choices about a column; none for other findings. `expected` is the finding's."""
+    """The choices about a finding; none where a command repairs it. `expected` is the finding's."""
     table, _, column = object.rpartition(".")
     if id not in _CHOICES:
         return ()
@@ -47,10 +48,24 @@ def alter(table: str) -> str:
 
 def _extra(alter: str, column: str, object: str, _: str) -> Iterator[Choice]:
     yield Choice("If nothing needs it", (f"{alter} DROP COLUMN {column};",))
-    entry = f'{{"id": "{findings.COLUMN_EXTRA}", "schema": "*", "object": "{object}", "reason": "…"}}'
-    yield Choice(
-        "If something does, accept it in the settings", (f'RAILWAY_RELEASE = {{"ACCEPT": [{entry}]}}',)
-    )
+    entry = _accepting(findings.COLUMN_EXTRA, object, "*")
+    yield Choice("If something does, accept it in the settings", (entry,))
+
+
+def _accepting(id: str, object: str, schema: str) -> str:
+    entry = {"id": id, "schema": schema, "object": object, "reason": "…"}
+    return f'RAILWAY_RELEASE = {{"ACCEPT": [{json.dumps(entry, ensure_ascii=False)}]}}'
+
+
+def _odd(_alter: str, _column: str, object: str, _: str) -> Iterator[Choice]:
+    yield Choice("If it should be as in the others, undo or repeat by hand here what has made the difference")
+    entry = _accepting(findings.ODD_ONE_OUT, object, "NAME")
+    yield Choice("If this schema is meant to be otherwise, accept it in the settings", (entry,))
+
+
+def _unowned(*_: str) -> Iterator[Choice]:
+    yield Choice("If it is a tenant's, give the tenant its row back, with this schema_name")
+    yield Choice("If nobody needs it, after a pg_dump of it", (f"DROP SCHEMA {SCHEMA} CASCADE;",))
 
 
 def _in_the_way(alter: str, column: str, _object: str, _: str) -> Iterator[Choice]:
@@ -91,4 +106,6 @@ _CHOICES = {
     findings.COLUMN_TYPE: _typed,
     findings.COLUMN_COLLATION: _collated,
     findings.COLUMN_GENERATED: _generated,
+    findings.ODD_ONE_OUT: _odd,
+    findings.NO_ROW: _unowned,
 }

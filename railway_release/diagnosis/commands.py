@@ -16,6 +16,7 @@ from railway_release.runtime.text import schema_flag
 from railway_release.verification.findings import COLUMN_EARLY, NO_SCHEMA, Finding
 
 _NAMES = 5
+_SEQUENCES = 20  # in one statement, which has to fit on a screen
 
 ENTER_TENANT = "wrap the query: with schema_context(NAME): ... (django_tenants.utils)"
 PRE_DEPLOY = f"set the service's Pre-deploy Command to: {DEPLOYED}"
@@ -40,7 +41,7 @@ def of_finding(found: Sequence[Finding]) -> str:
     """What fixes findings of one id: a statement that a person decides on, or a repair."""
     one, schemas = found[0], list(dict.fromkeys(each.schema for each in found))
     if given := choices.of(one.id, one.object, one.expected):
-        ways = [f"{choice.when}: {_typed(choice.for_schema(one.schema))}" for choice in given]
+        ways = [_way(choice.for_schema(one.schema)) for choice in given]
         others = f"; likewise the {len(found) - 1} others" if found[1:] else ""
         return f"decide, since nothing else can: {'; or: '.join(ways)}{others}"
     if one.id == NO_SCHEMA:
@@ -56,9 +57,9 @@ def create_schema(schemas: Sequence[str]) -> str:
     )
 
 
-def _typed(choice: Choice) -> str:
-    statements = (sql(one) if one.endswith(";") else one for one in choice.statements)
-    return " && ".join(statements)
+def _way(choice: Choice) -> str:
+    statements = " && ".join(sql(one) if one.endswith(";") else one for one in choice.statements)
+    return f"{choice.when}: {statements}" if statements else choice.when
 
 
 def verify(schema: str) -> str:
@@ -95,9 +96,13 @@ def delete_everywhere() -> str:
     )
 
 
-def first_rows(schema: str, table: str) -> str:
-    """The statement that shows the first rows of a table."""
-    return sql(f"TABLE {quote(schema)}.{quote(table)} LIMIT 5")
+def drop_leftovers(schema: str, tables: Sequence[str], filled: str) -> str:
+    """The statement that drops tables together; where one is `filled`, only after a look at its rows."""
+    drop = sql(f"DROP TABLE {', '.join(f'{quote(schema)}.{quote(table)}' for table in tables)}")
+    if not filled:
+        return f"{drop}  # they are empty; it fails if something else needs one of them"
+    look = sql(f"TABLE {quote(schema)}.{quote(filled)} LIMIT 5")
+    return f"decide, since nothing else can: to see rows: {look}; if nobody needs any: {drop}"
 
 
 def grant(lacking: Privileges) -> str:
@@ -116,12 +121,17 @@ def set_locks(wanted: int) -> str:
     return sql(f"ALTER SYSTEM SET max_locks_per_transaction = {wanted}") + ", then restart the database"
 
 
-def set_sequence(one: OwnedSequence) -> str:
-    """The statement that sets a sequence to the largest value of its column."""
+def set_sequences(behind: Sequence[OwnedSequence]) -> str:
+    """The statement that sets sequences to the largest value of their columns; of many, the first ones."""
+    statement = sql(f"SELECT {', '.join(map(_set_to_largest, behind[:_SEQUENCES]))}")
+    left = len(behind) - _SEQUENCES
+    return f"{statement}  # then look again: there are {left} more" if left > 0 else statement
+
+
+def _set_to_largest(one: OwnedSequence) -> str:
     table = f"{quote(one.schema)}.{quote(one.table)}"
-    found = f"pg_get_serial_sequence({literal(table)}, {literal(one.column)})"
     largest = f"(SELECT max({quote(one.column)}) FROM {table})"  # noqa: S608 - printed, never run
-    return sql(f"SELECT setval({found}, {largest})")
+    return f"setval(pg_get_serial_sequence({literal(table)}, {literal(one.column)}), {largest})"
 
 
 def who_is_connected() -> str:

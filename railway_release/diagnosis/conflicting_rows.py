@@ -12,10 +12,7 @@ from railway_release.migrations.outcome import Key, dotted
 from railway_release.migrations.plan import SchemaPlan
 from railway_release.migrations.statements import statements_about_rows
 from railway_release.postgres import catalog
-from railway_release.postgres.batch_reader import escaped
-from railway_release.postgres.conflicts import Conflict, Table, conflicts
-from railway_release.postgres.failures import describe
-from railway_release.runtime.log import get_logger
+from railway_release.postgres.conflicts import Conflict, Table, conflicts, schemas_with
 from railway_release.runtime.text import schemas_in_words
 from railway_release.topology import Schema
 
@@ -67,7 +64,7 @@ def _in_group(context: DiagnosisContext, alike: Sequence[SchemaPlan]) -> Iterato
     tables = catalog.tables(context.connection, named) if named else {}
     for step, conflict in asked:
         for target_schema, schemas in _by_target(conflict, alike, tables, shared).items():
-            if hit := _with_rows(context, conflict, schemas, target_schema):
+            if hit := schemas_with(context.reader, conflict, schemas, target_schema):
                 yield Forbidden(step, conflict, tuple(hit), target_schema or hit[0])
 
 
@@ -87,19 +84,3 @@ def _by_target(
 
 def _is_there(table: Table | None, schema: str, tables: Mapping[str, frozenset[str]]) -> bool:
     return table is not None and (bool(table.schema) or table.name in tables.get(schema, ()))
-
-
-def _with_rows(
-    context: DiagnosisContext, conflict: Conflict, schemas: Sequence[str], target_schema: str
-) -> list[str]:
-    """The schemas with such rows; where they cannot be read, nothing is known."""
-
-    def select(schema: str) -> str:
-        query = escaped(conflict.query(schema, target_schema or schema))
-        return f"(SELECT {{literal}} WHERE EXISTS ({query}))"
-
-    try:
-        return [name for (name,) in context.reader.read(schemas, select, {})]
-    except Exception as error:  # noqa: BLE001 - a cast, or a function of an index, may fail on any row
-        get_logger().debug("rows.unread", message=f"{conflict.what}: {describe(error)}")
-        return []

@@ -30,5 +30,5 @@ def causes(context: DiagnosisContext, known: Collection[str]) -> Iterator[Cause]
     seen += f"; with rows: {some(filled)}" if filled else ""
     seen += f"; not readable: {some(unread)}" if unread else ""
     seen += "" if filled or unread else "; all of them empty"
-    command = commands.first_rows(shared, (filled or unread or there)[0])
+    command = commands.drop_leftovers(shared, there, (filled or unread or [""])[0])
     yield cause("shared.leftover", seen, command, [shared], "warning" if filled or unread else "info")

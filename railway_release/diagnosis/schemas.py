@@ -22,7 +22,6 @@ _COMMANDS = {
     findings.ODD_ONE_OUT: "run there what made it in the others, or accept it (RAILWAY_RELEASE, ACCEPT)",
     findings.TABLE_KIND: "run the SQL of the migration that makes it in the others; `repair` names it",
     findings.MISSING: "create the table, or correct EXPECTED_TABLES",
-    findings.NO_ROW: "give it its tenant row back, or back it up and drop it by hand",
     findings.UNMIGRATED: "python manage.py makemigrations",
     findings.AHEAD: "deploy the newer code again, or leave it: nothing is unapplied",
     findings.UNREADABLE: "grant the role what it lacks, or end the session that locks django_migrations",

@@ -24,7 +24,7 @@ def causes(context: DiagnosisContext) -> Iterator[Cause]:
     schemas = list(dict.fromkeys(one.schema for one in behind))
     names = list(dict.fromkeys(f"{one.table}.{one.column}" for one in behind))
     seen = f"{some(names, 3)} in {schemas_in_words(schemas)}"
-    yield cause("sequence.behind", seen, commands.set_sequence(behind[0]), schemas)
+    yield cause("sequence.behind", seen, commands.set_sequences(behind), schemas)
 
 
 def _behind(context: DiagnosisContext, owned: list[OwnedSequence]) -> Iterator[OwnedSequence]:

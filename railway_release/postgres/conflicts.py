@@ -6,10 +6,13 @@ Read are the statements that Django sends and SQL of the same form; of others no
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 
+from railway_release.postgres.batch_reader import BatchReader, escaped
+from railway_release.postgres.failures import describe
 from railway_release.postgres.session import quote
+from railway_release.runtime.log import get_logger
 
 _NAME = r'(?:"(?:[^"]|"")+"|[A-Za-z_]\w*+)'
 _TABLE = rf"(?:{_NAME}\.)?{_NAME}"
@@ -58,11 +61,45 @@ class Conflict:
     table: Table
     select: str  # the query, with <table> and <target> for the tables
     target: Table | None = None  # what a foreign key points to
+    delete: str = ""  # the statement that deletes them, of duplicates all but the first; empty if unknown
+    lookup: str = ""  # the part of both that looks for a key's target
 
     def query(self, schema: str = "", target_schema: str = "") -> str:
         """The query that lists the rows in a schema; without one, in the first on the search path."""
-        query = self.select.replace("<table>", self.table.within(schema))
-        return query.replace("<target>", self.target.within(target_schema)) if self.target else query
+        return self._named(self.select, schema, target_schema)
+
+    def deletion(self, schema: str, target_schema: str = "") -> str:
+        """The statement that deletes the rows of a schema; empty if nobody can say which."""
+        return self._named(self.delete, schema, target_schema)
+
+    def without_target(self) -> Conflict:
+        """The same where the table that a foreign key points to is not there yet, and so has no row."""
+        select, delete = (text.replace(self.lookup, "") for text in (self.select, self.delete))
+        return replace(self, select=select, delete=delete)
+
+    def _named(self, text: str, schema: str, target_schema: str) -> str:
+        text = text.replace("<table>", self.table.within(schema))
+        return text.replace("<target>", self.target.within(target_schema)) if self.target else text
+
+
+def schemas_with(
+    reader: BatchReader, conflict: Conflict, schemas: Sequence[str], target_schema: str = ""
+) -> list[str]:
+    """The schemas with such rows; where they cannot be read, nothing is known.
+
+    The target of a foreign key is in `target_schema`, or in each schema itself if that is empty.
+    """
+
+    def select(schema: str) -> str:
+        return (
+            f"(SELECT {{literal}} WHERE EXISTS ({escaped(conflict.query(schema, target_schema or schema))}))"
+        )
+
+    try:
+        return [name for (name,) in reader.read(schemas, select, {})]
+    except Exception as error:  # noqa: BLE001 - a cast, or a function of an index, may fail on any row
+        get_logger().debug("rows.unread", message=f"{conflict.what}: {describe(error)}")
+        return []
 
 
 def conflicts(statement: str) -> Iterator[Conflict]:
@@ -100,13 +137,18 @@ def _duplicates(table: Table, rest: str, *, needs_values: bool = False) -> Itera
     keys = [_key(one) for one in _split(_inside(rest))]
     if not all(keys):
         return
-    where = [f"({found['condition']})"] if (found := _WHERE.search(rest)) else []
+    found = _WHERE.search(rest)
+    where = [f"({found['condition']})"] if found else []
     if not _NULLS_EQUAL.search(rest):
         where += [f"{key} IS NOT NULL" for key in keys]
     listed, numbers = ", ".join(keys), ", ".join(str(number + 1) for number in range(len(keys)))
     condition = f" WHERE {' AND '.join(where)}" if where else ""
     select = f"SELECT {listed}, count(*) FROM <table>{condition} GROUP BY {numbers} HAVING count(*) > 1"  # noqa: S608 - of a statement that is sent
-    yield Conflict(f"duplicates in {table.name}({_plain(listed)})", table, select)
+    is_simple = found is None and all(re.fullmatch(_NAME, key) for key in keys)
+    same = " AND ".join(f"kept.{key} = r.{key}" for key in keys)
+    delete = f"DELETE FROM <table> AS r USING <table> AS kept WHERE kept.ctid < r.ctid AND {same}"  # noqa: S608 - the same
+    what = f"duplicates in {table.name}({_plain(listed)})"
+    yield Conflict(what, table, select, delete=delete if is_simple else "")
     if needs_values:
         for key in keys:
             yield _selecting(table, f"NULL in {_dotted(table, key)}", f"{key} IS NULL")
@@ -120,10 +162,11 @@ def _orphans(table: Table, rest: str) -> Iterator[Conflict]:
     same = " AND ".join(f"t.{there} = r.{here}" for here, there in pairs)
     listed = ", ".join(columns)
     filled = " AND ".join(f"{column} IS NOT NULL" for column in columns)
-    select = f"SELECT {listed}, count(*) FROM <table> AS r WHERE {filled} AND NOT EXISTS"  # noqa: S608 - the same
-    select += f" (SELECT FROM <target> AS t WHERE {same}) GROUP BY {listed}"
+    lookup = f" AND NOT EXISTS (SELECT FROM <target> AS t WHERE {same})"
+    rows = f"FROM <table> AS r WHERE {filled}{lookup}"
     what = f"values of {table.name}({_plain(listed)}) that {target.name} does not have"
-    yield Conflict(what, table, select, target)
+    select = f"SELECT {listed}, count(*) {rows} GROUP BY {listed}"
+    yield Conflict(what, table, select, target, f"DELETE {rows}", lookup)
 
 
 def _of_new_column(table: Table, column: str, rest: str) -> Iterator[Conflict]:
@@ -172,7 +215,8 @@ def _number(table: Table, column: str, type: str, large: str, *, whole: bool = F
 
 
 def _selecting(table: Table, what: str, condition: str) -> Conflict:
-    return Conflict(what, table, f"SELECT * FROM <table> WHERE {condition}")  # noqa: S608 - the same
+    rows = f"FROM <table> WHERE {condition}"
+    return Conflict(what, table, f"SELECT * {rows}", delete=f"DELETE {rows}")
 
 
 def _table(text: str) -> Table:

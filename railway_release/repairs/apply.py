@@ -68,7 +68,8 @@ class RepairTransaction:
         compared = {*repair_plan.alters, *touched}
         left = {_key(each) for each in _deviations(connection, self._expectations, one, compared)}
         done = {key for key in repair_plan.repairs if key[0] != INDEX_INVALID}  # rebuilt after the COMMIT
-        allowed = {_key(each) for each in before} - done
+        refused = {(each.id, each.object) for each in repair_plan.refusals}
+        allowed = ({_key(each) for each in before} - done) | refused
         if wrong := sorted(left - allowed):
             text = some([f"{id} {object}" for id, object in wrong], 3)
             raise NotRepaired(f"undone, since this would still be wrong: {text}")

@@ -13,7 +13,7 @@ from railway_release.diagnosis.choices import Choice
 from railway_release.migrations.plan import Planner, SchemaPlan
 from railway_release.postgres.batch_reader import BatchReader
 from railway_release.preflight.target import Target
-from railway_release.repairs import rows, scope, unrecorded
+from railway_release.repairs import forbidding_rows, rows, scope, unrecorded
 from railway_release.repairs.case import Case
 from railway_release.repairs.create import why_through_django_tenants
 from railway_release.repairs.not_restored import not_restored
@@ -27,7 +27,7 @@ from railway_release.verification.expectations import Expectations
 from railway_release.verification.findings import GHOST, HALF_CREATED, MASKED, NO_SCHEMA, Finding
 from railway_release.verification.structure import Deviation, Structure
 
-Replan = Callable[[Mapping[Named, str]], RepairPlan]  # given what the server refuses, and its words
+Replan = Callable[[Mapping[Named, Refusal]], RepairPlan]  # given what the server refuses, with its words
 
 
 @dataclass(frozen=True)
@@ -145,7 +145,12 @@ class _Inspecting:
         filled = rows.read(self.reader, (one for ones in wanted.values() for one in ones), shared)
         for name, ones in wanted.items():
             if ones:
-                yield name, partial(self._planned, self._case(name, list(ones), filled), ones)
+                yield name, self._replanner(name, self._case(name, list(ones), filled), ones)
+
+    def _replanner(self, name: str, case: Case, found: Mapping[Deviation, Finding]) -> Replan:
+        plan = partial(self._planned, case, found)
+        forbidden = forbidding_rows.refusals(self.reader, name, case, plan({}))
+        return lambda refused: plan({**forbidden, **refused})
 
     def _in_scope(self, schema: str, found: Sequence[Deviation]) -> dict[Deviation, Finding]:
         """The deviations that the repair is about, each with its finding."""
@@ -173,7 +178,7 @@ class _Inspecting:
         )
 
     def _planned(
-        self, case: Case, found: Mapping[Deviation, Finding], refused: Mapping[Named, str]
+        self, case: Case, found: Mapping[Deviation, Finding], refused: Mapping[Named, Refusal]
     ) -> RepairPlan:
         # The driver quotes values on a cursor, and django-tenants opens one only where a schema is set.
         tenant_connection().set_schema_to_public()

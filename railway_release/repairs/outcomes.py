@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from railway_release.migrations.outcome import Outcome, dotted
-from railway_release.repairs.repair_plan import Named, RepairPlan
+from railway_release.repairs.repair_plan import Named, Refusal, RepairPlan
 from railway_release.runtime.text import some
 
 _MOST = 3  # messages of one schema
@@ -21,12 +21,12 @@ def is_refusal(outcome: Outcome) -> bool:
     return outcome.state == "failed" and outcome.sqlstate.startswith(_REFUSALS)
 
 
-def in_one(ended: Sequence[Outcome], refused: Mapping[Named, str]) -> Outcome:
+def in_one(ended: Sequence[Outcome], refused: Mapping[Named, Refusal]) -> Outcome:
     """One outcome from several tries; where the server refused something, that of the first refusal."""
     first, last = ended[0], ended[-1]
     if not refused:
         return last
-    messages = [*dict.fromkeys(refused.values())]
+    messages = [*dict.fromkeys(one.why for one in refused.values())]
     return replace(
         first,
         message="; ".join(messages[:_MOST])

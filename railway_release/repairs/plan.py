@@ -32,9 +32,9 @@ class _Parted:
     repaired: tuple[Deviation, ...]
     refused: tuple[Deviation, ...]
 
-    def tables(self) -> dict[str, Named]:
-        """The tables that will be created, each with its finding."""
-        return {one.difference.table: _named(one) for one in self.repaired if one.difference.id in _TABLE}
+    def tables(self) -> set[str]:
+        """The tables that will be created."""
+        return {one.difference.table for one in self.repaired if one.difference.id in _TABLE}
 
     def columns(self, table: str) -> set[str]:
         """The columns that will be added to an existing table."""
@@ -45,16 +45,18 @@ class _Parted:
         return _missing_columns(table, self.refused)
 
 
-def plan_repair(case: Case, connection: TenantConnection, refused: Mapping[Named, str]) -> RepairPlan:
+def plan_repair(case: Case, connection: TenantConnection, refused: Mapping[Named, Refusal]) -> RepairPlan:
     """The plan for one schema; `connection` is Django's, and only composes SQL.
 
-    `refused` are findings that the server refuses to have repaired, and its words.
+    `refused` are the findings that rows or the server forbid to repair; also of keys that would be made along
+    with the table that they point to.
     """
-    why = {one: text for one in case.found if (text := refused.get(_named(one)) or why_not(one, case))}
-    refusals = {one: refusal(one, text, case, connection) for one, text in why.items()}
+    refusals = {one: refused[_named(one)] for one in case.found if _named(one) in refused}
+    why = {one: text for one in case.found if one not in refusals and (text := why_not(one, case))}
+    refusals |= {one: refusal(one, text, case, connection) for one, text in why.items()}
     refusals |= _pointing_to_refused(case, refusals)
     parted = _Parted(case.expected, tuple(one for one in case.found if one not in refusals), tuple(refusals))
-    owned = _owned(parted, connection)
+    owned = {sql: owners for sql, owners in _owned(parted, connection).items() if {*owners} - refused.keys()}
     indexes = [name for one in parted.repaired if _is_invalid(one) for name in one.difference.instead]
     left = [name for name in indexes if name.rstrip("0123456789").endswith(_LEFT_BY_REINDEX)]
     return RepairPlan(
@@ -68,7 +70,7 @@ def plan_repair(case: Case, connection: TenantConnection, refused: Mapping[Named
         ),
         reindexes=tuple(name for name in indexes if name not in left),
         discards=tuple(left),
-        refusals=tuple(refusals.values()),
+        refusals=tuple(dict.fromkeys((*refusals.values(), *refused.values()))),
     )
 
 
@@ -156,11 +158,16 @@ def _of_consequences(case: _Parted, connection: TenantConnection) -> Iterator[Ow
         added = tuple(_named(one) for one in case.repaired if _adds_column(one, table))
         definitions = [(definition, added) for definition in _about(possible, columns)]
         keys = [key for key in possible.foreign_keys if _is_to_one_of(key, made)]
-        definitions += [(key, (made[key.table],)) for key in keys]
+        definitions += [(key, (_missing(table, key),)) for key in keys]
         for definition, owners in definitions:
             if not (definition.creation and definition.creation.column in columns):
                 for ranked in statements.making(definition, connection):
                     yield ranked, owners
+
+
+def _missing(table: str, key: ForeignKey) -> Named:
+    """The finding that a foreign key will be once the table is there that it points to."""
+    return findings.FOREIGN_KEY_MISSING, f"{table}({', '.join(key.columns)})"
 
 
 def _adds_column(one: Deviation, table: str) -> bool:
@@ -185,7 +192,7 @@ def _altered(case: _Parted) -> set[str]:
         if any(_is_to_one_of(k, made) for k in shape.foreign_keys)
     }
     named = {one.difference.table for one in case.repaired if not _is_invalid(one)}
-    return (named | pointing) - made.keys()
+    return (named | pointing) - made
 
 
 def _missing_columns(table: str, found: Iterable[Deviation]) -> set[str]:

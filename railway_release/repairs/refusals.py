@@ -149,9 +149,9 @@ def _of_masked(difference: Difference, case: Case, connection: TenantConnection)
         )
         yield Choice("If some rows are this tenant's", (*create, *moved))
         return
-    yield Choice("If nobody needs the rows", (f"DELETE FROM {table};", _repair_again()))  # noqa: S608 - likewise
+    yield Choice("If nobody needs the rows", (f"DELETE FROM {table};", repair_again()))  # noqa: S608 - likewise
     yield Choice(
-        "If all of them are of one tenant", (f"ALTER TABLE {table} SET SCHEMA {SCHEMA};", _repair_again())
+        "If all of them are of one tenant", (f"ALTER TABLE {table} SET SCHEMA {SCHEMA};", repair_again())
     )
     aside = clip(f"{name[:56]}_before")
     kept = f"{quote(shared)}.{quote(aside)}"
@@ -200,7 +200,8 @@ def _copied(difference: Difference, source: str, target: str) -> Iterator[str]:
             yield f"SELECT setval({sequence}, max({quote(one.name)})) FROM {target};"  # noqa: S608 - printed
 
 
-def _repair_again() -> str:
+def repair_again() -> str:
+    """The command that repairs a schema once something was decided."""
     return f"{PROGRAM} repair {FLAG} --apply"
 
 
@@ -215,11 +216,11 @@ def _of_column(difference: Difference) -> Iterator[Choice]:
         (
             f"{alter} ADD COLUMN {name} {kind} NOT NULL DEFAULT …;",
             f"{alter} ALTER COLUMN {name} DROP DEFAULT;",
-            _repair_again(),
+            repair_again(),
         ),
     )
     delete = f"DELETE FROM {SCHEMA}.{quote(difference.table)};"  # noqa: S608 - printed
-    yield Choice("If nobody needs the rows", (delete, _repair_again()))
+    yield Choice("If nobody needs the rows", (delete, repair_again()))
 
 
 def _other_key(difference: Difference, actual: Tables) -> str:
@@ -234,4 +235,4 @@ def _other_key(difference: Difference, actual: Tables) -> str:
 def _another_key(difference: Difference, name: str) -> Choice:
     alter = choices.alter(difference.table)
     drop = f"{alter} DROP CONSTRAINT {quote(name)};"
-    return Choice("If nothing points to that key, and the models are right", (drop, _repair_again()))
+    return Choice("If nothing points to that key, and the models are right", (drop, repair_again()))

@@ -29,9 +29,9 @@ def ghosts(past: Project) -> Project:
 
 
 def occupied(session, project: Project, schema: str):
-    """Somebody who holds a table that is to be altered."""
+    """Somebody who holds a table that is to be altered, and can be read."""
     stranger = session(project.database)
-    stranger.run(f"BEGIN; LOCK TABLE {schema}.{MEMBERSHIP} IN ACCESS EXCLUSIVE MODE;")
+    stranger.run(f"BEGIN; LOCK TABLE {schema}.{MEMBERSHIP} IN EXCLUSIVE MODE;")
     return stranger
 
 

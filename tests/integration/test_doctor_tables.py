@@ -1,5 +1,7 @@
 """doctor: what became of tables that are not where they should be, or are where they should not."""
 
+import shlex
+
 import django
 import pytest
 
@@ -144,6 +146,9 @@ def test_tables_of_tenants_left_in_the_shared_schema(
     assert cause["severity"] == severity
     assert f"{table} in public" in str(cause["seen"])
     assert words in str(cause["seen"])
+    statement = shlex.split(str(cause["command"]), comments=True)[-1]
+    current.database.sql(statement)
+    assert "shared.leftover" not in [one["id"] for one in current.run("doctor").report["diagnosis"]]
 
 
 def test_deleting_from_the_shared_schema_is_explained_by_its_models(current: Project) -> None:

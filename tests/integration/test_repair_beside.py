@@ -105,14 +105,18 @@ def test_a_key_to_a_column_that_was_renamed_is_named_where_that_was_done_alone(c
     ]
 
 
-def test_rows_that_point_to_lost_ones_leave_the_schema_as_it_was(current: Project) -> None:
+def test_a_lost_table_that_rows_point_to_is_made_and_its_keys_are_left_to_a_person(current: Project) -> None:
     current.database.sql("DROP TABLE athena.buildings_building CASCADE")
-    before = everything(current.database)
     run = current.run("repair", "--apply")
+    (left,) = current.run("repair").report["remedies"]
 
-    assert (run.code, run.states["athena"], run.states["kypseli"]) == (7, "failed", "current")
-    assert run.outcome("athena")["hint"].startswith("Rows that are there break the rule")
-    assert everything(current.database) == before
+    assert (run.code, run.states["athena"], run.states["kypseli"]) == (8, "refused", "current")
+    assert run.outcome("athena")["repairs"] == ["repaired table.ghost buildings_building"]
+    assert [(one["id"], one["object"]) for one in left["refusals"]] == [
+        ("foreign_key.missing", f"{MEMBERSHIP}(building_id)")
+    ]
+    for statement in left["refusals"][0]["choices"][1]["statements"]:
+        assert statement.endswith((";", "--apply"))
 
 
 def test_a_table_that_was_renamed_and_keeps_its_names_leaves_the_schema_as_it_was(current: Project) -> None:

@@ -1,0 +1,62 @@
+"""Rows that forbid a repair: asked before it is proposed, since the server would refuse the statement."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from railway_release.diagnosis.choices import SCHEMA, Choice
+from railway_release.postgres.batch_reader import BatchReader
+from railway_release.postgres.conflicts import Conflict, conflicts, schemas_with
+from railway_release.postgres.session import quote
+from railway_release.repairs.case import Case
+from railway_release.repairs.refusals import repair_again
+from railway_release.repairs.repair_plan import Named, Refusal, RepairPlan
+from railway_release.topology import search_path
+from railway_release.verification.findings import GHOST, MASKED
+
+_NAME = "NAME"  # in whose place `choices` put that of the schema
+_CHECKABLE_LATER = re.compile(
+    r"ALTER TABLE [^;]* ADD CONSTRAINT [^;]*\b(FOREIGN KEY|CHECK)\b[^;]*", re.DOTALL
+)
+
+
+def refusals(reader: BatchReader, schema: str, case: Case, plan: RepairPlan) -> dict[Named, Refusal]:
+    """Of a plan for this schema, the findings whose statement the rows that are there forbid."""
+    found: dict[Named, Refusal] = {}
+    made = {object for id, object in plan.repairs if id in (GHOST, MASKED)}
+    for statement, owners in zip(plan.statements, plan.owners, strict=True):
+        for conflict in conflicts(statement):
+            if conflict.table.name in case.actual and conflict.table.name not in made:
+                one, place = _placed(conflict, case, made, schema)
+                if schemas_with(reader, one, [schema], place if place != schema else ""):
+                    target = _NAME if place == schema else place
+                    found |= {named: _refusal(named, statement, one, target) for named in owners}
+    return found
+
+
+def _placed(conflict: Conflict, case: Case, made: set[str], schema: str) -> tuple[Conflict, str]:
+    """The conflict, and the schema of its target; without the target where that is still to be made."""
+    name = conflict.target.name if conflict.target else ""
+    if name in made:
+        return conflict.without_target(), schema
+    return conflict, schema if name in case.actual or not name else case.shared
+
+
+def _refusal(named: Named, statement: str, conflict: Conflict, target_schema: str) -> Refusal:
+    query = conflict.query(_NAME, target_schema)
+    why = f"Rows that are there forbid it: {conflict.what}. To see them: {query};"
+    return Refusal(*named, why, tuple(_choices(statement, conflict, target_schema)))
+
+
+def _choices(statement: str, conflict: Conflict, target_schema: str) -> Iterator[Choice]:
+    if delete := conflict.deletion(_NAME, target_schema):
+        are_duplicates = conflict.what.startswith("duplicates")
+        when = "If the first of each is enough" if are_duplicates else "If nobody needs these rows"
+        yield Choice(when, (f"{delete};", repair_again()))
+    if rule := _CHECKABLE_LATER.fullmatch(statement.rstrip("; \n")):
+        path = ", ".join((SCHEMA, *map(quote, search_path())))
+        later = (f"SET search_path = {path};", f"{rule[0]} NOT VALID;")
+        yield Choice("If they are to stay, or come back later, and only new rows have to fit", later)
+    else:
+        yield Choice("If they are to stay, correct them, then repair again")

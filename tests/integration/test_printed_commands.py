@@ -1,0 +1,205 @@
+"""Every command that is printed makes the difference that it promises, or says what must be decided.
+
+Each cause and each finding is built for real in a tenant of its own. What doctor prints is typed as it is,
+what repair leaves to a person is decided, and then everything is looked at again.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import pytest
+
+from railway_release.diagnosis.catalogue import KINDS
+from railway_release.verification.findings import CREATING, HINTS
+from tests.conftest import TENANTS
+from tests.support.causes import CAUSES, MEMBERSHIP, ONE, RULE
+from tests.support.printed import Decision, decide, decisions, is_command, type_in
+from tests.support.release import Project, Run
+from tests.support.schemas import add_row, copy_schema
+from tests.support.unwell import damage, diagnosed, grown, settle
+
+pytestmark = pytest.mark.xdist_group("printed")
+
+
+@dataclass(frozen=True)
+class Built:
+    """What is done to a schema by hand, the causes that doctor names for it, and the choice that is made."""
+
+    ids: tuple[str, ...]
+    sql: str
+    choice: int = 0
+
+
+def built(id: str, sql: str, choice: int = 0) -> Built:
+    """The same with one cause."""
+    return Built((id,), sql, choice)
+
+
+FORGET = "DELETE FROM django_migrations WHERE app = 'announcements' AND name"
+RECORD = "INSERT INTO django_migrations (app, name, applied) VALUES ('{}', '{}', now())"
+BUILDING = "INSERT INTO buildings_building (id, name, address, slug) VALUES (99, 'x', '', '')"
+CASCADE = f"""
+DO $do$ DECLARE name text; BEGIN
+    SELECT conname INTO name FROM pg_constraint
+        WHERE conrelid = '{MEMBERSHIP}'::regclass AND confrelid = 'buildings_building'::regclass;
+    EXECUTE format('ALTER TABLE {MEMBERSHIP} DROP CONSTRAINT %I, ADD CONSTRAINT %I'
+        ' FOREIGN KEY (building_id) REFERENCES buildings_building ON DELETE CASCADE', name, name);
+END $do$
+"""
+COLLATED = f'ALTER TABLE {RULE} ALTER title TYPE varchar(50) COLLATE "default"'
+INVALID = "UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'rule_ranks'::regclass"
+IN_THE_WAY = f"ALTER TABLE {RULE} ADD mine text NOT NULL"
+INDEX = "CREATE INDEX own ON buildings_building (address)"
+
+# Tenants that are two releases behind.
+BEHIND = {
+    "athena": built(
+        "column.early", "ALTER TABLE announcements_announcement ADD pinned boolean NOT NULL DEFAULT false"
+    ),
+    "kypseli": built("release.held_up", "DROP TABLE buildings_building CASCADE"),
+    "piraeus": built("release.never_ran", ""),
+}
+NEWEST = {
+    **{
+        name: Built(tuple({text.split()[0]: 0 for text in one.mends}) or (one.diagnosis,), one.sql)
+        for name, one in CAUSES.items()
+    },
+    "collation": built("column.collation", COLLATED),
+    "extra_dropped": built("column.extra", f"ALTER TABLE {RULE} ADD mine text"),
+    "extra_accepted": built("column.extra", f"ALTER TABLE {RULE} ADD yours text", 1),
+    "not_generated": built("column.generated", f"ALTER TABLE {RULE} ALTER twice DROP EXPRESSION"),
+    "in_the_way_dropped": built("column.in_the_way", IN_THE_WAY),
+    "in_the_way_kept": built("column.in_the_way", IN_THE_WAY, 1),
+    "typed": built("column.type", f"ALTER TABLE {RULE} ALTER amount TYPE text"),
+    "required": built("column.missing", f"{ONE} ALTER TABLE {RULE} DROP document", 1),
+    "rules": built("foreign_key.rules", CASCADE),
+    "invalid": built("index.invalid", INVALID),
+    "unfinished": built("migrations.unfinished", RECORD.format("railway_release", "unfinished 000001")),
+    "inconsistent": built("records.inconsistent", f"{FORGET} = '0005_note'"),
+    "no_rows": built("rows.missing", "DELETE FROM django_content_type WHERE model = 'building'"),
+    "odd": built("schema.odd", INDEX, 1),
+    "behind": built("sequence.behind", BUILDING),
+    "several_unrecorded": built("migration.unrecorded", f"{FORGET} >= '0005'"),
+    "created": built("schema.unfinished", f"COMMENT ON SCHEMA created IS '{CREATING}'"),
+}
+# Schemas without a row, and a row without a schema.
+ALONE = {"unowned": built("schema.unowned", "", 1), "rhodes": built("schema.missing", "")}
+BUILT = {**BEHIND, **NEWEST, **ALONE}
+
+FILE = "what is printed is written into a file or a form, by a person"
+CODE = "what is printed changes code or settings, by a person"
+SERVER = "what is printed changes the server or the role, which the tests beside share"
+ANSWER = "it is an answer: nothing is wrong in the database"
+OWN = "built, typed and looked at again in a project of its own: "
+ELSEWHERE = {
+    "app.ahead": "nothing but the newer code helps, and that is said",
+    "app.homeless": CODE,
+    "app.in_both": CODE,
+    "app.moved": f"{OWN}test_repair_causes",
+    "app.unmigrated": CODE,
+    "build.migrates": FILE,
+    "config.expiring": FILE,
+    "contenttypes.in_both": CODE,
+    "database.pooled": FILE,
+    "deletion.locks": SERVER,
+    "deletion.shared": CODE,
+    "exclusion.missing": f"{OWN}tests/oracle/test_repair_random",
+    "extension.misplaced": f"{OWN}test_settings_of_apps",
+    "inspection.ended": "it has the hint of what ended the look",
+    "key.unreachable": f"{OWN}test_settings_of_apps",
+    "migrate.bare": FILE,
+    "migration.half_applied": f"{OWN}test_doctor",
+    "model.unmigrated": CODE,
+    "name.unknown": ANSWER,
+    "nothing.missing": ANSWER,
+    "pg_dump.missing": FILE,
+    "pg_dump.old": FILE,
+    "predeploy.commented": FILE,
+    "procfile.ignored": FILE,
+    "records.unreadable": "the server's words say what is wrong, and no statement fits all of it",
+    "release.refused": "it has the hint of what ends the release",
+    "role.unprivileged": SERVER,
+    "router.custom": ANSWER,
+    "rows.in_the_way": f"{OWN}test_doctor_rows",
+    "server.connections": SERVER,
+    "server.lock_slots": SERVER,
+    "shared.leftover": f"{OWN}test_doctor_tables",
+    "shared.queried": CODE,
+    "start.default": FILE,
+    "start.migrates": FILE,
+    "table.kind": "what makes it is the project's own SQL; tests/integration/test_by_migrations",
+    "table.missing": CODE,
+    "template.stale": f"{OWN}test_repair_causes",
+    "tenant.locks": SERVER,
+    "tenant.mistyped": CODE,
+    "tenants.unknown": f"{OWN}test_tenants_table",
+}
+each = pytest.mark.parametrize("schema", sorted(BUILT))
+
+
+@dataclass(frozen=True)
+class Story:
+    """What doctor named, what became of it once its commands were typed, and once all was decided."""
+
+    before: Run
+    between: Run
+    decisions: tuple[Decision, ...]
+    after: Run
+
+
+@pytest.fixture(scope="module")
+def story(
+    server: str, template: Callable[..., str], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Story]:
+    """All of it in one database."""
+    with grown(server, template(*TENANTS), tmp_path_factory.mktemp("printed")) as project:
+        settle(project, *NEWEST, behind=BEHIND)
+        copy_schema(project.database, "piraeus", "unowned")
+        add_row(project.database, "rhodes")
+        for schema, one in BUILT.items():
+            damage(project, schema, one.sql)
+        before = _doctor(project)
+        _type_all(project, before)
+        between = _doctor(project)
+        left = tuple(decisions(project.run("repair", "--warnings")))
+        for one in left:
+            decide(project, one.choices[BUILT[one.schema].choice])
+        _type_all(project, _doctor(project))
+        yield Story(before, between, left, _doctor(project))
+
+
+def _doctor(project: Project) -> Run:
+    return project.run("doctor", "--sequences")
+
+
+def _type_all(project: Project, doctor: Run) -> None:
+    for text in dict.fromkeys(one["command"] for one in doctor.report["diagnosis"]):
+        if is_command(text):
+            type_in(project, text)
+
+
+@each
+def test_the_cause_is_named(story: Story, schema: str) -> None:
+    assert diagnosed(story.before, schema) >= {*BUILT[schema].ids}, story.before.text
+
+
+@each
+def test_what_is_printed_changes_it_or_leaves_a_choice_with_its_statements(story: Story, schema: str) -> None:
+    left = diagnosed(story.between, schema) & {*BUILT[schema].ids}
+    choices = {one.id for one in story.decisions if one.schema == schema and any(one.choices)}
+    decided = {one["id"] for one in story.between.report["diagnosis"] if one["command"].startswith("decide")}
+
+    assert left <= choices | decided, story.between.text
+
+
+@each
+def test_it_is_gone_once_all_is_decided(story: Story, schema: str) -> None:
+    left = diagnosed(story.after, schema) & {*BUILT[schema].ids}
+
+    assert left <= {"schema.odd", "schema.unowned"}, story.after.text
+
+
+def test_every_cause_and_every_finding_is_built_here_or_told_why_not() -> None:
+    built = {id for one in BUILT.values() for id in one.ids}
+
+    assert (KINDS.keys() | HINTS.keys()) - built == ELSEWHERE.keys()
