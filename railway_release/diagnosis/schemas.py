@@ -19,7 +19,6 @@ from railway_release.verification.findings import Finding
 
 # The findings that are causes themselves, each with what fixes it. Others have a module of their own.
 _COMMANDS = {
-    findings.ODD_ONE_OUT: "run there what made it in the others, or accept it (RAILWAY_RELEASE, ACCEPT)",
     findings.TABLE_KIND: "run the SQL of the migration that makes it in the others; `repair` names it",
     findings.MISSING: "create the table, or correct EXPECTED_TABLES",
     findings.UNMIGRATED: "python manage.py makemigrations",
