@@ -168,8 +168,7 @@ def test_tenants_whose_rows_point_to_nothing_now_are_left_to_a_person(current: P
 
 def test_no_tenant_is_touched_when_the_shared_schema_fails(current: Project) -> None:
     current.database.sql(
-        "ALTER TABLE public.django_session RENAME TO kept;"
-        "DROP INDEX athena.membership_building_role"
+        "ALTER TABLE public.django_session RENAME TO kept;DROP INDEX athena.membership_building_role"
     )
     before = contents(current.database)
     run = current.run("repair", "--apply", "--warnings")
