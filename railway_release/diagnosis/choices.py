@@ -1,6 +1,6 @@
 """Choices: what only a person can decide about a finding, each with the exact statements for it.
 
-In the statements "NAME" stands for the schema; `for_schema` puts its name there.
+In the statements "<schema>" stands for the schema; `for_schema` puts its name there.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ from railway_release.postgres.session import quote
 from railway_release.runtime.text import schema_flag
 from railway_release.verification import findings
 
-SCHEMA, FLAG = '"NAME"', "--schema NAME"
+PLACE = "<schema>"  # no schema is called that
+SCHEMA, FLAG = quote(PLACE), schema_flag(PLACE)
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,7 @@ def _accepting(id: str, object: str, schema: str) -> str:
 
 def _odd(_alter: str, _column: str, object: str, _: str) -> Iterator[Choice]:
     yield Choice("If it should be as in the others, undo or repeat by hand here what has made the difference")
-    entry = _accepting(findings.ODD_ONE_OUT, object, "NAME")
+    entry = _accepting(findings.ODD_ONE_OUT, object, PLACE)
     yield Choice("If this schema is meant to be otherwise, accept it in the settings", (entry,))
 
 

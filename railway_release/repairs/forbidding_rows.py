@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from railway_release.diagnosis.choices import SCHEMA, Choice
+from railway_release.diagnosis.choices import PLACE, SCHEMA, Choice
 from railway_release.postgres.batch_reader import BatchReader
 from railway_release.postgres.conflicts import Conflict, conflicts, schemas_with
 from railway_release.postgres.session import quote
@@ -15,7 +15,6 @@ from railway_release.repairs.repair_plan import Named, Refusal, RepairPlan
 from railway_release.topology import search_path
 from railway_release.verification.findings import GHOST, MASKED
 
-_NAME = "NAME"  # in whose place `choices` put that of the schema
 _CHECKABLE_LATER = re.compile(
     r"ALTER TABLE [^;]* ADD CONSTRAINT [^;]*\b(FOREIGN KEY|CHECK)\b[^;]*", re.DOTALL
 )
@@ -30,7 +29,7 @@ def refusals(reader: BatchReader, schema: str, case: Case, plan: RepairPlan) -> 
             if conflict.table.name in case.actual and conflict.table.name not in made:
                 one, place = _placed(conflict, case, made, schema)
                 if schemas_with(reader, one, [schema], place if place != schema else ""):
-                    target = _NAME if place == schema else place
+                    target = PLACE if place == schema else place
                     found |= {named: _refusal(named, statement, one, target) for named in owners}
     return found
 
@@ -44,13 +43,13 @@ def _placed(conflict: Conflict, case: Case, made: set[str], schema: str) -> tupl
 
 
 def _refusal(named: Named, statement: str, conflict: Conflict, target_schema: str) -> Refusal:
-    query = conflict.query(_NAME, target_schema)
+    query = conflict.query(PLACE, target_schema)
     why = f"Rows that are there forbid it: {conflict.what}. To see them: {query};"
     return Refusal(*named, why, tuple(_choices(statement, conflict, target_schema)))
 
 
 def _choices(statement: str, conflict: Conflict, target_schema: str) -> Iterator[Choice]:
-    if delete := conflict.deletion(_NAME, target_schema):
+    if delete := conflict.deletion(PLACE, target_schema):
         are_duplicates = conflict.what.startswith("duplicates")
         when = "If the first of each is enough" if are_duplicates else "If nobody needs these rows"
         yield Choice(when, (f"{delete};", repair_again()))

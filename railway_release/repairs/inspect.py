@@ -9,7 +9,7 @@ from functools import cached_property, partial
 from typing import cast
 
 from railway_release.config.config import Config
-from railway_release.diagnosis.choices import Choice
+from railway_release.diagnosis.choices import FLAG, Choice
 from railway_release.migrations.plan import Planner, SchemaPlan
 from railway_release.postgres.batch_reader import BatchReader
 from railway_release.preflight.target import Target
@@ -235,7 +235,7 @@ _NO_SCHEMA = Refusal(
     (
         Choice(
             "If the tenant is new, or may begin anew",
-            (f"{PROGRAM} repair --create-schema --schema NAME --apply",),
+            (f"{PROGRAM} repair --create-schema {FLAG} --apply",),
         ),
         Choice("If its data is to come back, restore the schema from a backup"),
         Choice("If nobody needs the tenant, delete its row"),

@@ -9,7 +9,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from railway_release.config.config import Config
-from railway_release.diagnosis import commands, half_applied
+from railway_release.diagnosis import choices, commands, half_applied
 from railway_release.diagnosis.context import DiagnosisContext
 from railway_release.migrations.disk import Graph
 from railway_release.migrations.operations import opaque
@@ -127,5 +127,5 @@ def _unseen(hidden: Sequence[Key], key: Key, graph: Graph) -> str:
     where = f" in {in_words(tuple(hidden))}" if [*hidden] != [key] else ""
     return (
         f"Its tables are there, but nobody can see what {operations}{where} did; if that is done: "
-        f"{commands.fake([key], ['NAME'])} --data-is-done"
+        f"{commands.fake([key], [choices.PLACE])} --data-is-done"
     )

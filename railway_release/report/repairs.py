@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from railway_release.diagnosis.choices import FLAG, named
+from railway_release.diagnosis.choices import FLAG, SCHEMA, named
 from railway_release.migrations.outcome import in_words
 from railway_release.repairs.repair_plan import PlannedRepair, Refusal, RepairPlan
 from railway_release.report.line import Line
@@ -54,8 +54,8 @@ def _refusal(refusal: Refusal, where: str, schemas: Sequence[str]) -> Iterator[s
         yield f"   {choice.when}{':' if choice.statements else '.'}"
         lines = (line for one in choice.statements for line in _with_names(one, schemas).splitlines())
         yield from (f"      {line.strip()}" for line in lines)
-    if len(schemas) > 1 and any('"NAME"' in sql for one in refusal.choices for sql in one.statements):
-        yield '   "NAME" is the schema, one after the other.'
+    if len(schemas) > 1 and any(SCHEMA in sql for one in refusal.choices for sql in one.statements):
+        yield f"   {SCHEMA} is the schema, one after the other."
 
 
 def _with_names(text: str, schemas: Sequence[str]) -> str:

@@ -178,7 +178,7 @@ def test_the_sql_of_that_migration_is_shown(without: Run) -> None:
     (remedy,) = without.report["remedies"]
     shown = {one["object"]: one["choices"][0]["statements"] for one in remedy["refusals"] if one["choices"]}
 
-    assert shown["announcements_parted"][0] == 'SET search_path = "NAME", "public";'
+    assert shown["announcements_parted"][0] == 'SET search_path = "<schema>", "public";'
     assert "PARTITION BY" in shown["announcements_parted"][1]
 
 

@@ -118,7 +118,7 @@ def statements(run: Run, schema: str) -> list[list[str]]:
 def typed(project: Project, schema: str, lines: list[str]) -> None:
     """Do what is printed."""
     for printed in lines:
-        line = printed.replace('"NAME"', f'"{schema}"').replace("NAME", schema)
+        line = printed.replace('"<schema>"', f'"{schema}"').replace("<schema>", schema)
         line = line.replace("…", GIVEN.get(schema, "true"))
         if line.startswith(PROGRAM):
             project.run(*shlex.split(line.removeprefix(PROGRAM)))
@@ -202,7 +202,7 @@ def test_the_rows_of_a_moved_app_are_set_aside_and_given_to_the_tenants(current:
     rename, repair, copy = several["statements"]
     current.database.sql(rename)
     assert current.run(*shlex.split(repair.removeprefix(PROGRAM))).code == 0
-    current.database.sql(copy.replace('"NAME"', "athena").replace("…", "session_key = 'a'"))
+    current.database.sql(copy.replace('"<schema>"', "athena").replace("…", "session_key = 'a'"))
 
     assert current.database.sql("SELECT session_key FROM athena.django_session") == "a"
     assert current.run("verify").code == 0
@@ -223,7 +223,7 @@ def test_where_the_shared_schema_has_the_table_rightly_the_sql_for_the_tenants_o
     current.database.sql("DROP TABLE athena.django_content_type CASCADE")
     none, some = of(current.run("repair"), "athena")
     assert none["when"] == "If no row of it is a tenant's"
-    current.database.sql("; ".join(line.replace('"NAME"', "athena") for line in none["statements"]))
+    current.database.sql("; ".join(line.replace('"<schema>"', "athena") for line in none["statements"]))
 
     assert "DELETE FROM" in some["statements"][-1]
     assert current.run("verify").findings("table.masked") == []

@@ -69,7 +69,7 @@ REFUSED = {
     ),
     "with_code": (
         f"{FORGET} = '0008_counted'",
-        {"migration.unrecorded announcements.0008_counted": "--schema NAME --data-is-done"},
+        {"migration.unrecorded announcements.0008_counted": "--schema '<schema>' --data-is-done"},
     ),
 }
 WITH_MORE = {"pointing": "rule_titles", "another_type": "rule_titles", "athena": "membership_building_role"}
@@ -143,8 +143,10 @@ def test_a_column_whose_values_nobody_knows_is_refused_with_the_choices(story: S
     (refusal,) = remedy(story.dry, "athena")["refusals"]
     (given, deleted) = [choice["statements"] for choice in refusal["choices"]]
 
-    assert given[0] == f'ALTER TABLE "NAME"."{MEMBERSHIP}" ADD COLUMN "user_id" bigint NOT NULL DEFAULT …;'
-    assert deleted[0] == f'DELETE FROM "NAME"."{MEMBERSHIP}";'
+    assert (
+        given[0] == f'ALTER TABLE "<schema>"."{MEMBERSHIP}" ADD COLUMN "user_id" bigint NOT NULL DEFAULT …;'
+    )
+    assert deleted[0] == f'DELETE FROM "<schema>"."{MEMBERSHIP}";'
 
 
 def test_a_masked_table_is_refused_while_the_shared_one_holds_rows(story: Story) -> None:

@@ -68,7 +68,7 @@ def decisions(run: Run) -> Iterator[Decision]:
 def _choices(refusal: dict[str, Any], schema: str) -> Iterator[tuple[str, ...]]:
     for one in refusal["choices"]:
         yield tuple(
-            sql.replace('"NAME"', quote(schema)).replace("--schema NAME", f"--schema {shlex.quote(schema)}")
+            sql.replace(quote("<schema>"), quote(schema)).replace("'<schema>'", shlex.quote(schema))
             for sql in one["statements"]
         )
 
