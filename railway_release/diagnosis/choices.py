@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from railway_release.postgres.session import quote
+from railway_release.runtime.program import PROGRAM
 from railway_release.runtime.text import schema_flag
 from railway_release.verification import findings
 
@@ -42,6 +43,11 @@ def of(id: str, object: str, expected: str) -> tuple[Choice, ...]:
     return tuple(_CHOICES[id](alter(table), quote(column), object, expected))
 
 
+def repair_again() -> str:
+    """The command that repairs a schema once something was decided."""
+    return f"{PROGRAM} repair {FLAG} --apply"
+
+
 def alter(table: str) -> str:
     """The beginning of a statement that alters this table of the schema."""
     return f"ALTER TABLE {SCHEMA}.{quote(table)}"
@@ -70,14 +76,17 @@ def _unowned(*_: str) -> Iterator[Choice]:
 
 
 def _in_the_way(alter: str, column: str, _object: str, _: str) -> Iterator[Choice]:
-    yield Choice("If nothing needs it", (f"{alter} DROP COLUMN {column};",))
     yield Choice("If its values are to stay", (f"{alter} ALTER COLUMN {column} DROP NOT NULL;",))
+    yield Choice("If nothing needs it", (f"{alter} DROP COLUMN {column};",))
 
 
 def _typed(alter: str, column: str, _object: str, expected: str) -> Iterator[Choice]:
-    using = f" USING {column}::{expected}"
+    # A cast to text of some length cuts what is longer; without one the server refuses it.
+    is_text = expected.startswith(("character", "varchar"))
+    using = "" if is_text else f" USING {column}::{expected.partition('(')[0]}"
+    rounded = "" if is_text else " (decimals that it has no place for are rounded)"
     yield Choice(
-        "If all that is there fits into that type",
+        f"If all that is there fits into that type{rounded}",
         (f"{alter} ALTER COLUMN {column} TYPE {expected}{using};",),
     )
 

@@ -17,6 +17,7 @@ from railway_release.verification import findings
 from railway_release.verification.blocking import blocking
 from railway_release.verification.findings import Finding
 
+_MAYBE_RENAMED = "decide first about column.missing in the same table: it may be this one, renamed by hand"
 # The findings that are causes themselves, each with what fixes it. Others have a module of their own.
 _COMMANDS = {
     findings.TABLE_KIND: "run the SQL of the migration that makes it in the others; `repair` names it",
@@ -61,14 +62,21 @@ def of_findings(context: DiagnosisContext, *, but: Iterable[str]) -> Iterator[Ca
     for one in context.findings:
         if one.id not in but and one.is_open:
             groups.setdefault(one.id, []).append(one)
+    lacking = {_table(one) for one in groups.get(findings.COLUMN_MISSING, ())}
     for id, found in groups.items():
-        yield _of_one_kind(id, found)
+        is_surplus = id in (findings.COLUMN_EXTRA, findings.COLUMN_IN_THE_WAY)
+        first = is_surplus and any(_table(one) in lacking for one in found)
+        yield _of_one_kind(id, found, _MAYBE_RENAMED if first else "")
 
 
-def _of_one_kind(id: str, found: list[Finding]) -> Cause:
+def _table(one: Finding) -> tuple[str, str]:
+    return one.schema, one.object.rpartition(".")[0]
+
+
+def _of_one_kind(id: str, found: list[Finding], command: str) -> Cause:
     schemas = list(dict.fromkeys(one.schema for one in found))
     severity = worst([one.severity for one in found])
-    command = _COMMANDS.get(id) or commands.of_finding(found)
+    command = command or _COMMANDS.get(id) or commands.of_finding(found)
     seen = _in_words(found, schemas)
     if id in KINDS:
         return cause(id, seen, command, schemas, severity)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Collection, Iterator, Sequence
 
+from django.db.migrations.recorder import MigrationRecorder
+
 from railway_release.engine.execution import Execution
 from railway_release.engine.statements import record
 from railway_release.migrations.plan import SchemaPlan
@@ -51,6 +53,9 @@ class RepairTransaction:
                 self._verify(connection, one, repair_plan, before)
         self._rebuild_indexes(connection, one.schema.name, repair_plan)
         if repair_plan.records:
+            # Alone on the path, or the shared schema's table would be taken for this one's.
+            tenant_connection().set_schema(one.schema.name, tenant_type=one.schema.type, include_public=False)
+            MigrationRecorder(tenant_connection()).ensure_schema()
             self._send(connection, record(one.schema.name, repair_plan.records))
 
     @property

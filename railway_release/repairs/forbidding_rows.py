@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
-from railway_release.diagnosis.choices import PLACE, SCHEMA, Choice
+from railway_release.diagnosis.choices import PLACE, SCHEMA, Choice, repair_again
 from railway_release.postgres.batch_reader import BatchReader
 from railway_release.postgres.conflicts import Conflict, conflicts, schemas_with
 from railway_release.postgres.session import quote
 from railway_release.repairs.case import Case
-from railway_release.repairs.refusals import repair_again
 from railway_release.repairs.repair_plan import Named, Refusal, RepairPlan
 from railway_release.topology import search_path
 from railway_release.verification.findings import GHOST, MASKED
@@ -30,7 +29,10 @@ def refusals(reader: BatchReader, schema: str, case: Case, plan: RepairPlan) -> 
                 one, place = _placed(conflict, case, made, schema)
                 if schemas_with(reader, one, [schema], place if place != schema else ""):
                     target = PLACE if place == schema else place
-                    found |= {named: _refusal(named, statement, one, target) for named in owners}
+                    is_new = all(id.endswith(".missing") for id, _ in owners)  # nothing has its name
+                    ways = [*_deleting(one, target)] if schema != case.shared else []
+                    ways += _keeping(statement if is_new else "", one)
+                    found |= {named: _refusal(named, one, target, ways) for named in owners}
     return found
 
 
@@ -42,20 +44,26 @@ def _placed(conflict: Conflict, case: Case, made: set[str], schema: str) -> tupl
     return conflict, schema if name in case.actual or not name else case.shared
 
 
-def _refusal(named: Named, statement: str, conflict: Conflict, target_schema: str) -> Refusal:
+def _refusal(named: Named, conflict: Conflict, target_schema: str, choices: Sequence[Choice]) -> Refusal:
     query = conflict.query(PLACE, target_schema)
     why = f"Rows that are there forbid it: {conflict.what}. To see them: {query};"
-    return Refusal(*named, why, tuple(_choices(statement, conflict, target_schema)))
+    return Refusal(*named, why, tuple(choices))
 
 
-def _choices(statement: str, conflict: Conflict, target_schema: str) -> Iterator[Choice]:
+def _deleting(conflict: Conflict, target_schema: str) -> Iterator[Choice]:
+    """To delete the rows; not offered in the shared schema, whose rows all tenants may need."""
     if delete := conflict.deletion(PLACE, target_schema):
         are_duplicates = conflict.what.startswith("duplicates")
         when = "If the first of each is enough" if are_duplicates else "If nobody needs these rows"
         yield Choice(when, (f"{delete};", repair_again()))
+
+
+def _keeping(statement: str, conflict: Conflict) -> Iterator[Choice]:
+    """To leave the rows, where the rule can be made for new rows alone, or else to correct them."""
     if rule := _CHECKABLE_LATER.fullmatch(statement.rstrip("; \n")):
-        path = ", ".join((SCHEMA, *map(quote, search_path())))
-        later = (f"SET search_path = {path};", f"{rule[0]} NOT VALID;")
+        first = () if conflict.lookup in conflict.select else (repair_again(),)  # it makes the target
+        path = ", ".join(dict.fromkeys((SCHEMA, *map(quote, search_path()))))
+        later = (*first, f"SET search_path = {path};", f"{rule[0]} NOT VALID;")
         yield Choice("If they are to stay, or come back later, and only new rows have to fit", later)
     else:
         yield Choice("If they are to stay, correct them, then repair again")

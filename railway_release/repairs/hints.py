@@ -24,6 +24,11 @@ _HINTS = {
 }
 
 
+def needs_decision(outcome: Outcome) -> bool:
+    """Whether the same repair would fail again until a person has done something."""
+    return outcome.sqlstate in _HINTS
+
+
 def hint_of(outcome: Outcome) -> str:
     """The hint for a failed repair: by its SQLSTATE, or else the one that the outcome has."""
     return _HINTS.get(outcome.sqlstate, outcome.hint)

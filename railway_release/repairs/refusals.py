@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from railway_release.diagnosis import choices
-from railway_release.diagnosis.choices import FLAG, SCHEMA, Choice
+from railway_release.diagnosis.choices import SCHEMA, Choice, repair_again
 from railway_release.migrations.operations import opaque
 from railway_release.migrations.own_sql import own_sql
 from railway_release.postgres.session import clip, quote
 from railway_release.postgres.shape import Column, Shape, Unique
-from railway_release.repairs import statements
+from railway_release.repairs import renamed, statements
 from railway_release.repairs.case import Case
 from railway_release.repairs.repair_plan import Refusal
 from railway_release.repairs.rows import needs_value
@@ -50,14 +50,19 @@ def refusal(one: Deviation, why: str, case: Case, connection: TenantConnection) 
 
 def _choices(one: Deviation, case: Case, connection: TenantConnection) -> Iterator[Choice]:
     difference = one.difference
+    if renamed.may_be_one(difference, case):
+        yield Choice("Decide first about column.missing in this table: it may be this one, renamed by hand")
+        return
     yield from choices.of(difference.id, difference.object, difference.expected)
     if difference.made_by:
         if own := [*_own_sql(one)]:
             yield Choice("If it is to be as that migration makes it", (_search_path(), *own))
     elif _hidden_rows(one, case):
         yield from _of_masked(difference, case, connection)
+    elif renamed.why(one, case):
+        yield from renamed.choices_about(one, case)
     elif _needs_values(one, case):
-        yield from _of_column(difference)
+        yield from _of_column(one, case)
     elif name := _other_key(difference, case.actual):
         yield _another_key(difference, name)
 
@@ -70,7 +75,7 @@ def why_not(one: Deviation, case: Case) -> str:
         return _WHY[one.difference.id]
     if leaves(one, case.later):
         return _LEAVING
-    return _why_impossible(one, case)
+    return renamed.why(one, case) or _why_impossible(one, case)
 
 
 def _why_impossible(one: Deviation, case: Case) -> str:
@@ -200,27 +205,26 @@ def _copied(difference: Difference, source: str, target: str) -> Iterator[str]:
             yield f"SELECT setval({sequence}, max({quote(one.name)})) FROM {target};"  # noqa: S608 - printed
 
 
-def repair_again() -> str:
-    """The command that repairs a schema once something was decided."""
-    return f"{PROGRAM} repair {FLAG} --apply"
+def _column(difference: Difference) -> str:
+    return difference.object.removeprefix(f"{difference.table}.")
 
 
-def _of_column(difference: Difference) -> Iterator[Choice]:
-    alter, name = (
-        choices.alter(difference.table),
-        quote(difference.object.removeprefix(f"{difference.table}.")),
-    )
+def _of_column(one: Deviation, case: Case) -> Iterator[Choice]:
+    difference = one.difference
+    alter, name = choices.alter(difference.table), quote(_column(difference))
     kind = difference.expected.removesuffix(" NOT NULL")
-    yield Choice(
-        "If one value is right for all of them",
-        (
-            f"{alter} ADD COLUMN {name} {kind} NOT NULL DEFAULT …;",
-            f"{alter} ALTER COLUMN {name} DROP DEFAULT;",
-            repair_again(),
-        ),
-    )
-    delete = f"DELETE FROM {SCHEMA}.{quote(difference.table)};"  # noqa: S608 - printed
-    yield Choice("If nobody needs the rows", (delete, repair_again()))
+    table = f"{SCHEMA}.{quote(difference.table)}"
+    if any(unique.columns == (_column(difference),) for unique in case.expected[difference.table].uniques):
+        fill = f"UPDATE {table} SET {name} = …;"  # noqa: S608 - printed
+        each = (f"{alter} ADD COLUMN {name} {kind};", fill, repair_again())
+        yield Choice("If the value of each row is known, which must be its own", each)
+    else:
+        add = f"{alter} ADD COLUMN {name} {kind} NOT NULL DEFAULT …;"
+        free = f"{alter} ALTER COLUMN {name} DROP DEFAULT;"
+        yield Choice("If one value is right for all of them", (add, free, repair_again()))
+    if one.plan.schema.role != "shared":  # all tenants may need those
+        delete = f"DELETE FROM {table};"  # noqa: S608 - printed
+        yield Choice("If nobody needs the rows", (delete, repair_again()))
 
 
 def _other_key(difference: Difference, actual: Tables) -> str:

@@ -13,6 +13,7 @@ from railway_release.diagnosis.causes import Cause, Severity, errors
 from railway_release.diagnosis.explanation import Explanation
 from railway_release.errors import Exit
 from railway_release.migrations.status import Status
+from railway_release.repairs.hints import needs_decision
 from railway_release.repairs.repair_plan import PlannedRepair
 from railway_release.report import status as status_lines
 from railway_release.report.command_line import CommandLine
@@ -233,7 +234,8 @@ class RepairResult(Result):
 
     def next_commands(self, called: CommandLine) -> Iterator[Line]:
         """Run again for what failed; the same command with --apply if something can be repaired."""
-        yield from super().next_commands(called)
+        if again := called.again([one for one in self.outcomes if not needs_decision(one)]):
+            yield Line("info", "release.hinted", f"Run again with: {again}")
         if Exit.PENDING in self.failures and "--apply" not in called.words:
             yield Line("info", "repair.hinted", f"To do it: {called.to_type(called.schemas, '--apply')}")
 

@@ -87,14 +87,14 @@ def unique(model: type[Model], field: Field[Any, Any]) -> Creation:
 
 def unique_together(model: type[Model], fields: Iterable[Field[Any, Any]]) -> Creation:
     """How to add a constraint of `unique_together`, with the name that Django gives it."""
-    return Creation(lambda editor: editor.execute(editor._create_unique_sql(model, [*fields])))  # noqa: SLF001 - as create_model does
+    return Creation(lambda editor: editor.execute(editor._create_unique_sql(model, [*fields]), None))  # noqa: SLF001 - as create_model does
 
 
 def foreign_key(model: type[Model], field: Field[Any, Any]) -> Creation:
     """How to add the constraint of a foreign key."""
 
     def run(editor: Any) -> None:
-        editor.execute(editor._create_fk_sql(model, field, _FOREIGN_KEY_NAME))  # noqa: SLF001 - as create_model does
+        editor.execute(editor._create_fk_sql(model, field, _FOREIGN_KEY_NAME), None)  # noqa: SLF001 - as create_model does
 
     return Creation(run, clip(str(field.column)))
 

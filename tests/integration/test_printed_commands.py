@@ -68,8 +68,10 @@ NEWEST = {
     "extra_dropped": built("column.extra", f"ALTER TABLE {RULE} ADD mine text"),
     "extra_accepted": built("column.extra", f"ALTER TABLE {RULE} ADD yours text", 1),
     "not_generated": built("column.generated", f"ALTER TABLE {RULE} ALTER twice DROP EXPRESSION"),
-    "in_the_way_dropped": built("column.in_the_way", IN_THE_WAY),
-    "in_the_way_kept": built("column.in_the_way", IN_THE_WAY, 1),
+    "in_the_way_dropped": built("column.in_the_way", IN_THE_WAY, 1),
+    "in_the_way_kept": built("column.in_the_way", IN_THE_WAY),
+    "renamed": built("column.missing", f"{ONE} ALTER TABLE {RULE} RENAME title TO heading"),
+    "table_renamed": built("table.ghost", "ALTER TABLE buildings_building RENAME TO buildings_old"),
     "typed": built("column.type", f"ALTER TABLE {RULE} ALTER amount TYPE text"),
     "required": built("column.missing", f"{ONE} ALTER TABLE {RULE} DROP document", 1),
     "rules": built("foreign_key.rules", CASCADE),
@@ -163,7 +165,8 @@ def story(
         between = _doctor(project)
         left = tuple(decisions(project.run("repair", "--warnings")))
         for one in left:
-            decide(project, one.choices[BUILT[one.schema].choice])
+            if one.choices and one.id in BUILT[one.schema].ids:
+                decide(project, one.choices[BUILT[one.schema].choice])
         _type_all(project, _doctor(project))
         yield Story(before, between, left, _doctor(project))
 

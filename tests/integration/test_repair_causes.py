@@ -137,6 +137,17 @@ def test_a_table_that_a_pending_migration_renames_is_not_made_anew(current: Proj
     assert current.database.tables("athena") == before
 
 
+def test_records_are_written_where_their_table_was_dropped(current: Project) -> None:
+    current.database.sql("DROP TABLE athena.django_migrations")
+    run = current.run("repair", "--apply")
+
+    assert run.states["athena"] == "refused"  # a RunPython cannot be seen
+    assert "recorded buildings.0001_initial" in run.outcome("athena")["repairs"], run.text
+    assert current.database.applied("athena", "announcements") != []
+    done = current.run("fake", "buildings", "0006_fill_slugs", "--schema", "athena", "--data-is-done")
+    assert done.code == 0, done.text
+
+
 # The shared schema.
 
 
