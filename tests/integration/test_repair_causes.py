@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.support.account import SupportError
 from tests.support.picture import picture
 from tests.support.release import Project
 from tests.support.schemas import add_row, copy_schema
@@ -146,6 +147,38 @@ def test_records_are_written_where_their_table_was_dropped(current: Project) -> 
     assert current.database.applied("athena", "announcements") != []
     done = current.run("fake", "buildings", "0006_fill_slugs", "--schema", "athena", "--data-is-done")
     assert done.code == 0, done.text
+
+
+def test_a_key_of_a_table_with_a_percent_sign_in_its_name_is_made_again(current: Project) -> None:
+    key = "('id', models.BigAutoField(primary_key=True))"
+    fields = f"[{key}, ('to', models.ForeignKey('announcement', models.CASCADE))]"
+    options = "{'db_table': 'odd %s {0}', 'unique_together': {('id', 'to')}}"
+    current.migration(
+        "announcements",
+        "0004_odd",
+        "0003_announcement_pinned",
+        f"migrations.CreateModel('Odd', {fields}, {options})",
+    )
+    assert current.run("--no-collectstatic").code == 0
+    constraints = "conrelid = 'athena.\"odd %s {0}\"'::regclass AND contype IN ('f', 'u')"
+    for name in current.database.lines(f"SELECT conname FROM pg_constraint WHERE {constraints}"):
+        current.database.sql(f'ALTER TABLE athena."odd %s {{0}}" DROP CONSTRAINT "{name}"')
+    repaired(current)
+
+    assert current.database.sql(f"SELECT count(*) FROM pg_constraint WHERE {constraints}") == "2"
+
+
+def test_the_statement_that_changes_a_type_cuts_no_text(current: Project) -> None:
+    table = "buildings_building"
+    current.database.sql(
+        f"ALTER TABLE athena.{table} ALTER name TYPE varchar(500);"
+        f"UPDATE athena.{table} SET name = repeat('n', 400)"
+    )
+    (one,) = current.run("repair").report["remedies"][0]["refusals"]
+    statement = one["choices"][0]["statements"][0].replace('"<schema>"', "athena")
+
+    with pytest.raises(SupportError, match="value too long"):
+        current.database.sql(statement)
 
 
 # The shared schema.
