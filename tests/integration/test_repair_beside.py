@@ -1,5 +1,6 @@
 """What a repair does for one thing neither undoes what it does for another, nor needs what is refused."""
 
+from tests.support.printed import decide, decisions
 from tests.support.release import Project
 from tests.support.schemas import everything
 
@@ -115,8 +116,23 @@ def test_a_lost_table_that_rows_point_to_is_made_and_its_keys_are_left_to_a_pers
     assert [(one["id"], one["object"]) for one in left["refusals"]] == [
         ("foreign_key.missing", f"{MEMBERSHIP}(building_id)")
     ]
-    for statement in left["refusals"][0]["choices"][1]["statements"]:
-        assert statement.endswith((";", "--apply"))
+    (decision,) = decisions(current.run("repair"))
+    decide(current, decision.choices[1])  # they stay, and only new rows have to fit
+    assert [one[:3] for one in judged(current.run("verify"))] == [
+        ("constraint.unchecked", "warning", "athena")
+    ]
+
+
+def test_a_key_that_stays_for_new_rows_alone_comes_after_the_table_that_it_points_to(
+    current: Project,
+) -> None:
+    current.database.sql("DROP TABLE athena.buildings_building CASCADE")
+    found = {one.id: one for one in decisions(current.run("repair"))}
+    decide(current, found["foreign_key.missing"].choices[1])
+
+    assert [one[:3] for one in judged(current.run("verify"))] == [
+        ("constraint.unchecked", "warning", "athena")
+    ]
 
 
 def test_a_table_that_was_renamed_and_keeps_its_names_leaves_the_schema_as_it_was(current: Project) -> None:
