@@ -117,6 +117,7 @@ class _Transaction:
     savepoints: int
     autocommit: tuple[bool, bool]  # Django's, the driver's
     status: int
+    needs_rollback: bool  # whether Django would roll it back at its end
 
     @classmethod
     def of(cls, connection: TenantConnection) -> _Transaction:
@@ -126,6 +127,7 @@ class _Transaction:
             len(connection.savepoint_ids),
             (connection.autocommit, bool(raw.autocommit)) if raw else (True, True),
             raw.info.transaction_status if raw else _IDLE,
+            connection.needs_rollback,
         )
 
     def difference(self, after: _Transaction) -> str:
@@ -138,4 +140,6 @@ class _Transaction:
             return "ended the migration's transaction, so what came before may be applied without its record"
         if after.status == _FAILED:
             return "left the transaction failed, with its error ignored"
+        if after.needs_rollback:
+            return "left the transaction to be rolled back, by set_rollback() or by an error that was ignored"
         return "left a transaction, or a savepoint, open"

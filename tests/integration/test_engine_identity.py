@@ -142,12 +142,19 @@ def leave(apps, editor):
     if what == "more_01":
         connection.close()
         connection.connect()
+    if what == "more_03":
+        try:
+            with transaction.atomic(savepoint=False):
+                connection.cursor().execute("CREATE TABLE undone (id int)")
+                raise LookupError
+        except LookupError:
+            pass
 """
 
 
 @pytest.mark.parametrize("engine", ENGINES, ids=" ".join)
 def test_a_transaction_that_code_leaves_otherwise_than_it_was_fails_that_schema_alone(current, engine):
-    more_tenants(current, 3)
+    more_tenants(current, 4)
     change(current, "migrations.RunPython(leave)", FIELD.format(8), extra=LEAVING)
     run = release(current, engine)
 
@@ -158,6 +165,7 @@ def test_a_transaction_that_code_leaves_otherwise_than_it_was_fails_that_schema_
         "piraeus": "left the transaction failed",
         "more_00": "left a transaction, or a savepoint, open",
         "more_01": "ended the migration's transaction",
+        "more_03": "left the transaction to be rolled back",
     }
     for schema, text in words.items():
         outcome = run.outcome(schema)
