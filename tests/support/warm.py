@@ -32,6 +32,7 @@ from django.utils.functional import empty
 _ROOT = Path(__file__).resolve().parents[2]
 _MOST = 1 << 20  # bytes of a request
 _DESCRIPTORS = 4  # standard input, output, error, and where the exit code goes
+_NUMBER = 16  # bytes of a process id or an exit code: both may be there before the first is read
 _READ_BY_PYTHON = ("PYTHON", "LC_", "LANG", "LD_", "COVERAGE_")
 _NO_BYTECODE = "PYTHONDONTWRITEBYTECODE"  # which is heeded
 
@@ -79,7 +80,7 @@ class _Forked:
         if self.returncode is None:
             if not select.select([self._status], [], [], timeout)[0]:
                 raise subprocess.TimeoutExpired(str(self.pid), timeout or 0)
-            self.returncode = int(os.read(self._status, 16))
+            self.returncode = int(os.read(self._status, _NUMBER))
             os.close(self._status)
         return self.returncode
 
@@ -112,20 +113,13 @@ def start(
     script: Path, words: Sequence[str], cwd: Path, environ: Mapping[str, str], *, reading: bool = False
 ) -> Process:
     """Start a Python script and do not wait; with `reading`, it has a pipe to read from."""
-    if _channel is None or not _is_usual(environ):
-        return subprocess.Popen(
-            [sys.executable, str(script), *words],
-            cwd=cwd,
-            env=environ,
-            stdin=subprocess.PIPE if reading else subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
+    if _must_be_cold(environ):
+        given = subprocess.PIPE if reading else subprocess.DEVNULL
+        return _start_cold([str(script), *words], cwd, environ, given, subprocess.PIPE)
     ends = [os.pipe() for _ in range(_DESCRIPTORS - 1)]
-    (given, written), *others = ends if reading else [(os.open(os.devnull, os.O_RDONLY), -1), *ends[1:]]
-    pid, status = _fork(script, words, cwd, environ, [given, *(end[1] for end in others)])
-    for descriptor in {given, *(end[1] for end in others), *(() if reading else ends[0])}:
+    (to_read, written), *others = ends if reading else [(os.open(os.devnull, os.O_RDONLY), -1), *ends[1:]]
+    pid, status = _fork(script, words, cwd, environ, [to_read, *(end[1] for end in others)])
+    for descriptor in {to_read, *(end[1] for end in others), *(() if reading else ends[0])}:
         os.close(descriptor)
     return _Forked(pid, status, [written, *(end[0] for end in others)])
 
@@ -134,17 +128,24 @@ def start_on(
     terminal: int, script: Path, words: Sequence[str], cwd: Path, environ: Mapping[str, str]
 ) -> Process:
     """The same, with a terminal for input, output and errors."""
-    if _channel is None or not _is_usual(environ):
-        return subprocess.Popen(
-            [sys.executable, str(script), *words],
-            cwd=cwd,
-            env=environ,
-            stdin=terminal,
-            stdout=terminal,
-            stderr=terminal,
-            text=True,
-        )
+    if _must_be_cold(environ):
+        return _start_cold([str(script), *words], cwd, environ, terminal, terminal)
     return _Forked(*_fork(script, words, cwd, environ, [terminal] * 3), [-1, -1, -1])
+
+
+def _start_cold(
+    argv: Sequence[str], cwd: Path, environ: Mapping[str, str], given: int, written: int
+) -> Process:
+    """A new interpreter that reads from `given` and writes to `written`, as Popen understands them."""
+    return subprocess.Popen(
+        [sys.executable, *argv],
+        cwd=cwd,
+        env=environ,
+        stdin=given,
+        stdout=written,
+        stderr=written,
+        text=True,
+    )
 
 
 def _fork(
@@ -156,11 +157,11 @@ def _fork(
     request = {"argv": [str(script), *words], "cwd": str(cwd), "environ": dict(environ)}
     socket.send_fds(_channel, [json.dumps(request).encode()], [*descriptors, theirs])
     os.close(theirs)
-    return int(os.read(status, 16)), status
+    return int(os.read(status, _NUMBER)), status
 
 
-def _is_usual(environ: Mapping[str, str]) -> bool:
-    """Whether this process's own children would have the same interpreter."""
+def _must_be_cold(environ: Mapping[str, str]) -> bool:
+    """Whether it was asked for, or this process's own children would have another interpreter."""
 
     def read_by_python(variables: Mapping[str, str]) -> dict[str, str]:
         return {
@@ -169,7 +170,8 @@ def _is_usual(environ: Mapping[str, str]) -> bool:
             if name.startswith(_READ_BY_PYTHON) and name != _NO_BYTECODE
         }
 
-    return not environ.get("TEST_COLD") and read_by_python(environ) == read_by_python(os.environ)
+    asked = _channel is None or bool(environ.get("TEST_COLD"))
+    return asked or read_by_python(environ) != read_by_python(os.environ)
 
 
 _channel: socket.socket | None = None  # to the process that forks
@@ -218,9 +220,9 @@ def _watch_over(request: Mapping[str, Any], descriptors: Sequence[int]) -> None:
     if pid := os.fork():
         for descriptor in (0, 1, 2, *descriptors[:-1]):
             os.close(descriptor)
-        os.write(status, str(pid).encode())
+        os.write(status, b"%*d" % (_NUMBER, pid))
         code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
-        os.write(status, str(code).encode())
+        os.write(status, b"%*d" % (_NUMBER, code))
         os._exit(0)
     for number, descriptor in enumerate(descriptors[:-1]):
         os.dup2(descriptor, number)
