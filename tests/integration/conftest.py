@@ -10,10 +10,12 @@ import pytest
 
 from tests.support import tight
 from tests.support.binaries import bin_dir, environment, run
+from tests.support.crowd import gather
 from tests.support.detailed import describe
 from tests.support.release import Database, Project
 from tests.support.schemas import let_a_day_pass
 from tests.support.server import database_url, psql
+from tests.support.unwell import borrowed
 
 
 @pytest.fixture
@@ -55,6 +57,17 @@ def detailed(new_database: Callable[..., Database], detailed_template: str, tmp_
     project = Project(tmp_path / "project", new_database(detailed_template))
     describe(project)
     return project
+
+
+@pytest.fixture(scope="session")
+def crowd_template(
+    server: str, detailed_template: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[str]:
+    """The same with many more tenants; for the tests of the group "crowd" alone, so that it is made once."""
+    with borrowed(server, detailed_template, tmp_path_factory.mktemp("crowd")) as project:
+        describe(project)
+        gather(project)
+        yield urlsplit(project.database.url).path[1:]
 
 
 @pytest.fixture(scope="session")
