@@ -60,3 +60,14 @@ def joining_table(model: ModelState, name: str, field: Any) -> str:
 def joins_by_itself(field: Any) -> bool:
     """Whether a many-to-many field has no model of its own for its table."""
     return getattr(field.remote_field, "through", None) is None
+
+
+def is_nameable(name: str) -> bool:
+    """Whether django-tenants takes the name for a schema: it raises ValidationError for others.
+
+    What it forbids depends on its version.
+    """
+    # The module imports models, which exist only after django.setup().
+    from django_tenants.postgresql_backend.base import is_valid_schema_name  # noqa: PLC0415
+
+    return bool(is_valid_schema_name(name))

@@ -253,7 +253,7 @@ def _check_tenants(config: Config, there: topology.Topology) -> None:
         raise TenantsUnknown(
             "The tenants cannot be listed before the shared schema is migrated: their table is not there, or "
             "lacks a column.",
-            f"Migrate that first: {PROGRAM} --shared-only",
+            f"Why, and what makes them known: {PROGRAM} doctor",
         )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 from django.conf import settings
@@ -22,7 +22,7 @@ from django_tenants.utils import (
     has_multi_type_tenants,
 )
 
-from railway_release.naming import table_of
+from railway_release.naming import is_nameable, table_of
 from railway_release.postgres import catalog, tenant_rows
 from railway_release.postgres.failures import sqlstate
 from railway_release.postgres.session import Connection, clip
@@ -53,7 +53,7 @@ class UnusableSchema:
     """A schema for which no plan can be made, and why."""
 
     schema: str
-    kind: Literal["mistyped", "unreadable"]
+    kind: Literal["mistyped", "misnamed", "unreadable"]
     why: str
 
 
@@ -73,6 +73,8 @@ class Topology:
         False  # whether Django cannot read them yet, so that the manager's conditions do not count
     )
     dropped: frozenset[str] = frozenset()  # of those without a schema, those that have had one
+    types: Mapping[str, str | None] = field(default_factory=dict)  # of each tenant with a row
+    in_table: frozenset[str] | None = None  # the names of all rows, also of those that the manager leaves out
 
     @property
     def schemas(self) -> tuple[Schema, ...]:
@@ -156,28 +158,46 @@ def read(connection: Connection, *, for_django: bool = False) -> Topology:
     """The topology now; with `for_django`, Django reads the tenants on this connection, too."""
     rows = _tenant_rows(connection if for_django else None)
     if by_name := rows is None:
-        rows = tenant_rows.rows_by_name(connection, _tenants_table())
+        rows = tenant_rows.rows_by_name(connection, tenants_table())
     present, with_records = catalog.schemas(connection)
     shared = get_public_schema_name()
+    forbidden = {clip(name) for name, _ in rows or () if not is_nameable(name)}
     # PostgreSQL truncates longer names, also when it looks the schema up.
     tenants = [Schema(clip(name), "tenant", type) for name, type in rows or () if name != shared]
     names = {shared, *(schema.name for schema in tenants)}
     # Templates first: tenants that are cloned meanwhile then need no migration.
     declared = [*(one for one in templates() if one.name not in names), *tenants]
-    without_row = with_records - names - {schema.name for schema in declared}
-    without_schema = tuple(one.name for one in tenants if one.name not in present)
+    unlisted = with_records - names - {schema.name for schema in declared}
+    in_table = _names_by_sql(connection) if unlisted and rows is not None else None
+    usable = [one for one in declared if one.name not in forbidden]
+    without_schema = tuple(one.name for one in tenants if one.name not in {*present, *forbidden})
     return Topology(
         shared=Schema(shared, "shared"),
-        tenants=tuple(one for one in declared if one.name in present and _is_typed(one)),
+        tenants=tuple(one for one in usable if one.name in present and _is_typed(one)),
         without_schema=without_schema,
-        without_row=() if rows is None else tuple(sorted(without_row)),
-        unusable=tuple(_mistyped(one) for one in tenants if one.name in present and not _is_typed(one)),
+        without_row=() if rows is None else tuple(sorted(unlisted - (in_table or frozenset()))),
+        unusable=(
+            *(_misnamed(one) for one in tenants if one.name in forbidden),
+            *(_mistyped(one) for one in usable if one.name in present and not _is_typed(one)),
+        ),
         in_database=present,
         with_records=with_records,
         known=rows is not None,
         by_name=by_name,
-        dropped=tenant_rows.had_schemas(connection, _tenants_table(), without_schema, with_records),
+        dropped=tenant_rows.had_schemas(connection, tenants_table(), without_schema, with_records),
+        types={one.name: one.type for one in tenants},
+        in_table=in_table,
     )
+
+
+def _names_by_sql(connection: Connection) -> frozenset[str] | None:
+    """The names in all rows of the tenants' table, cut as the server does; None if they cannot be read."""
+    rows = tenant_rows.rows_by_name(connection, tenants_table())
+    return None if rows is None else frozenset(clip(name) for name, _ in rows)
+
+
+def _misnamed(tenant: Schema) -> UnusableSchema:
+    return UnusableSchema(tenant.name, "misnamed", "django-tenants forbids this name of a schema")
 
 
 def _mistyped(tenant: Schema) -> UnusableSchema:
@@ -232,7 +252,7 @@ def _tenant_query(alias: str) -> list[tuple[Any, ...]]:
     return list(rows if order is None else rows.order_by(*order))
 
 
-def _tenants_table() -> TenantsTable:
+def tenants_table() -> TenantsTable:
     """Where the tenant model and the domain model keep what is read by SQL."""
     model = get_tenant_model()
     type = get_multi_type_database_field_name() if has_multi_type_tenants() else ""

@@ -130,7 +130,7 @@ class _Fake:
         return replace(outcome, state="repaired", repairs=tuple(f"{verb} {dotted(step)}" for step in steps))
 
 
-_STRANGE = "it has no schema, or its records cannot be read; see verify"
+_STRANGE = "it has no schema, or one that cannot be worked in; see verify"
 
 
 def _outcome(schema: str, why: str) -> Outcome:

@@ -46,7 +46,17 @@ KINDS = {
     "tenants.unknown": Kind(
         "error",
         "The tenants' table lacks what its model needs to be read, so nothing is known of any tenant until "
-        "the shared schema is migrated.",
+        "the shared schema is migrated, or repaired.",
+    ),
+    "tenants.lost": Kind(
+        "error",
+        "No tenant has a row any more while their schemas are there: no release touches them, and the site "
+        "serves none of them.",
+    ),
+    "tenant.misnamed": Kind(
+        "error",
+        "django-tenants refuses to work in a schema of this name, so every query of the tenant fails, and a "
+        "release leaves it alone.",
     ),
     "extension.misplaced": Kind(
         "error",

@@ -55,18 +55,19 @@ def alter(table: str) -> str:
 
 def _extra(alter: str, column: str, object: str, _: str) -> Iterator[Choice]:
     yield Choice("If nothing needs it", (f"{alter} DROP COLUMN {column};",))
-    entry = _accepting(findings.COLUMN_EXTRA, object, "*")
+    entry = accepting(findings.COLUMN_EXTRA, object, "*")
     yield Choice("If something does, accept it in the settings", (entry,))
 
 
-def _accepting(id: str, object: str, schema: str) -> str:
+def accepting(id: str, object: str, schema: str) -> str:
+    """The setting that accepts a finding; its reason is to be filled in."""
     entry = {"id": id, "schema": schema, "object": object, "reason": "…"}
     return f'RAILWAY_RELEASE = {{"ACCEPT": [{json.dumps(entry, ensure_ascii=False)}]}}'
 
 
 def _odd(_alter: str, _column: str, object: str, _: str) -> Iterator[Choice]:
     yield Choice("If it should be as in the others, undo or repeat by hand here what has made the difference")
-    entry = _accepting(findings.ODD_ONE_OUT, object, PLACE)
+    entry = accepting(findings.ODD_ONE_OUT, object, PLACE)
     yield Choice("If this schema is meant to be otherwise, accept it in the settings", (entry,))
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import shlex
 from collections.abc import Sequence
 
-from railway_release.diagnosis import choices
 from railway_release.diagnosis.choices import Choice
 from railway_release.migrations.outcome import Key
 from railway_release.postgres.locations import Extension, OwnedSequence
@@ -37,15 +36,15 @@ def repair(schemas: Sequence[str], *words: str, shows: str = "shows the SQL") ->
     return f"{' '.join((PROGRAM, 'repair', *words, *named))}  # {shows}; --apply does it"
 
 
-def of_finding(found: Sequence[Finding]) -> str:
-    """What fixes findings of one id: a statement that a person decides on, or a repair."""
+def of_finding(found: Sequence[Finding], given: Sequence[Choice]) -> str:
+    """What fixes findings of one id: the choices that are given about the first one, or else a repair."""
     one, schemas = found[0], list(dict.fromkeys(each.schema for each in found))
-    if given := choices.of(one.id, one.object, one.expected):
-        ways = [_way(choice.for_schema(one.schema)) for choice in given]
-        others = f"; likewise the {len(found) - 1} others" if found[1:] else ""
-        return f"decide, since nothing else can: {'; or: '.join(ways)}{others}"
-    if one.id == NO_SCHEMA:
+    if one.id == NO_SCHEMA and not one.candidates:
         return create_schema(schemas)
+    if given:
+        ways = [_way(choice.for_schema(one.schema)) for choice in given]
+        others = f"; likewise the other{'s' if found[2:] else ''}" if found[1:] else ""
+        return f"decide, since nothing else can: {'; or: '.join(ways)}{others}"
     is_asked_for = one.severity == "warning" and one.id != COLUMN_EARLY
     return repair(schemas, *(("--finding", one.id) if is_asked_for else ()))
 
@@ -55,6 +54,13 @@ def create_schema(schemas: Sequence[str]) -> str:
     return repair(
         schemas, "--create-schema", shows="the new schema will be EMPTY, so look for a backup first"
     )
+
+
+def find_tenants(shared: str, *, is_lost: bool) -> str:
+    """What makes the tenants' table readable again: a pending migration, or what was lost of it."""
+    if not is_lost:
+        return f"{PROGRAM} --shared-only"
+    return repair([shared], shows="look for a backup of that table first: made anew, it is EMPTY")
 
 
 def _way(choice: Choice) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
 
-from railway_release.diagnosis import commands
+from railway_release.diagnosis import choices, commands, tenant_choices
 from railway_release.diagnosis.advice import NEVER_RAN
 from railway_release.diagnosis.catalogue import KINDS
 from railway_release.diagnosis.causes import Cause, cause, worst
@@ -13,6 +13,7 @@ from railway_release.migrations.outcome import in_words
 from railway_release.postgres.catalog import schemas_with_records
 from railway_release.runtime.program import PROGRAM
 from railway_release.runtime.text import schemas_in_words, some
+from railway_release.topology import tenants_table
 from railway_release.verification import findings
 from railway_release.verification.blocking import blocking
 from railway_release.verification.findings import Finding
@@ -27,7 +28,6 @@ _COMMANDS = {
     findings.UNREADABLE: "grant the role what it lacks, or end the session that locks django_migrations",
     findings.MISTYPED: "correct the tenant's type, or TENANT_TYPES",
     findings.INCOMPLETE: PROGRAM,
-    findings.TENANTS_UNKNOWN: f"{PROGRAM} --shared-only",
     findings.UNFINISHED: PROGRAM,
 }
 
@@ -58,15 +58,15 @@ def never_ran(context: DiagnosisContext, failing: Collection[str]) -> Iterator[C
 
 def of_findings(context: DiagnosisContext, *, but: Iterable[str]) -> Iterator[Cause]:
     """A cause for each kind of finding, but for those that others have explained."""
-    groups: dict[str, list[Finding]] = {}
+    groups: dict[tuple[str, bool], list[Finding]] = {}
     for one in context.findings:
         if one.id not in but and one.is_open:
-            groups.setdefault(one.id, []).append(one)
-    lacking = {_table(one) for one in groups.get(findings.COLUMN_MISSING, ())}
-    for id, found in groups.items():
+            groups.setdefault((one.id, bool(one.candidates)), []).append(one)
+    lacking = {_table(one) for one in context.found(findings.COLUMN_MISSING)}
+    for (id, _), found in groups.items():
         is_surplus = id in (findings.COLUMN_EXTRA, findings.COLUMN_IN_THE_WAY)
         first = is_surplus and any(_table(one) in lacking for one in found)
-        yield _of_one_kind(id, found, _MAYBE_RENAMED if first else "")
+        yield _of_one_kind(id, found, _MAYBE_RENAMED if first else _command(context, found))
 
 
 def _table(one: Finding) -> tuple[str, str]:
@@ -76,15 +76,31 @@ def _table(one: Finding) -> tuple[str, str]:
 def _of_one_kind(id: str, found: list[Finding], command: str) -> Cause:
     schemas = list(dict.fromkeys(one.schema for one in found))
     severity = worst([one.severity for one in found])
-    command = command or _COMMANDS.get(id) or commands.of_finding(found)
     seen = _in_words(found, schemas)
     if id in KINDS:
         return cause(id, seen, command, schemas, severity)
     return Cause(id, severity, seen, found[0].hint, command, tuple(schemas))
 
 
+def _command(context: DiagnosisContext, found: list[Finding]) -> str:
+    id, there = found[0].id, context.plan.topology
+    if id == findings.TENANTS_UNKNOWN:
+        return commands.find_tenants(there.shared.name, is_lost=_is_lost(context))
+    given = tenant_choices.about(found[0], there) or choices.of(id, found[0].object, found[0].expected)
+    return _COMMANDS.get(id) or commands.of_finding(found, given)
+
+
+def _is_lost(context: DiagnosisContext) -> bool:
+    """Whether the tenants' table, or a column of it, should be there by the records."""
+    shared, table = context.plan.shared.schema.name, tenants_table().name.table
+    lost = context.found(findings.GHOST, findings.COLUMN_MISSING)
+    return any(one.schema == shared and table in (one.object, _table(one)[1]) for one in lost)
+
+
 def _in_words(found: list[Finding], schemas: list[str]) -> str:
     """The objects of findings, with what was found of them, and the schemas."""
+    if found[0].candidates:
+        return some([f"{one.schema}: {one.found}" for one in found], 3)
     where, told = schemas_in_words(schemas), [one.found for one in found if one.found]
     if found[0].object == "schema":
         return f"{where}: {some(list(dict.fromkeys(told)), 3)}" if told else where

@@ -54,7 +54,7 @@ class Misfit:
     """A schema whose status cannot be told."""
 
     schema: str
-    kind: Literal["unreadable", "mistyped", "without schema", "without row"]
+    kind: Literal["unreadable", "mistyped", "misnamed", "without schema", "without row"]
     why: str  # the server's words, or ours
 
 

@@ -9,7 +9,7 @@ from functools import cached_property, partial
 from typing import cast
 
 from railway_release.config.config import Config
-from railway_release.diagnosis.choices import FLAG, Choice
+from railway_release.diagnosis import choices, tenant_choices
 from railway_release.migrations.plan import Planner, SchemaPlan
 from railway_release.postgres.batch_reader import BatchReader
 from railway_release.preflight.target import Target
@@ -20,11 +20,10 @@ from railway_release.repairs.not_restored import not_restored
 from railway_release.repairs.plan import plan_repair
 from railway_release.repairs.refusals import NOT_OURS, leaves
 from railway_release.repairs.repair_plan import Named, Refusal, RepairPlan
-from railway_release.runtime.program import PROGRAM
 from railway_release.snapshot import Snapshot, reading, take_snapshot, update_snapshot
 from railway_release.topology import tenant_connection
 from railway_release.verification.expectations import Expectations
-from railway_release.verification.findings import GHOST, HALF_CREATED, MASKED, NO_SCHEMA, Finding
+from railway_release.verification.findings import GHOST, HALF_CREATED, MASKED, MISNAMED, NO_SCHEMA, Finding
 from railway_release.verification.structure import Deviation, Structure
 
 Replan = Callable[[Mapping[Named, Refusal]], RepairPlan]  # given what the server refuses, with its words
@@ -197,7 +196,7 @@ class _Inspecting:
             yield name, RepairPlan(repairs=repairs, creates_schema=True, through_django_tenants=why)
         for one in found if not create else ():
             if scope.includes(self.config, one.id, one.severity):
-                yield one.schema, RepairPlan(refusals=(_NO_SCHEMA,))
+                yield one.schema, RepairPlan(refusals=(self._refusal(one, _EMPTY),))
 
     def _found(self, id: str) -> Iterator[Finding]:
         """The open findings of this id."""
@@ -212,7 +211,13 @@ class _Inspecting:
             named = one.id in self.config.finding and one.id in scope.NO_DEVIATIONS
             if named or (one.id in NOT_OURS and scope.includes(self.config, one.id, one.severity)):
                 why = f"{one.reason}. {one.hint}" if one.reason else one.hint
-                yield one.schema, (), (Refusal(one.id, one.object, why),)
+                yield one.schema, (), (self._refusal(one, why),)
+
+    def _refusal(self, one: Finding, why: str) -> Refusal:
+        is_told = one.candidates and one.id != MISNAMED
+        found = f"{one.found[:1].upper()}{one.found[1:]}. {why}" if is_told else why
+        ways = tenant_choices.about(one, self.snapshot.plan.topology) or choices.of(one.id, one.object, "")
+        return Refusal(one.id, one.object, found, ways)
 
     def _in_order(self, plans: Mapping[str, RepairPlan]) -> dict[str, RepairPlan]:
         """The shared schema first, since others have keys to it; the same order each time."""
@@ -228,16 +233,4 @@ def _as_elsewhere(one: Deviation, finding: Finding) -> Deviation:
     return replace(one, difference=replace(one.difference, expected=finding.expected))
 
 
-_NO_SCHEMA = Refusal(
-    NO_SCHEMA,
-    "schema",
-    "A new schema would be EMPTY: what was in the old one comes back from a backup alone.",
-    (
-        Choice(
-            "If the tenant is new, or may begin anew",
-            (f"{PROGRAM} repair --create-schema {FLAG} --apply",),
-        ),
-        Choice("If its data is to come back, restore the schema from a backup"),
-        Choice("If nobody needs the tenant, delete its row"),
-    ),
-)
+_EMPTY = "A new schema would be EMPTY: what was in the old one comes back from a backup alone."

@@ -37,7 +37,12 @@ _WHY = {
     findings.COLUMN_IN_THE_WAY: "No column is ever dropped.",
 }
 # Only a person can repair these; the finding's hint says how.
-NOT_OURS = frozenset({findings.MISSING, findings.UNREADABLE, findings.MISTYPED, findings.TABLE_KIND})
+NOT_OURS = frozenset(
+    {
+        *(findings.MISSING, findings.UNREADABLE, findings.MISTYPED, findings.MISNAMED),
+        *(findings.TENANTS_LOST, findings.TABLE_KIND),
+    }
+)
 _TABLES = (findings.GHOST, findings.MASKED)
 _UNIQUE = (findings.KEY_MISSING, findings.UNIQUE_MISSING, findings.EXCLUSION_MISSING)
 

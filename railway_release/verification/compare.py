@@ -14,7 +14,7 @@ from railway_release.migrations.outcome import in_words
 from railway_release.migrations.plan import Cohort, Plan, SchemaPlan
 from railway_release.postgres import catalog, locations
 from railway_release.postgres.batch_reader import BatchReader
-from railway_release.verification import findings, structure
+from railway_release.verification import findings, structure, tenants
 from railway_release.verification.contents import TABLES, Contents
 from railway_release.verification.findings import Finding, Severity
 from railway_release.verification.levels import Levels, missing_tables
@@ -61,7 +61,7 @@ def verify(
         {table.column for table in everything if table.column},
     )
     found = [*_missing_tables(levels, present), *_missing_columns(levels, present, columns)]
-    found += [*_missing_rows(contents), *_of_topology(plan)]
+    found += [*_missing_rows(contents), *_of_topology(plan), *tenants.without_fit(reader.connection, plan)]
     seen = None
     if compared.depth != "tables":
         found += _half_created(reader, compared.schemas)
@@ -112,15 +112,10 @@ def _half_created(reader: BatchReader, schemas: Iterable[SchemaPlan]) -> Iterato
 def _of_topology(plan: Plan) -> Iterator[Finding]:
     if not plan.topology.known and _has_tenants(plan.shared):
         yield Finding(findings.TENANTS_UNKNOWN, "error", plan.shared.schema.name, "schema")
-    for name in plan.topology.without_schema:
-        dropped = name in plan.topology.dropped
-        found = "it should have one, which was dropped, renamed or never made" if dropped else ""
-        yield Finding(findings.NO_SCHEMA, "error" if dropped else "warning", name, "schema", found=found)
     for unusable in plan.topology.unusable:
-        id = findings.MISTYPED if unusable.kind == "mistyped" else findings.UNREADABLE
-        yield Finding(id, "error", unusable.schema, "schema", found=unusable.why)
-    for name in plan.topology.without_row:
-        yield Finding(findings.NO_ROW, "warning", name, "schema")
+        if unusable.kind != "misnamed":
+            id = findings.MISTYPED if unusable.kind == "mistyped" else findings.UNREADABLE
+            yield Finding(id, "error", unusable.schema, "schema", found=unusable.why)
     for one in plan.schemas:
         if one.cohort.inconsistency:
             yield Finding(

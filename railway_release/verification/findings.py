@@ -22,7 +22,9 @@ AHEAD = "app.ahead"
 INCONSISTENT = "records.inconsistent"
 UNREADABLE = "records.unreadable"
 MISTYPED = "tenant.mistyped"
+MISNAMED = "tenant.misnamed"
 TENANTS_UNKNOWN = "tenants.unknown"
+TENANTS_LOST = "tenants.lost"
 INCOMPLETE = "rows.missing"
 UNFINISHED = "migrations.unfinished"
 
@@ -74,7 +76,7 @@ HINTS = {
     MISSING: "It is listed as expected but is not there; correct the list or create it.",
     TABLE_KIND: "Models make plain tables; a view, a foreign table or partitions are made by SQL, so another "
     "kind than that of the other schemas comes from a restore or from hand.",
-    NO_SCHEMA: "The row has no schema. `repair --create-schema` makes an EMPTY one; or delete the row.",
+    NO_SCHEMA: "The row has no schema. `repair` shows the ways out; --create-schema makes an EMPTY one.",
     HALF_CREATED: "A repair that was cut off has created the schema: `repair` completes it, and tells the "
     "receivers of post_schema_sync.",
     NO_ROW: "The schema has migration records but no tenant row: a deleted tenant, or a renamed one.",
@@ -82,8 +84,11 @@ HINTS = {
     UNREADABLE: "Its django_migrations cannot be read, so nothing is known of it; grant the privilege that "
     "is missing, end the lock, or repair the table.",
     MISTYPED: "Its type is not in TENANT_TYPES, so nobody knows its apps; correct the row or the setting.",
-    TENANTS_UNKNOWN: "The tenants' table lacks a column or has another name until the shared schema is "
-    "migrated: no tenant was looked at.",
+    MISNAMED: "Nothing can be done for the tenant until it has another name: `repair` shows the statement.",
+    TENANTS_UNKNOWN: "The tenants' table, or a column of it, is not there: no tenant was looked at. `doctor` "
+    "says whether a migration makes it, or what else.",
+    TENANTS_LOST: "There are schemas of tenants, and the tenants' table has a row for none: a TRUNCATE, or "
+    "a restore of a part. `repair` shows the ways to bring them back.",
     INCOMPLETE: "Content types or permissions of migrated models are missing, so permission checks fail: "
     "a run ended before Django's post_migrate. A release adds them.",
     UNFINISHED: "A run ended after the last record and before what follows it: content types, permissions, "
@@ -135,6 +140,8 @@ class Finding:
     known: bool = False  # was there before the first write
     reason: str = ""  # why it was accepted, or is no fault
     schemas: int = 1
+    # Of a tenant without a schema, the schemas that may be its own; of a schema without a row, the tenants.
+    candidates: tuple[str, ...] = ()
 
     @property
     def is_open(self) -> bool:

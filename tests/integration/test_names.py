@@ -3,11 +3,13 @@
 import re
 import shlex
 from collections.abc import Callable
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
 
 from tests.support.diagnosis import repair
+from tests.support.printed import decide, decisions
 from tests.support.release import Database, Project
 from tests.support.schemas import copy_tenant, quote
 
@@ -36,8 +38,10 @@ ODD = (
 )
 
 
-# django-tenants 4 takes none of these for a new tenant, but a tenant may have one all the same.
-FORBIDDEN = ("it's", 'quo"te', "back\\slash", "semi;colon", "new\nline", "\r00:00:00  all is well")
+# What django-tenants takes depends on its version; of a tenant made with an older one, or by SQL, all may be.
+QUOTED = ("it's", 'quo"te', "back\\slash", "semi;colon", "\r00:00:00  all is well")
+FORBIDDEN = ("new\nline",) if version("django-tenants").startswith("3.") else ("new\nline", *QUOTED)
+ODD = (*ODD, *(name for name in QUOTED if name not in FORBIDDEN))
 
 
 @pytest.fixture
@@ -51,11 +55,9 @@ def odd(new_database: Callable[..., Database], template: Callable[..., str], tmp
 @pytest.mark.parametrize("jobs", ["1", "2"])
 def test_odd_schema_names_pass_through_every_command_as_others_do(odd: Project, jobs: str) -> None:
     """They are migrated, verified, counted, found unwell, repaired, and their records put right."""
-    names = (*ODD, *FORBIDDEN)
-    copy_tenant(odd.database, "athena", *FORBIDDEN)
+    names = ODD
     run = odd.run("--no-collectstatic", "--jobs", jobs)
     assert (run.code, run.states) == (0, dict.fromkeys(("public", "athena", *names), "migrated")), run.text
-    assert odd.database.applied('quo"te', "buildings")[-1] == "0006_fill_slugs"
 
     assert [odd.run("verify").report["findings"], odd.run("check").code] == [[], 0]
     (cohort,) = [one for one in odd.run("status").report["status"]["cohorts"] if "athena" in one["schemas"]]
@@ -74,6 +76,22 @@ def test_odd_schema_names_pass_through_every_command_as_others_do(odd: Project, 
     faked = odd.run("fake", "buildings", "0006_fill_slugs", "--data-is-done", *flags)
     assert (faked.code, set(faked.states)) == (0, set(names)), faked.text
     assert odd.run("check").code == 0
+
+
+@pytest.mark.versions
+def test_a_name_that_django_tenants_forbids_is_left_alone_until_it_has_another(odd: Project) -> None:
+    copy_tenant(odd.database, "athena", *FORBIDDEN, "it_s")
+    run = odd.run("--no-collectstatic")
+    assert (run.code, set(run.states.values())) == (7, {"migrated", "failed"}), run.text
+    assert {name for name, state in run.states.items() if state == "failed"} == {*FORBIDDEN}
+    assert {name for name, _ in run.findings("tenant.misnamed")} == {*FORBIDDEN}
+    assert not run.named("release.hinted") or "--schema" not in run.event("release.hinted")["message"]
+
+    for decision in decisions(odd.run("repair")):
+        decide(odd, decision.choices[0])
+    again = odd.run("--no-collectstatic")
+    assert (again.code, list(again.states.values()).count("migrated")) == (0, len(FORBIDDEN)), again.text
+    assert again.report["findings"] == []
 
 
 def test_odd_names_can_be_asked_for(odd: Project) -> None:
@@ -118,10 +136,8 @@ def test_the_command_to_run_again_works_with_odd_names(odd: Project, names: tupl
     assert {name for name, state in again.states.items() if state == "migrated"} == set(names)
 
 
-@pytest.mark.parametrize("name", ["Αθήνα", "-o", "old town", "it's"])
+@pytest.mark.parametrize("name", ["Αθήνα", "-o", "old town"])
 def test_the_hint_of_an_untouched_schema_can_be_typed_as_it_stands(odd: Project, name: str) -> None:
-    if name not in ODD:
-        copy_tenant(odd.database, "athena", name)
     odd.database.sql(f"DROP TABLE {quote(name)}.buildings_buildingmembership")
     hint = odd.run("--no-collectstatic", "--schema=athena", f"--schema={name}").outcome(name)["hint"]
     _, _, words = hint.strip(".`").partition("run_migrations.py ")

@@ -84,8 +84,15 @@ NEWEST = {
     "several_unrecorded": built("migration.unrecorded", f"{FORGET} >= '0005'"),
     "created": built("schema.unfinished", f"COMMENT ON SCHEMA created IS '{CREATING}'"),
 }
-# Schemas without a row, and a row without a schema.
-ALONE = {"unowned": built("schema.unowned", "", 1), "rhodes": built("schema.missing", "")}
+# Schemas without a row, and rows without a schema: renamed in one of the two places, or gone.
+UNOWNED = ("rhodes_old", "samos_old", "unowned")
+ALONE = {
+    "unowned": built("schema.unowned", "", 1),
+    "rhodes": built("schema.missing", ""),
+    "samos": built("schema.missing", "", 1),
+    "chios": built("schema.missing", "", 6),  # after two for each of those schemas
+    "pg_chios": built("tenant.misnamed", "", 3),
+}
 BUILT = {**BEHIND, **NEWEST, **ALONE}
 
 FILE = "what is printed is written into a file or a form, by a person"
@@ -134,6 +141,7 @@ ELSEWHERE = {
     "template.stale": f"{OWN}test_repair_causes",
     "tenant.locks": SERVER,
     "tenant.mistyped": CODE,
+    "tenants.lost": f"{OWN}test_tenants_table",
     "tenants.unknown": f"{OWN}test_tenants_table",
 }
 each = pytest.mark.parametrize("schema", sorted(BUILT))
@@ -156,8 +164,8 @@ def story(
     """All of it in one database."""
     with grown(server, template(*TENANTS), tmp_path_factory.mktemp("printed")) as project:
         settle(project, *NEWEST, behind=BEHIND)
-        copy_schema(project.database, "piraeus", "unowned")
-        add_row(project.database, "rhodes")
+        copy_schema(project.database, "piraeus", *UNOWNED)
+        add_row(project.database, *(name for name in ALONE if name not in UNOWNED))
         for schema, one in BUILT.items():
             damage(project, schema, one.sql)
         before = _doctor(project)

@@ -102,6 +102,15 @@ def test_tables_of_another_type_are_not_expected(typed: Project) -> None:
     assert (run.code, run.report["findings"]) == (0, [])
 
 
+def test_a_schema_without_a_row_may_be_that_of_a_tenant_of_its_type(typed: Project) -> None:
+    typed.run("--no-collectstatic")
+    typed.database.sql("ALTER SCHEMA chess RENAME TO go; ALTER SCHEMA athena RENAME TO sparta")
+    run = typed.run("verify")
+    found = {one["schema"]: one["candidates"] for one in run.report["findings"]}
+
+    assert found == {"athena": ["sparta"], "chess": ["go"], "go": ["chess"], "sparta": ["athena"]}, run.text
+
+
 def test_a_missing_table_of_a_type_is_found_in_that_type(typed: Project) -> None:
     typed.run("--no-collectstatic")
     typed.database.sql("DROP TABLE chess.clubs_club")

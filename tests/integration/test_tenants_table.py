@@ -3,6 +3,7 @@
 import pytest
 
 from tests.support.diagnosis import ids, the
+from tests.support.printed import decide, decisions, type_in
 from tests.support.release import Project
 
 LINE = "    created_at = models.DateTimeField(auto_now_add=True)\n"
@@ -71,6 +72,78 @@ def test_the_command_for_unknown_tenants_makes_them_known(renamed: Project) -> N
 
 def test_before_the_first_release_nobody_misses_tenants(empty: Project) -> None:
     assert empty.run("verify").report["findings"] == []
+
+
+def test_a_table_of_tenants_that_was_dropped_is_made_anew_and_asks_for_its_rows(current: Project) -> None:
+    current.database.sql("DROP TABLE tenants_client CASCADE; DELETE FROM tenants_domain")
+    before = the(current.run("doctor"), "tenants.unknown")
+    type_in(current, str(before["command"]))
+    after = current.run("doctor")
+    assert ids(after) == ["tenants.lost"], after.text
+
+    (decision,) = decisions(current.run("repair"))
+    decide(current, decision.choices[1])
+    assert current.run("check").code == 0
+
+
+# Schemas without rows.
+
+
+@pytest.mark.parametrize(
+    ("rows", "lost"),
+    [
+        ("", ["athena", "kypseli", "piraeus"]),
+        ("'public'", ["athena", "kypseli", "piraeus"]),
+        ("'athena'", []),
+    ],
+    ids=["none", "only that of the shared schema", "one"],
+)
+def test_an_empty_table_of_tenants_beside_their_schemas_is_an_error(
+    current: Project, rows: str, lost: list[str]
+) -> None:
+    values = "INSERT INTO tenants_client (schema_name, name, created_at) VALUES ('public', '', now());"
+    kept = f"WHERE schema_name NOT IN ({rows})" if rows else ""
+    current.database.sql(f"{values} DELETE FROM tenants_domain; DELETE FROM tenants_client {kept}")
+    run = current.run("check")
+
+    assert run.code == (8 if lost else 0), run.text
+    assert [one["candidates"] for one in run.report["findings"] if one["id"] == "tenants.lost"] == [lost] * (
+        run.code == 8
+    )
+    assert [name for name, _ in run.findings("schema.unowned")] == ([] if lost else ["kypseli", "piraeus"])
+
+
+def test_one_tenant_that_was_deleted_without_its_schema_is_no_loss(current: Project) -> None:
+    current.database.sql(
+        "INSERT INTO tenants_client (schema_name, name, created_at) VALUES ('public', '', now());"
+        "DELETE FROM tenants_domain; DELETE FROM tenants_client WHERE schema_name <> 'public';"
+        "DROP SCHEMA kypseli CASCADE; DROP SCHEMA piraeus CASCADE"
+    )
+    run = current.run("check")
+
+    assert (run.code, run.findings("schema.unowned")) == (0, [("athena", "schema")]), run.text
+
+
+def test_a_schema_is_not_unowned_because_the_manager_leaves_its_row_out(current: Project) -> None:
+    models = (current.folder / "tenants" / "models.py").read_text(encoding="utf-8")
+    manager = (
+        "\n    class Others(models.Manager):\n        def get_queryset(self):\n"
+        "            return super().get_queryset().exclude(schema_name='athena')\n\n    objects = Others()\n"
+    )
+    current.write("tenants/models.py", models.replace(LINE, LINE + manager))
+    run = current.run("verify")
+
+    assert (run.code, run.report["findings"]) == (0, []), run.text
+
+
+def test_a_schema_of_another_program_is_nobodys_that_was_renamed(current: Project) -> None:
+    current.database.sql(
+        "ALTER SCHEMA athena RENAME TO athena_old; CREATE SCHEMA athena_2;"
+        "CREATE TABLE athena_2.django_migrations AS SELECT * FROM public.django_migrations"
+    )
+    found = {one["id"]: one["candidates"] for one in current.run("verify").report["findings"][:2]}
+
+    assert found == {"schema.missing": ["athena_old"], "schema.unowned": []}
 
 
 # Rows without schemas.
