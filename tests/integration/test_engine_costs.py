@@ -183,3 +183,17 @@ def test_what_the_shared_schema_and_the_tenants_have_in_common_is_rendered_once(
     for_tenants = noted("--tenants-only")
 
     assert for_all.count("rendered") == for_tenants.count("rendered") > 0
+
+
+def test_what_is_prepared_is_said_before_and_each_level_is_prepared_once(current):
+    """The tenants at the level of the shared schema need nothing more."""
+    change(current, *["migrations.RunSQL('SELECT 1')"] * 3)
+    current.database.sql(
+        "INSERT INTO piraeus.django_migrations (app, name, applied) VALUES ('buildings', '0007_step', now())"
+    )
+    said = [one["message"] for one in current.run("--no-collectstatic").named("plans.begun")]
+
+    assert said == [
+        "preparing 3 migrations for 1 schema",
+        "preparing 2 migrations for 3 schemas, in 2 groups that lack different ones",
+    ]
