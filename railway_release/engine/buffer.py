@@ -21,7 +21,7 @@ from django.db.backends.postgresql.psycopg_any import is_psycopg3
 
 from railway_release.engine import statements
 from railway_release.engine.execution import Execution
-from railway_release.engine.identity import Identity
+from railway_release.engine.identity import Identity, execute
 from railway_release.postgres.lock import MARK_AS_NOT_ATOMIC, NO_LONGER_NOT_ATOMIC
 from railway_release.postgres.session import quote
 from railway_release.topology import TenantConnection, search_path
@@ -87,6 +87,10 @@ class StatementBuffer:
         if self._connection.in_atomic_block:
             self.add_last(statements.SAME_TRANSACTION)
         self._after_commit = [statements.OWN_DEFAULTS, self._settings]
+
+    def reset_session(self) -> None:
+        """The same between two migrations, after functions that the project's code gave to on_commit()."""
+        execute(f"{self._identity.role}; {statements.OWN_DEFAULTS}; {self._settings}")
 
     @contextlib.contextmanager
     def transaction(self, *, buffers_editor: bool, marked: bool = False) -> Iterator[None]:

@@ -108,11 +108,14 @@ class SchemaRun:
 
     def _in_transaction(self, step: Step, *, buffers_editor: bool, last: bool) -> None:
         buffer, has_own_code = self._buffer, step.runs_sql or step.runs_code
+        called_at_commit = "a function given to on_commit()"
         with (
+            self._identity.restored_after(called_at_commit) if step.runs_code else contextlib.nullcontext(),
             buffer.transaction(buffers_editor=buffers_editor, marked=has_own_code),
             self._djangos_introspection(step),
         ):
             self._run_actions(step)
+            calls_at_commit = bool(self._connection.run_on_commit)
             # By now the deferred statements of the editor have been sent or buffered.
             nothing_to_do = buffer.is_unused
             if not nothing_to_do:
@@ -121,6 +124,8 @@ class SchemaRun:
             self._carried.append(step)
         else:
             self._committed(*self._carried, step)
+        if calls_at_commit:
+            buffer.reset_session()
 
     @contextlib.contextmanager
     def _djangos_introspection(self, step: Step) -> Iterator[None]:

@@ -6,9 +6,9 @@ from tests.support.release import Project, Run
 
 from .test_engine import TENANTS, change, more_tenants
 
-LAST = 18
+LAST = 19
 CODE = """
-from django.db import connection
+from django.db import connection, transaction
 from django.db.migrations.operations.base import Operation
 
 
@@ -47,6 +47,14 @@ def to_another_path_unseen(apps, editor):
     connection.connection.cursor().execute("SET search_path TO public")
 
 
+def to_another_one_at_commit(apps, editor):
+    def wander():
+        to_another_schema(None, None)
+        run("SET ROLE stranger; SET lock_timeout = 0")
+
+    transaction.on_commit(wander)
+
+
 class Wandering(Operation):
     def state_forwards(self, app_label, state):
         pass
@@ -76,6 +84,7 @@ STEPS = [
     f"{WRAPPED}, Wandering(), {FIELD.format(15)}",
     f"migrations.RunSQL({SETTINGS!r})",
     "migrations.RunSQL('CREATE TABLE made (id int)')",
+    "migrations.RunPython(to_another_one_at_commit)",
     "migrations.RunPython(tell)",
 ]
 ENGINES = [("compiled", "1"), ("compiled", "2"), ("stock", "1")]
