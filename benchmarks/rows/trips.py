@@ -74,11 +74,10 @@ def _whole(lab: Lab, site: Site, of_migrations: int) -> tuple[Table, Verdict]:
     total = sum(counts.values())
     lines = [*([name, str(count)] for name, count in counts.items()), ["all", str(total)]]
     most = _IN_ALL + _FEW * (of_migrations + _A_TENANT)
-    work = f"round trips of a whole release of {_FEW} tenants whose migrations ask {of_migrations} times each"
+    work = f"a whole release of {_FEW} tenants whose migrations ask {of_migrations} times each"
     found = f"{total} ({seconds:.1f} s at {_FAR * 1000:g} ms)"
-    return Table(("round trips of a whole release", "number"), lines), Verdict(
-        work, str(most), found, total <= most
-    )
+    verdict = Verdict(work, f"{most} round trips", found, total <= most)
+    return Table(("round trips of a whole release", "number"), lines), verdict
 
 
 def _counts(lab: Lab, site: Site) -> tuple[list[float], list[float]]:
