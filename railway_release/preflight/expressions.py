@@ -18,7 +18,9 @@ _FUNCTIONS: dict[str, Callable[..., Any]] = {
     "realpath": os.path.realpath,
     "str": str,
 }
-_METHODS = {"absolute", "as_posix", "expanduser", "joinpath", "lower", "resolve", "strip", "upper"}
+# These begin at the working directory, and the script is run from its own folder.
+_MAKE_ABSOLUTE = {"absolute", "abspath", "realpath", "resolve"}
+_METHODS = {"absolute", "as_posix", "expanduser", "format", "joinpath", "lower", "resolve", "strip", "upper"}
 _CONSTANTS = {"curdir": os.curdir, "pardir": os.pardir, "sep": os.sep, "argv": ["manage.py", "migrate"]}
 _COMPARED: dict[type[ast.cmpop], Callable[[Any, Any], bool]] = {
     ast.Eq: lambda left, right: bool(left == right),
@@ -106,6 +108,9 @@ class Values:
                 return self.of(left) + self.of(right)
             case ast.BinOp(left=left, op=ast.Div(), right=right):
                 return self.of(left) / self.of(right)
+            case ast.BinOp(left=left, op=ast.Mod(), right=right):
+                values = self.of(right)
+                return self.of(left) % (tuple(values) if isinstance(values, list) else values)
             case ast.BoolOp(op=ast.Or(), values=[first, second]):
                 return self.of(first) or self.of(second)
             case ast.IfExp(test=test, body=body, orelse=orelse):
@@ -126,7 +131,11 @@ class Values:
             case ast.Attribute(attr="getenv") | ast.Name(id="getenv"):
                 return self.environ.get(*arguments)
             case ast.Attribute(value=owner, attr=name) if name in _METHODS:
-                return getattr(self.of(owner), name)(*arguments)
+                return getattr(self._from_here(name, self.of(owner)), name)(*arguments)
             case ast.Attribute(attr=name) | ast.Name(id=name):
-                return _FUNCTIONS[self._aliases.get(name, name)](*arguments)
+                name = self._aliases.get(name, name)
+                return _FUNCTIONS[name](*(self._from_here(name, one) for one in arguments))
         raise UnknownExpression
+
+    def _from_here(self, name: str, value: Any) -> Any:
+        return self.folder / value if name in _MAKE_ABSOLUTE else value

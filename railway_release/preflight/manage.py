@@ -106,6 +106,10 @@ class _Reader:
                 self.before[:0] = self._folders(self._values.of(value))
             case ast.Attribute() if self._values.is_path(target):
                 self._path_replaced(value)
+            case ast.Tuple(elts=names):
+                if isinstance(value, ast.Tuple):
+                    for name, part in zip(names, value.elts, strict=False):
+                        self._assign(name, part)
             case ast.Name(id=name):
                 self._values.assign_expression(name, value)
 
