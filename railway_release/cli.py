@@ -50,6 +50,9 @@ _COMMANDS = {
     "doctor": "say why something is wrong, and what fixes it; exit code 8 if that is an error",
     "repair": "show what would repair each schema, as SQL; --apply does it",
     "fake": "record that a migration is applied, where all that it makes is proven to be there",
+    "backup": "take a backup of every schema now, or of those of --schema, and prove it",
+    "backups": "list the backups that there are",
+    "restore": "show how schemas are brought back from a backup; --apply does it",
 }
 _EPILOG = f"""Each RELEASE_NAME in brackets is an environment variable, and NAME a key of the RAILWAY_RELEASE
 dictionary in Django's settings. Without a flag: RELEASE_DATABASE_URL (a direct connection for the
@@ -170,7 +173,9 @@ def _without_schemas(words: list[str]) -> tuple[str, ...]:
 def _reaching(flags: Mapping[str, Any]) -> tuple[str, ...]:
     """The flags that lead to this project and this database."""
     settings = ("--settings", shlex.quote(flags["settings"])) if flags.get("settings") else ()
-    return (*settings, *(("--public",) if flags.get("public") else ()))
+    public = ("--public",) if flags.get("public") else ()
+    kept = ("--backup-to", shlex.quote(flags["backup_to"])) if flags.get("backup_to") else ()
+    return (*settings, *public, *kept)
 
 
 def _parse(argv: list[str]) -> dict[str, Any]:
@@ -207,6 +212,8 @@ def _parser() -> argparse.ArgumentParser:
             command.add_argument(
                 "app", action="append", metavar="MIGRATION", help="its name, or how it begins"
             )
+        if name == "restore":
+            command.add_argument("run", metavar="RUN", help="the name of a backup, its run's id, or latest")
     return parser
 
 

@@ -1,4 +1,4 @@
-"""The backup hook: the user's command or callable, which ends before the first write."""
+"""The providers of a project's own: a command or a callable, which ends before the first write."""
 
 from __future__ import annotations
 
@@ -6,56 +6,48 @@ import contextlib
 import contextvars
 import os
 import shlex
-import signal
 import subprocess
 import threading
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import IO, Any
 
+from railway_release.backup.provider import BackedUp, BackupContext
+from railway_release.backup.streams import end, ended_with
 from railway_release.config.config import Config
 from railway_release.errors import BackupFailed
-from railway_release.migrations.outcome import Key
 from railway_release.postgres.failures import describe
-from railway_release.preflight.database import Choice
 from railway_release.preflight.project import import_callable
+from railway_release.preflight.target import Target
 from railway_release.runtime.log import get_logger
 from railway_release.runtime.signals import Interrupts
 
-_NOTHING_WRITTEN = "Nothing was migrated. Fix the backup and run again."
+
+class Callable:
+    """The callable of RELEASE_BACKUP_HOOK, which is given the BackupContext."""
+
+    means = "hook"
+
+    def __init__(self, target: Target) -> None:
+        self._config = target.config
+
+    def back_up(self, context: BackupContext) -> BackedUp:
+        """Call it; raises BackupFailed after an exception or --backup-timeout seconds."""
+        call(self._config, context)
+        return BackedUp("by the hook")
 
 
-@dataclass(frozen=True)
-class BackupContext:
-    """The argument of a callable hook: what is about to change, and where."""
+class Command:
+    """The command of RELEASE_BACKUP_COMMAND, which finds the database in its environment."""
 
-    database: str
-    schemas: tuple[str, ...]
-    migrations: tuple[Key, ...]  # (app label, migration name)
-    run_id: str
-    connection: Mapping[str, str]  # libpq's environment variables, password included
+    means = "command"
 
+    def __init__(self, target: Target) -> None:
+        self._config, self._interrupts = target.config, target.invocation.interrupts
 
-def libpq_environment(choice: Choice) -> dict[str, str]:
-    """The connection as pg_dump and psql read it; process lists would show it in arguments.
-
-    https://www.postgresql.org/docs/current/libpq-envars.html
-    """
-    entry, options = choice.entry, choice.entry.get("OPTIONS", {})
-    variables = {
-        "PGHOST": choice.host,
-        "PGPORT": choice.port,
-        "PGDATABASE": choice.name,
-        "PGUSER": entry.get("USER") or options.get("user"),
-        "PGPASSWORD": entry.get("PASSWORD") or options.get("password"),
-        "PGSERVICE": options.get("service"),
-        "PGPASSFILE": options.get("passfile"),
-        "PGSSLMODE": options.get("sslmode"),
-        "PGSSLROOTCERT": options.get("sslrootcert"),
-        "PGSSLCERT": options.get("sslcert"),
-        "PGSSLKEY": options.get("sslkey"),
-    }
-    return {name: str(value) for name, value in variables.items() if value}
+    def back_up(self, context: BackupContext) -> BackedUp:
+        """Run it; raises BackupFailed after a non-zero exit or --backup-timeout seconds."""
+        execute(self._config, context.connection, self._interrupts)
+        return BackedUp("by the command")
 
 
 def call(config: Config, context: BackupContext) -> None:
@@ -77,9 +69,7 @@ def call(config: Config, context: BackupContext) -> None:
         raise _timed_out(config)
     for cause in raised:
         text = f"{type(cause).__name__}: {describe(cause)}"
-        raise BackupFailed(
-            f"The backup hook {config.backup_hook} failed: {text}", _NOTHING_WRITTEN
-        ) from cause
+        raise BackupFailed(f"The backup hook {config.backup_hook} failed: {text}") from cause
 
 
 def execute(config: Config, connection: Mapping[str, str], interrupts: Interrupts) -> None:
@@ -95,10 +85,7 @@ def execute(config: Config, connection: Mapping[str, str], interrupts: Interrupt
         # A grandchild may keep the pipe open; its output is not worth waiting for.
         reader.join(timeout=1.0)
     if code:
-        ended = f"exit code {code}" if code > 0 else f"signal {signal.Signals(-code).name}"
-        raise BackupFailed(
-            f"The backup command failed with {ended}; its output is in the log.", _NOTHING_WRITTEN
-        )
+        raise BackupFailed(f"The backup command failed with {ended_with(code)}; its output is in the log.")
 
 
 @contextlib.contextmanager
@@ -123,24 +110,13 @@ def _running(
                 start_new_session=True,
             )
     except OSError as cause:
-        raise BackupFailed(f"The backup command cannot be started: {cause}", _NOTHING_WRITTEN) from cause
+        raise BackupFailed(f"The backup command cannot be started: {cause}") from cause
     try:
         interrupts.check()
         yield process
     finally:
         if process.poll() is None:
-            _end(process)
-
-
-def _end(process: subprocess.Popen[str]) -> None:
-    """Send SIGTERM to the process group, and SIGKILL after 3 s: children may ignore the first."""
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGTERM)
-    with contextlib.suppress(subprocess.TimeoutExpired):
-        process.wait(timeout=3.0)
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
+            end(process)
 
 
 def _log_lines(output: IO[str] | None) -> None:
@@ -152,5 +128,5 @@ def _log_lines(output: IO[str] | None) -> None:
 def _timed_out(config: Config) -> BackupFailed:
     return BackupFailed(
         f"The backup did not end within {config.backup_timeout:g} s.",
-        f"{_NOTHING_WRITTEN} --backup-timeout waits longer.",
+        "--backup-timeout waits longer.",
     )

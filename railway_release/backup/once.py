@@ -1,4 +1,4 @@
-"""The backup before the first write: once a release, and only if anything is written."""
+"""The backup before the first write: once for each schema in a release, and only if anything is written."""
 
 from __future__ import annotations
 
@@ -8,22 +8,36 @@ from collections.abc import Iterable
 from django.conf import settings
 
 from railway_release.backup import hook
+from railway_release.backup.connection import libpq_environment
+from railway_release.backup.pg_dump import PgDump
+from railway_release.backup.provider import BackedUp, BackupContext, Provider
 from railway_release.errors import BackupFailed
 from railway_release.migrations.outcome import Key
 from railway_release.migrations.plan import SchemaPlan
+from railway_release.postgres.recovery import recovery_instant
 from railway_release.preflight.target import Target
 from railway_release.runtime.log import get_logger
 from railway_release.runtime.text import in_time
 from railway_release.runtime.waiting import told
 
+_NOTHING_WRITTEN = "Nothing was migrated. Fix the backup and run again."
+
 
 class Backup:
-    """Runs the hook the first time that it is told of something to write."""
+    """Runs the provider the first time that it is told of something to write.
 
-    def __init__(self, target: Target) -> None:
+    Told of other schemas later, such as tenants that came meanwhile, it backs up those, too, if the provider
+    deals with single schemas.
+    """
+
+    def __init__(self, target: Target, shared_schema: str, every: Iterable[str] = ()) -> None:
         self._target = target
+        self._shared_schema = shared_schema
+        self._every = frozenset(every)  # what --backup-scope all means
+        self.held: frozenset[str] = frozenset()  # the schemas that `restore` can bring back
         self.result = ""  # what was done, for the user; empty before the first write
-        self.ran = False  # whether there was a hook, and it was called
+        self.name = ""  # of the first backup that `restore` can bring back
+        self.ran = False  # whether there was a provider, and it was called
 
     def before_writing(self, plans: Iterable[SchemaPlan]) -> None:
         """Back up before these plans are carried out, if any is due; raises BackupFailed."""
@@ -35,41 +49,73 @@ class Backup:
 
     def before_changing(self, schemas: tuple[str, ...], steps: tuple[Key, ...] = ()) -> None:
         """Back up before these schemas change, by these migrations or otherwise; raises BackupFailed."""
-        if schemas and not self.result:
-            self.result = self._run(schemas, steps)
-            get_logger().info("backup.finished", message=self.result)
+        if not schemas or (self.result and not (self.held and set(schemas) - self.held)):
+            return
+        self.result = self._run(schemas, steps)
+        get_logger().info("backup.finished", message=self.result)
 
     def _run(self, schemas: tuple[str, ...], steps: tuple[Key, ...]) -> str:
-        config = self._target.config
-        if config.skip_backup:
-            return "no backup: --skip-backup"
-        if not config.backup_command and not config.backup_hook:
-            return self._without_hook()
+        if reason := self._why_not():
+            return f"no backup: {reason}"
+        provider = self._provider()
+        if provider is None:
+            return self._without_provider()
         started, self.ran = time.monotonic(), True
-        means = self._run_hook(schemas, steps)
-        return f"backed up by the {means} in {time.monotonic() - started:.1f} s"
+        done = self._backed_up(provider, schemas, steps)
+        self.name, self.held = self.name or done.name, self.held | done.schemas
+        return f"backed up {done.text} in {time.monotonic() - started:.1f} s{self._recoverable()}"
 
-    def _run_hook(self, schemas: tuple[str, ...], steps: tuple[Key, ...]) -> str:
-        config, choice = self._target.config, self._target.choice
-        connection = hook.libpq_environment(choice)
-        means = "hook" if config.backup_hook else "command"
-        with told(f"the backup {means} is running (it may take {in_time(config.backup_timeout)})"):
-            if config.backup_hook:
-                run_id = self._target.invocation.run_id
-                hook.call(config, hook.BackupContext(choice.name, schemas, steps, run_id, connection))
-            else:
-                hook.execute(config, connection, self._target.invocation.interrupts)
-        return means
+    def _why_not(self) -> str:
+        """Why no backup is wanted; empty if one is."""
+        config, environment = self._target.config, self._target.invocation.platform.environment
+        if config.skip_backup:
+            return "--skip-backup"
+        if config.backup == "off" or config.backup_scope == "none":
+            return f"--backup{' off' if config.backup == 'off' else '-scope none'}"
+        if environment and config.backup_environments and environment not in config.backup_environments:
+            return f"{environment} is not in RELEASE_BACKUP_ENVIRONMENTS"
+        return ""
 
-    def _without_hook(self) -> str:
+    def _provider(self) -> Provider | None:
+        config = self._target.config
+        if config.backup == "command" or (config.backup == "auto" and config.backup_command):
+            return hook.Command(self._target)
+        if config.backup == "callable" or (config.backup == "auto" and config.backup_hook):
+            return hook.Callable(self._target)
+        if config.backup_to:
+            return PgDump(self._target, self._shared_schema)
+        return None
+
+    def _backed_up(self, provider: Provider, schemas: tuple[str, ...], steps: tuple[Key, ...]) -> BackedUp:
+        target, wanted = self._target, schemas
+        if isinstance(provider, PgDump):
+            every = self._every if target.config.backup_scope == "all" else frozenset()
+            wanted = tuple(sorted({*schemas, self._shared_schema, *every} - self.held))
+        choice = target.choice
+        context = BackupContext(
+            choice.name, wanted, steps, target.invocation.run_id, libpq_environment(choice)
+        )
+        text = f"the backup {provider.means} is running (it may take {in_time(target.config.backup_timeout)})"
+        try:
+            with told(text):
+                return provider.back_up(context)
+        except BackupFailed as error:
+            hint = f"{_NOTHING_WRITTEN} {error.hint}".strip()
+            raise BackupFailed(error.message, hint) from error
+
+    def _recoverable(self) -> str:
+        instant = self._target.read_pool.read(recovery_instant)
+        return f"; point-in-time recovery can go back to {instant}" if instant else ""
+
+    def _without_provider(self) -> str:
         if self._target.config.require_backup:
             raise BackupFailed(
-                "A backup is required and no hook is configured; nothing was migrated.",
-                "Set RELEASE_BACKUP_COMMAND or RAILWAY_RELEASE['BACKUP_HOOK'].",
+                "A backup is required and no provider is configured; nothing was migrated.",
+                "Set RELEASE_BACKUP_TO, RELEASE_BACKUP_COMMAND or RAILWAY_RELEASE['BACKUP_HOOK'].",
             )
         if self._target.invocation.platform.known and not settings.DEBUG:
             get_logger().warning(
                 "backup.missing",
-                message="no backup hook is configured; RELEASE_BACKUP_COMMAND names one to run first",
+                message="no backup is configured; RELEASE_BACKUP_TO names a folder or bucket for one",
             )
-        return "no backup: no hook is configured"
+        return f"no backup: no provider is configured{self._recoverable()}"

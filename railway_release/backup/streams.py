@@ -13,7 +13,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import IO, Any
+from typing import IO, Any, ClassVar
 
 from railway_release.errors import BackupFailed
 from railway_release.runtime.redact import redact
@@ -21,7 +21,6 @@ from railway_release.runtime.visible import visible
 
 BLOCK = 1 << 20  # bytes that are read at once
 _LINES = 5  # of what a program said last, to be quoted in its error
-_JOIN_SECONDS = 1.0  # for what a grandchild may keep open
 
 
 @dataclass(frozen=True)
@@ -53,14 +52,16 @@ def through(program: Program, chunks: Iterable[bytes] | None = None) -> Iterator
     with _started(program, chunks is not None) as process:
         said, feeder = _Lines(process.stderr, program.on_line), _Feeder(process.stdin, chunks)
         expired = _Deadline(process, program.deadline)
-        with said.running(), feeder.running(), expired.running():
-            assert process.stdout is not None
-            while block := process.stdout.read(BLOCK):
+        with said.running(), feeder.running(), expired.running(), _ended_after_errors(process):
+            while block := process.stdout.read(BLOCK):  # type: ignore[union-attr]  # it is a pipe
                 yield block
             code = process.wait()
         feeder.check()
         if expired.reached:
-            raise BackupFailed(f"{program.name} did not end within the time for the backup.", "--backup-timeout waits longer.")
+            raise BackupFailed(
+                f"{program.name} did not end within the time for the backup.",
+                "--backup-timeout waits longer.",
+            )
         if code:
             raise BackupFailed(f"{program.name} failed with {ended_with(code)}{said.quoted()}")
 
@@ -109,8 +110,23 @@ def _started(program: Program, reads: bool) -> Iterator[subprocess.Popen[bytes]]
                     stream.close()
 
 
+@contextlib.contextmanager
+def _ended_after_errors(process: subprocess.Popen[bytes]) -> Iterator[None]:
+    """While entered, an error ends the program, so that the threads beside it end, too."""
+    try:
+        yield
+    except BaseException:
+        end(process)
+        raise
+
+
 class _Thread:
     """A thread that works beside a program."""
+
+    patience: ClassVar[float | None] = None  # seconds that its end is waited for; None is until it comes
+
+    def stop(self) -> None:
+        """Called when the program has ended."""
 
     def work(self) -> None:
         """What the thread does."""
@@ -118,16 +134,21 @@ class _Thread:
 
     @contextlib.contextmanager
     def running(self) -> Iterator[None]:
-        """While entered, the thread works; then its end is waited for, for a second at most."""
+        """While entered, the thread works."""
         arguments = (self.work,)
         thread = threading.Thread(target=contextvars.copy_context().run, args=arguments, daemon=True)
         thread.start()
-        yield
-        thread.join(_JOIN_SECONDS)
+        try:
+            yield
+        finally:
+            self.stop()
+            thread.join(self.patience)
 
 
 class _Lines(_Thread):
     """Reads what a program says, so that it never waits for a reader, and keeps the end."""
+
+    patience = 1.0  # a grandchild may keep it open
 
     def __init__(self, stream: IO[bytes] | None, on_line: Callable[[str], None]) -> None:
         self._stream, self._on_line = stream, on_line
@@ -188,12 +209,15 @@ class _Deadline(_Thread):
 
     def __init__(self, process: subprocess.Popen[bytes], deadline: float) -> None:
         self._process, self._deadline = process, deadline
+        self._ended = threading.Event()
         self.reached = False
 
+    def stop(self) -> None:
+        """The program has ended by itself."""
+        self._ended.set()
+
     def work(self) -> None:
-        """Wait for the program or for the deadline."""
-        try:
-            self._process.wait(max(0.0, self._deadline - time.monotonic()))
-        except subprocess.TimeoutExpired:
+        """Wait for the program's end or for the deadline."""
+        if not self._ended.wait(max(0.0, self._deadline - time.monotonic())):
             self.reached = True
             end(self._process)

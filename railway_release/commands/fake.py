@@ -83,7 +83,7 @@ class _Fake:
     def settle(self, judged: Judged, token: OwnCancelToken) -> None:
         """Back up, then change the record in each schema in which that is proven to be right."""
         proven = [one for one, why in judged if not why]
-        backup = Backup(self.target)
+        backup = Backup(self.target, self.report.result.shared_schema)
         with phase(self.report, "backup") as this:
             backup.before_changing(tuple(one.schema.name for one in proven), (self.key,))
             this.idle = not backup.ran

@@ -29,7 +29,8 @@ def release(target: Target, report: Report) -> None:
         result = report.result = ReleaseResult(plan.shared_schema, plan.pending)
         engine = chosen_engine(target, plan.snapshot.plan, token)
         progress = Progress(target.invocation.screen)
-        work = Work(target, plan.planner, plan.snapshot, engine, Backup(target), progress)
+        backup = Backup(target, plan.shared_schema, _names(plan.snapshot))
+        work = Work(target, plan.planner, plan.snapshot, engine, backup, progress)
         try:
             with naming_the_unreached(work):
                 with phase(report, "backup") as this:
@@ -37,8 +38,8 @@ def release(target: Target, report: Report) -> None:
                     this.idle = not work.backup.ran
                 seen = migrate(work, report)
         finally:
-            done = {"outcomes": tuple(work.outcomes), "backup": work.backup.result}
-            result = report.result = replace(result, **done)  # type: ignore[arg-type]  # by name
+            result = replace(result, outcomes=tuple(work.outcomes), backup=backup.result)
+            result = report.result = replace(result, backup_name=backup.name, restorable=_restorable(work))
         result = report.result = _judged(work, result)
         with phase(report, "verify") as this:
             this.idle = not result.wrote
@@ -49,9 +50,24 @@ def release(target: Target, report: Report) -> None:
         report.result = result if this.idle else _with_static_files(work, result)
 
 
+def _names(snapshot: Snapshot) -> tuple[str, ...]:
+    return tuple(one.name for one in snapshot.plan.topology.schemas)
+
+
 def _back_up(work: Work) -> None:
     config, plan = work.target.config, work.before.plan
     work.backup.before_writing(one for one in plan.schemas if one.is_chosen_by(config))
+
+
+def _restorable(work: Work) -> tuple[str, ...]:
+    """The tenants that failed after this run had changed them, or where nothing was rolled back."""
+    shared = work.before.plan.shared.schema.name
+    return tuple(
+        one.schema
+        for one in work.outcomes
+        if one.state == "failed" and (one.applied or one.hint in tenants.MAY_STAY)
+        if one.schema in work.backup.held and one.schema != shared
+    )
 
 
 def _judged(work: Work, result: ReleaseResult) -> ReleaseResult:

@@ -72,7 +72,7 @@ class _Repair:
         with phase(self._report, "plan"):
             found = inspect_schemas(self._target, self._planner)
         result = self._report.result = seen(found, self._target.config)
-        backup = Backup(self._target)
+        backup = Backup(self._target, found.snapshot.plan.shared.schema.name)
         with phase(self._report, "backup") as this:
             backup.before_changing(*self._to_be_changed(found))
             this.idle = not backup.ran

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from railway_release.commands.backup import backup
+from railway_release.commands.backups import backups
 from railway_release.commands.doctor import doctor
 from railway_release.commands.fake import fake
 from railway_release.commands.inspect import check, plan, status, verify
@@ -23,4 +25,6 @@ COMMANDS: Mapping[str, Command] = {
     "doctor": doctor,
     "repair": repair,
     "fake": fake,
+    "backup": backup,
+    "backups": backups,
 }

@@ -20,7 +20,7 @@ from railway_release.runtime.text import in_time, some
 from railway_release.snapshot import Snapshot, take_snapshot
 
 # What comes with these may have been done, and not rolled back, where it does not belong.
-_MAY_STAY = (NOT_ATOMIC, RECEIVERS, ConnectionChanged.hint)
+MAY_STAY = (NOT_ATOMIC, RECEIVERS, ConnectionChanged.hint)
 
 # What is not needed for going on does not keep the others waiting.
 _AUXILIARY_SECONDS = 5.0
@@ -196,7 +196,7 @@ def _or_gone(work: Work, outcome: Outcome, before: Mapping[str, int]) -> Outcome
     if outcome.schema in now:
         return outcome
     gone = _what_became_of(outcome.schema, before, now)
-    if outcome.hint in _MAY_STAY:
+    if outcome.hint in MAY_STAY:
         return replace(outcome, message=f"{outcome.message}; {gone}")
     return replace(outcome, state="skipped", failed_at="", sqlstate="", message=gone, hint="", statement="")
 

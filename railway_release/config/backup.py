@@ -107,9 +107,7 @@ class BackupOptions:
     discard: bool = flag(
         False, "drop the schemas that a restore from this backup has put aside", commands=_RESTORE
     )
-    replace_newer: bool = flag(
-        False, "also schemas that a later release has written to", commands=_RESTORE
-    )
+    replace_newer: bool = flag(False, "also schemas that a later release has written to", commands=_RESTORE)
     leave_followers: bool = flag(
         False,
         "although views, foreign keys and functions of other schemas go on pointing at what is put aside",

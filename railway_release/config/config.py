@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from railway_release.config.acceptance import Accepted, accepted, severities
+from railway_release.config.backup import BackupOptions
 from railway_release.config.options import (
     EVERY,
     MIGRATING,
@@ -27,11 +28,12 @@ _PLAN = frozenset({"plan"})
 _STATUS = frozenset({"status"})
 _DOCTOR = frozenset({"doctor"})
 _REPAIR = frozenset({"repair"})
+_RESTORE = frozenset({"restore"})
 _FAKE = frozenset({"fake"})
 
 
 @dataclass(frozen=True)
-class Config:
+class Config(BackupOptions):
     """All options. Durations are in seconds; 0 means what the option's help says."""
 
     # What to work on
@@ -86,7 +88,7 @@ class Config:
         commands=_DOCTOR,
     )
 
-    apply: bool = flag(False, "do what is shown without it", commands=_REPAIR)
+    apply: bool = flag(False, "do what is shown without it", commands=_REPAIR | _RESTORE)
     warnings: bool = flag(
         False, "also what is only a warning, each with what changes in behaviour", commands=_REPAIR
     )
@@ -186,18 +188,6 @@ class Config:
         "complete content types and permissions and send post_migrate in every schema",
         commands=RELEASE,
     )
-
-    # Backup
-    backup_command: str = option(
-        "",
-        "a command to run before the first write; it finds the database in PG* variables",
-        metavar="COMMAND",
-    )
-    backup_shell: bool = option(False, "run the backup command through sh -c")
-    backup_hook: str = option("", "dotted path of a callable to run before the first write", metavar="PATH")
-    backup_timeout: float = option(3600.0, "how long the backup hook may take", parse=positive_seconds)
-    require_backup: bool = option(False, "refuse to migrate without a backup hook")
-    skip_backup: bool = flag(False, "migrate without calling the backup hook")
 
     # What counts as failure
     on_error: Literal["continue", "stop"] = option(

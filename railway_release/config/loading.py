@@ -41,11 +41,21 @@ def _contradictions(config: Config) -> list[str]:
             config.skip_backup and config.require_backup,
             "--skip-backup and --require-backup (--no-require-backup ends that)",
         ),
-        (bool(config.backup_command and config.backup_hook), "the backup command and the backup hook"),
+        (
+            config.backup == "auto" and bool(config.backup_command and config.backup_hook),
+            "the backup command and the backup hook",
+        ),
+        (config.backup == "off" and config.require_backup, "--backup off and --require-backup"),
+        (bool(config.into and config.into_database), "--into and --into-database"),
         (config.shared_only and bool(config.schema), "--shared-only and --schema"),
     )
     mistakes = [f"{pair} exclude each other" for wrong, pair in pairs if wrong]
-    mistakes += [] if config.backup_shell else _shell_words(config.backup_command)
+    mistakes += (
+        []
+        if config.backup_shell
+        else _shell_words("the backup command", config.backup_command, "set --backup-shell")
+    )
+    mistakes += _missing_of_backup(config)
     if config.app[2:]:
         mistakes.append("--app takes an app label and at most one migration")
     if config.app[1:] == ("zero",):
@@ -53,13 +63,27 @@ def _contradictions(config: Config) -> list[str]:
     return mistakes
 
 
-def _shell_words(command: str) -> list[str]:
+def _missing_of_backup(config: Config) -> list[str]:
+    """What a provider that was chosen by name does without."""
+    needed = {
+        "pg_dump": (config.backup_to, "--backup-to or RELEASE_BACKUP_TO, where its archives are kept"),
+        "command": (config.backup_command, "RELEASE_BACKUP_COMMAND"),
+        "callable": (config.backup_hook, "RELEASE_BACKUP_HOOK"),
+    }
+    value, what = needed.get(config.backup, ("none", ""))
+    mistakes = [] if value else [f"--backup {config.backup} needs {what}"]
+    for verb, command in (("encrypts", config.backup_encrypt), ("decrypts", config.backup_decrypt)):
+        mistakes += _shell_words(f"the command that {verb}", command, "make it a script")
+    return mistakes
+
+
+def _shell_words(what: str, command: str, instead: str) -> list[str]:
     """Without a shell, `pg_dump | gzip > file` would pass the operators to pg_dump as arguments."""
     try:
         shlex.split(command)
         # With posix=False, quotes stay: a quoted operator is an argument like any other.
         operators = {"|", "||", "&&", ";", ">", ">>", "<"} & set(shlex.split(command, posix=False))
     except ValueError as mistake:
-        return [f"the backup command cannot be split into words: {mistake}"]
+        return [f"{what} cannot be split into words: {mistake}"]
     found = " ".join(sorted(operators))
-    return [f"the backup command holds {found}, for a shell: set --backup-shell"] if found else []
+    return [f"{what} holds {found}, for a shell: {instead}"] if found else []

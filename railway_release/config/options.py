@@ -20,7 +20,7 @@ T = TypeVar("T")
 RELEASE = frozenset({"release"})
 MIGRATING = frozenset({"release", "repair"})
 WRITING = frozenset({*MIGRATING, "fake"})
-EVERY = frozenset({*WRITING, "plan", "verify", "check", "status", "doctor"})
+EVERY = frozenset({*WRITING, "plan", "verify", "check", "status", "doctor", "backup", "backups", "restore"})
 
 _PREFIX = "RELEASE_"
 _TRUE, _FALSE = {"1", "true", "yes", "on"}, {"0", "false", "no", "off", ""}

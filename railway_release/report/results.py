@@ -6,8 +6,10 @@ import dataclasses
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, ClassVar, Self
 
+from railway_release.backup.manifest import Manifest
 from railway_release.diagnosis.advice import NEVER_RAN
 from railway_release.diagnosis.causes import Cause, Severity, errors
 from railway_release.diagnosis.explanation import Explanation
@@ -15,6 +17,7 @@ from railway_release.errors import Exit
 from railway_release.migrations.status import Status
 from railway_release.repairs.hints import needs_decision
 from railway_release.repairs.repair_plan import PlannedRepair
+from railway_release.report import backups as backup_lines
 from railway_release.report import status as status_lines
 from railway_release.report.command_line import CommandLine
 from railway_release.report.diagnosis import area_lines, cause_lines, explanation_lines
@@ -31,10 +34,22 @@ from railway_release.verification.findings import Finding
 class ReleaseResult(Result):
     """What became of each schema, and what verification found afterwards."""
 
+    backup_name: str = ""  # of the backup that `restore` can bring back
+    restorable: tuple[
+        str, ...
+    ] = ()  # tenants that this run has changed and that failed; the backup holds them
+
     def next_commands(self, called: CommandLine) -> Iterator[Line]:
         """Run again for what was not migrated; `doctor` if there are errors."""
         yield from super().next_commands(called)
         yield from _to_explain(self, called)
+        yield from self._to_restore(called)
+
+    def _to_restore(self, called: CommandLine) -> Iterator[Line]:
+        if self.restorable:
+            command = called.other("restore", self.backup_name, *map(schema_flag, self.restorable))
+            text = f"To see what would bring back {some(self.restorable)} as before: {command}"
+            yield Line("info", "restore.hinted", text)
 
 
 @dataclass(frozen=True)
@@ -249,6 +264,39 @@ class FakeResult(Result):
     """In which schemas a record was made or taken away."""
 
 
+@dataclass(frozen=True)
+class BackupResult(Result):
+    """A backup that was taken."""
+
+
+@dataclass(frozen=True)
+class BackupsResult(Result):
+    """The backups that there are."""
+
+    where: str = ""
+    backups: tuple[Manifest, ...] = ()  # oldest first
+    now: datetime = datetime.min  # noqa: DTZ901 - replaced by the time of the look
+
+    def tally(self) -> list[str]:
+        """How many there are."""
+        return [f"{count(len(self.backups), 'backup')} in {self.where}"]
+
+    def lines(self) -> Iterator[Line]:
+        """A line for each."""
+        for one in self.backups:
+            yield Line("info", "backup.listed", backup_lines.in_words(one, self.now))
+
+    def next_commands(self, called: CommandLine) -> Iterator[Line]:
+        """What shows how the newest is restored."""
+        if self.backups:
+            command = called.other("restore", self.backups[-1].name)
+            yield Line("info", "restore.hinted", f"To see what would bring the newest back: {command}")
+
+    def document(self) -> dict[str, Any]:
+        """The common part and `backups`."""
+        return super().document() | {"backups": [backup_lines.as_dict(one) for one in self.backups]}
+
+
 EMPTY: Mapping[str, Result] = {
     "release": ReleaseResult(),
     "plan": PlanResult(),
@@ -258,6 +306,8 @@ EMPTY: Mapping[str, Result] = {
     "doctor": DoctorResult(),
     "repair": RepairResult(),
     "fake": FakeResult(),
+    "backup": BackupResult(),
+    "backups": BackupsResult(),
 }
 
 

@@ -6,7 +6,7 @@ import contextlib
 import contextvars
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from railway_release.runtime.log import get_logger
 from railway_release.runtime.text import in_time
@@ -41,9 +41,10 @@ class Pauses:
 
 
 @contextlib.contextmanager
-def told(what: str, first: float = FIRST_SECONDS) -> Iterator[None]:
+def told(what: str | Callable[[], str], first: float = FIRST_SECONDS) -> Iterator[None]:
     """While entered, lines say `what` is waited for, and how long already; the `first` after some seconds.
 
+    What changes meanwhile is asked for each time.
     A thread writes them, so this process must not fork workers meanwhile.
     """
     ended = threading.Event()
@@ -57,10 +58,10 @@ def told(what: str, first: float = FIRST_SECONDS) -> Iterator[None]:
         thread.join()
 
 
-def _tell(ended: threading.Event, what: str, pauses: Pauses) -> None:
+def _tell(ended: threading.Event, what: str | Callable[[], str], pauses: Pauses) -> None:
     while not ended.wait(pauses.left):
         if pauses.is_due():
-            tell(what, pauses.waited)
+            tell(what if isinstance(what, str) else what(), pauses.waited)
 
 
 def tell(what: str, seconds: float) -> None:

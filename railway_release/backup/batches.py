@@ -1,0 +1,30 @@
+"""Divides schemas among archives: as few as possible, since each run of pg_dump reads the whole catalog."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+# pg_dump keeps a lock for each table and sequence until it ends, and all sessions share the slots.
+_SHARE = 3
+
+
+def batches(relations: Mapping[str, int], free_slots: int) -> list[tuple[str, ...]]:
+    """Schemas in batches that each take at most a third of the free lock slots, or are one schema alone.
+
+    `relations` has the number of tables and sequences of each schema, in the order that is kept.
+    """
+    most = max(1, free_slots // _SHARE)
+    made: list[list[str]] = []
+    left = 0
+    for name, number in relations.items():
+        if not made or number > left or any(_confusable(name, other) for other in made[-1]):
+            made.append([])
+            left = most
+        made[-1].append(name)
+        left -= number
+    return [tuple(one) for one in made]
+
+
+def _confusable(one: str, other: str) -> bool:
+    """Whether a line of an archive's list, where words are parted by spaces, may mean either of them."""
+    return one.startswith(f"{other} ") or other.startswith(f"{one} ")

@@ -1,0 +1,155 @@
+"""The manifest: what a backup holds, and how that was proven. It is written last: without it there is none."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+from railway_release.errors import BackupFailed
+
+FILE = "manifest.json"
+_FORMAT = 1
+_TIME = "%Y%m%dT%H%M%SZ"
+
+Level = Literal["read", "restore", "bytes"]
+
+
+@dataclass(frozen=True)
+class Piece:
+    """One archive of pg_dump, as it is stored."""
+
+    name: str  # in the destination
+    schemas: tuple[str, ...]
+    size: int  # bytes
+    sha256: str
+
+
+@dataclass(frozen=True)
+class TableContents:
+    """What a table held; None where its rows were not counted, since it is too large or holds none itself."""
+
+    kind: str  # as pg_class.relkind
+    owner: str
+    rows: int | None = None
+    digest: str | None = None  # the sum of a hash of each row's text
+
+
+@dataclass(frozen=True)
+class Extension:
+    """An extension that the schemas may need."""
+
+    name: str
+    schema: str
+    version: str
+
+
+@dataclass(frozen=True)
+class Proof:
+    """How it was seen that the backup can be used."""
+
+    level: Level  # bytes: it is encrypted, and could not be decrypted
+    schemas: tuple[str, ...] = ()  # that were restored
+    seconds: float = 0.0
+
+    def __str__(self) -> str:
+        if self.level == "bytes":
+            return "the stored bytes were read back; without --backup-decrypt nobody has looked inside"
+        if self.level == "read":
+            return "read back whole"
+        return f"read back whole, and restored in {len(self.schemas)} of its schemas"
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """A backup that was taken and proven."""
+
+    name: str  # sorts by time; the folder of its pieces
+    run_id: str
+    commit: str
+    database: str
+    started: str  # ISO 8601, the server's time of the snapshot
+    server_version: int  # as server_version_num
+    client_version: str  # of pg_dump: an older pg_restore cannot read it
+    shared_schema: str
+    migrations: tuple[str, ...]  # that the run was to apply: app.name
+    pieces: tuple[Piece, ...]
+    contents: Mapping[str, Mapping[str, TableContents]]  # by schema and table
+    extensions: tuple[Extension, ...] = ()
+    encrypted: bool = False
+    proof: Proof = field(default_factory=lambda: Proof("read"))
+    format: int = _FORMAT
+
+    @property
+    def schemas(self) -> tuple[str, ...]:
+        """Every schema that it holds."""
+        return tuple(name for piece in self.pieces for name in piece.schemas)
+
+    @property
+    def size(self) -> int:
+        """Its size in bytes."""
+        return sum(piece.size for piece in self.pieces)
+
+    @property
+    def major(self) -> int:
+        """The major version of the pg_dump that made it."""
+        return int(self.client_version.partition(".")[0])
+
+    @property
+    def taken_at(self) -> datetime:
+        """The time of its snapshot."""
+        return datetime.fromisoformat(self.started)
+
+    def piece_of(self, schema: str) -> Piece:
+        """The archive that holds a schema; raises KeyError."""
+        return next(iter(piece for piece in self.pieces if schema in piece.schemas), None) or _missing(schema)
+
+    def as_json(self) -> str:
+        """The manifest as it is stored; each table is a list, since there may be a million of them."""
+        document = dataclasses.asdict(dataclasses.replace(self, contents={}))
+        document["contents"] = {
+            schema: {table: dataclasses.astuple(one) for table, one in tables.items()}
+            for schema, tables in self.contents.items()
+        }
+        return json.dumps(document, ensure_ascii=False) + "\n"
+
+
+def backup_name(started: datetime, run_id: str, commit: str) -> str:
+    """A name that sorts by time and carries the run and the commit."""
+    return "-".join(filter(None, (started.astimezone(UTC).strftime(_TIME), run_id, commit[:7])))
+
+
+def parse(text: str, where: str) -> Manifest:
+    """The manifest of this text; raises BackupFailed, which says `where` it is from."""
+    try:
+        document = json.loads(text)
+        if document["format"] != _FORMAT:
+            raise BackupFailed(
+                f"{where} has the format {document['format']}, and this version knows {_FORMAT}."
+            )
+        return _manifest(document)
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise BackupFailed(f"{where} is no manifest that can be read: {type(error).__name__}.") from error
+
+
+def _manifest(document: dict[str, Any]) -> Manifest:
+    proof = document.pop("proof")
+    contents = {
+        schema: {table: TableContents(*one) for table, one in tables.items()}
+        for schema, tables in document.pop("contents").items()
+    }
+    return Manifest(
+        migrations=tuple(document.pop("migrations")),
+        pieces=tuple(Piece(**{**one, "schemas": tuple(one["schemas"])}) for one in document.pop("pieces")),
+        contents=contents,
+        extensions=tuple(Extension(**one) for one in document.pop("extensions")),
+        proof=Proof(**{**proof, "schemas": tuple(proof["schemas"])}),
+        **document,
+    )
+
+
+def _missing(schema: str) -> Piece:
+    raise KeyError(schema)

@@ -1,0 +1,31 @@
+"""backup: take a backup now, and prove it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from railway_release.backup.once import Backup
+from railway_release.commands.phases import locked, phase, preflight
+from railway_release.migrations.plan import Planner
+from railway_release.preflight.target import Target
+from railway_release.report.report import Report
+from railway_release.report.results import BackupResult
+from railway_release.snapshot import take_record_snapshot
+
+
+def backup(target: Target, report: Report) -> None:
+    """Back up the schemas that the options choose, and the shared one; beside no release."""
+    preflight(target, report)
+    with locked(target, report):
+        with phase(report, "plan"):
+            plan, _ = take_record_snapshot(target, Planner(gap_allowed=True))
+        shared = plan.topology.shared
+        chosen = [
+            one.name
+            for one in plan.topology.schemas
+            if target.config.includes(one.name, shared=one == shared)
+        ]
+        with phase(report, "backup"):
+            taken = Backup(target, shared.name)
+            taken.before_changing(tuple(chosen))
+        report.result = replace(BackupResult(shared.name), backup=taken.result)

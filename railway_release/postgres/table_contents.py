@@ -1,0 +1,86 @@
+"""What tables hold, as one number of rows and one digest each, that are equal wherever the rows are."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+from railway_release.postgres.session import Queryable, fetch, quote
+
+# What a row's text depends on, but for the server's version.
+SAME_TEXT = "; ".join(
+    f"SET SESSION {setting}"
+    for setting in (
+        "TimeZone = 'UTC'",
+        "DateStyle = 'ISO, YMD'",
+        "IntervalStyle = 'iso_8601'",
+        "extra_float_digits = 1",
+        "bytea_output = 'hex'",
+        "row_security = off",
+        "search_path = pg_catalog",
+    )
+)
+_TABLES_AT_ONCE = 50  # in one statement, which locks them and their indexes until its transaction ends
+
+
+@dataclass(frozen=True)
+class Relation:
+    """A table, view, sequence or the like, as pg_dump finds it."""
+
+    schema: str
+    name: str
+    kind: str  # as pg_class.relkind
+    owner: str
+    size: int  # bytes on disk, with what is stored out of line
+
+    @property
+    def has_rows(self) -> bool:
+        """Whether it is an ordinary table: others hold no rows of their own, or no lasting ones."""
+        return self.kind == "r"
+
+
+def relations(connection: Queryable, schemas: Collection[str]) -> list[Relation]:
+    """Every relation of these schemas that pg_dump dumps; members of extensions are none of them."""
+    return [Relation(*row) for row in fetch(connection, _RELATIONS, (sorted(schemas),))]
+
+
+def existing(connection: Queryable, schemas: Collection[str]) -> tuple[str, ...]:
+    """Those of the schemas that exist, by name."""
+    sql = "SELECT nspname::text FROM pg_catalog.pg_namespace WHERE nspname = ANY(%s) ORDER BY nspname"
+    return tuple(name for (name,) in fetch(connection, sql, (sorted(schemas),)))
+
+
+def counts(connection: Queryable, tables: Sequence[Relation]) -> list[tuple[int, str]]:
+    """Number of rows and digest of each ordinary table; the session has SAME_TEXT."""
+    found: list[tuple[int, str]] = []
+    for first in range(0, len(tables), _TABLES_AT_ONCE):
+        some = tables[first : first + _TABLES_AT_ONCE]
+        sql = " UNION ALL ".join(
+            f"SELECT {number}, count(*), {_DIGEST} FROM ONLY {quote(one.schema)}.{quote(one.name)} AS t"  # noqa: S608 - quoted
+            for number, one in enumerate(some)
+        )
+        found += [(rows, digest) for _, rows, digest in sorted(fetch(connection, sql))]
+    return found
+
+
+def extensions(connection: Queryable) -> list[tuple[str, str, str]]:
+    """Name, schema and version of each extension but plpgsql, which every database has."""
+    return [tuple(map(str, row)) for row in fetch(connection, _EXTENSIONS)]  # type: ignore[misc]  # three columns
+
+
+_DIGEST = "coalesce(sum(pg_catalog.hashtextextended((t.*)::text, 0)::numeric), 0)::text"
+_RELATIONS = """
+SELECT n.nspname::text, c.relname::text, c.relkind::text, pg_catalog.pg_get_userbyid(c.relowner)::text,
+    CASE WHEN c.relkind IN ('r', 'm') THEN pg_catalog.pg_table_size(c.oid) ELSE 0 END
+FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+WHERE n.nspname = ANY(%s) AND c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S')
+  AND NOT EXISTS (
+    SELECT FROM pg_catalog.pg_depend d WHERE d.classid = 'pg_catalog.pg_class'::regclass
+    AND d.objid = c.oid AND d.deptype = 'e')
+ORDER BY n.nspname, c.relname
+"""
+_EXTENSIONS = """
+SELECT e.extname, n.nspname, e.extversion
+FROM pg_catalog.pg_extension e JOIN pg_catalog.pg_namespace n ON n.oid = e.extnamespace
+WHERE e.extname <> 'plpgsql' ORDER BY e.oid
+"""
