@@ -1,4 +1,4 @@
-"""The manifest: what a backup holds, and how that was proven. It is written last: without it there is none."""
+"""The manifest: what a backup holds and how that was proven; written last, since without it there is none."""
 
 from __future__ import annotations
 
