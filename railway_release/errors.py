@@ -217,3 +217,10 @@ class BackupFailed(ReleaseError):
 
     id = "backup.failed"
     exit_code = Exit.BACKUP
+
+
+class RestoreFailed(ReleaseError):
+    """A schema could not be brought back; it is as it was."""
+
+    id = "restore.failed"
+    exit_code = Exit.BACKUP

@@ -50,6 +50,18 @@ def find_backup(destination: Destination, run: str) -> Manifest:
     raise UnknownName(what, f"{known} `{PROGRAM} backups` lists all.")
 
 
+def later_backups(destination: Destination, manifest: Manifest) -> frozenset[str]:
+    """The schemas that newer backups of the same database hold."""
+    names = sorted(name for name in destination.sizes() if name.endswith(f"/{FILE}"))
+    later = (read_manifest(destination, name) for name in names if name.split("/")[0] > manifest.name)
+    return frozenset(
+        schema
+        for one in later
+        if one.database == manifest.database and one.run_id != manifest.run_id
+        for schema in one.schemas
+    ) - {manifest.shared_schema}
+
+
 def is_called(name: str, run: str) -> bool:
     """Whether a person may mean this backup: its name consists of time, run id and commit."""
     return bool(run) and (name.startswith(run) or run in name.split("-")[1:2])

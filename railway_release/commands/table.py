@@ -11,6 +11,7 @@ from railway_release.commands.fake import fake
 from railway_release.commands.inspect import check, plan, status, verify
 from railway_release.commands.release import release
 from railway_release.commands.repair import repair
+from railway_release.commands.restore import restore
 from railway_release.preflight.target import Target
 from railway_release.report.report import Report
 
@@ -27,4 +28,5 @@ COMMANDS: Mapping[str, Command] = {
     "fake": fake,
     "backup": backup,
     "backups": backups,
+    "restore": restore,
 }

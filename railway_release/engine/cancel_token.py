@@ -19,6 +19,10 @@ RUN_AGAIN = (
 )
 
 
+class Stopping(Exception):
+    """The work under way is given up; why is found out by `check`."""
+
+
 class CancelToken(Protocol):
     """Asked before each schema and each migration whether it may begin."""
 
@@ -61,6 +65,11 @@ class OwnCancelToken:
         if not self.monitor.holds():
             silent = f"The server has not answered for {self.monitor.silence:g} s."
             raise LockLost(silent if self.monitor.silent else LOST, RUN_AGAIN)
+
+    def raise_if_stopping(self) -> None:
+        """Raise Stopping if nothing more is to be done; also where signals are only noted."""
+        if self.stopping:
+            raise Stopping
 
     @contextlib.contextmanager
     def beginning(self) -> Iterator[None]:

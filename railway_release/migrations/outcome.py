@@ -11,7 +11,9 @@ Key = tuple[str, str]  # app label and migration name
 
 MOST_MIGRATIONS = 3  # to be named in one line
 
-State = Literal["migrated", "repaired", "refused", "current", "failed", "skipped", "not reached"]
+State = Literal[
+    "migrated", "repaired", "restored", "dropped", "refused", "current", "failed", "skipped", "not reached"
+]
 
 
 @dataclass(frozen=True)

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import Any
 
 from railway_release.backup.manifest import Manifest
 from railway_release.backup.progress import in_megabytes
+from railway_release.backup.restore_plan import SchemaRestore
+from railway_release.report.line import Line
 from railway_release.runtime.text import count, in_time, schemas_in_words
+from railway_release.runtime.visible import visible
 
 
 def in_words(one: Manifest, now: datetime) -> str:
@@ -19,6 +23,25 @@ def in_words(one: Manifest, now: datetime) -> str:
         f"{one.name}: {age} old, {in_megabytes(one.size)}{encrypted}, database {one.database}, "
         f"{schemas_in_words(one.schemas)}, before {count(len(one.migrations), 'migration')}; {one.proof}"
     )
+
+
+def restore_lines(restores: Iterable[SchemaRestore], *, done: bool) -> Iterator[Line]:
+    """What is to be done with each schema, unless it was, and why some are refused."""
+    for one in restores:
+        if one.refusals:
+            text = f"{visible(one.schema)} is not restored: {'; '.join(one.refusals)}"
+            yield Line("warning", "schemas.refused", text)
+        elif not done:
+            yield Line("info", "restore.planned", "; ".join((_to_do(one), *one.remarks)))
+
+
+def _to_do(one: SchemaRestore) -> str:
+    what = f"{count(one.tables, 'table')} with {count(one.rows, 'row')}"
+    if one.into:
+        return f"{visible(one.schema)}: restore {what} as {visible(one.into)}, beside it"
+    if one.present:
+        return f"{visible(one.schema)}: rename it to {visible(one.aside)}, and restore {what} in its place"
+    return f"{visible(one.schema)}, which is not there: restore {what}"
 
 
 def as_dict(one: Manifest) -> dict[str, Any]:

@@ -116,7 +116,17 @@ class Result:
 
 
 # What went well comes first.
-_ORDER = ("migrated", "repaired", "current", "skipped", "refused", "failed", "not reached")
+_ORDER = (
+    "migrated",
+    "repaired",
+    "restored",
+    "dropped",
+    "current",
+    "skipped",
+    "refused",
+    "failed",
+    "not reached",
+)
 
 
 def _pending(group: Pending) -> dict[str, Any]:

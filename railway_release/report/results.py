@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Any, ClassVar, Self
 
 from railway_release.backup.manifest import Manifest
+from railway_release.backup.restore_plan import SchemaRestore
 from railway_release.diagnosis.advice import NEVER_RAN
 from railway_release.diagnosis.causes import Cause, Severity, errors
 from railway_release.diagnosis.explanation import Explanation
@@ -297,6 +298,42 @@ class BackupsResult(Result):
         return super().document() | {"backups": [backup_lines.as_dict(one) for one in self.backups]}
 
 
+@dataclass(frozen=True)
+class RestoreResult(Result):
+    """What would be brought back, and with --apply what became of it."""
+
+    backup_name: str = ""
+    restores: tuple[SchemaRestore, ...] = ()
+
+    def tally(self) -> list[str]:
+        """Without --apply, how many schemas can be restored."""
+        if self.outcomes or not self.restores:
+            return super().tally()
+        able = [one for one in self.restores if not one.refusals]
+        return [
+            f"{count(len(able), 'schema')} can be restored from {self.backup_name}",
+            "nothing was written",
+        ]
+
+    def lines(self) -> Iterator[Line]:
+        """What is to be done, or was; then what was found in it."""
+        yield from backup_lines.restore_lines(self.restores, done=bool(self.outcomes))
+        yield from super().lines()
+
+    def next_commands(self, called: CommandLine) -> Iterator[Line]:
+        """The same command with --apply; what drops the schemas that were put aside."""
+        if not self.outcomes and any(not one.refusals for one in self.restores):
+            yield Line("info", "restore.hinted", f"To do it: {called.to_type(called.schemas, '--apply')}")
+        if any(one.state == "restored" for one in self.outcomes):
+            command = called.other("restore", self.backup_name, "--discard")
+            text = f"Once all is well, to drop what was put aside: {command}"
+            yield Line("info", "restore.hinted", text)
+
+    def document(self) -> dict[str, Any]:
+        """The common part and `restores`."""
+        return super().document() | {"restores": [dataclasses.asdict(one) for one in self.restores]}
+
+
 EMPTY: Mapping[str, Result] = {
     "release": ReleaseResult(),
     "plan": PlanResult(),
@@ -308,6 +345,7 @@ EMPTY: Mapping[str, Result] = {
     "fake": FakeResult(),
     "backup": BackupResult(),
     "backups": BackupsResult(),
+    "restore": RestoreResult(),
 }
 
 

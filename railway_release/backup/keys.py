@@ -1,0 +1,88 @@
+"""Adds foreign keys to a restored schema; the rows that they point to may have been deleted since."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from railway_release.backup.sql_script import commands, entries_of
+from railway_release.errors import RestoreFailed
+from railway_release.postgres.failures import sqlstate
+from railway_release.postgres.session import Connection, fetch, quote
+from railway_release.runtime.text import count, some
+
+_FOREIGN_KEY_VIOLATION = "23503"
+_MOST_VALUES = 5
+
+
+@dataclass(frozen=True)
+class Orphans:
+    """Rows of a table that point to rows which are gone."""
+
+    key: str  # the constraint, with its table
+    target: str  # the table in which rows are gone
+    number: int  # of the rows that point there
+    values: tuple[str, ...]  # some of what they point to
+
+    def __str__(self) -> str:
+        rows = count(self.number, "row")
+        return f"{self.key}: {rows} of it without their row of {self.target}, which is gone ({some(self.values)})"
+
+
+def add(connection: Connection, script: Iterable[bytes], not_valid: bool) -> list[Orphans]:
+    """Add each key; those whose rows are gone NOT VALID, and returned.
+
+    Raises RestoreFailed, which names all such rows, unless `not_valid` allows that.
+    """
+    orphans: list[Orphans] = []
+    for sql in entries_of(commands(script)):
+        orphans += _add(connection, sql)
+    if orphans and not not_valid:
+        raise RestoreFailed(
+            "\n".join(map(str, orphans)),
+            "Bring these rows back first, or add the keys without checking what is there: --not-valid.",
+        )
+    return orphans
+
+
+def _add(connection: Connection, sql: bytes) -> Iterator[Orphans]:
+    cursor = connection.cursor()
+    cursor.execute("SAVEPOINT key")
+    try:
+        cursor.execute(sql)  # type: ignore[arg-type]  # bytes, in the archive's own encoding
+    except Exception as error:
+        if sqlstate(error) != _FOREIGN_KEY_VIOLATION:
+            raise
+        cursor.execute("ROLLBACK TO SAVEPOINT key")
+        before = _not_valid(connection)
+        cursor.execute(sql.rstrip().removesuffix(b";") + b" NOT VALID")  # type: ignore[arg-type]  # as above
+        for key in _not_valid(connection) - before:
+            yield _orphans(connection, *key)
+    cursor.execute("RELEASE SAVEPOINT key")
+
+
+def _not_valid(connection: Connection) -> set[tuple[str, str, str, str]]:
+    """Name, table, referenced table and condition of each key that is NOT VALID."""
+    return {tuple(map(str, row)) for row in fetch(connection, _NOT_VALID)}  # type: ignore[misc]  # four columns
+
+
+def _orphans(connection: Connection, name: str, table: str, target: str, condition: str) -> Orphans:
+    columns, matches = condition.split("|", 1)
+    ((number, values),) = fetch(
+        connection,
+        f"SELECT count(*), (array_agg(DISTINCT concat_ws(', ', {columns})))[1:{_MOST_VALUES + 1}] "  # noqa: S608 - quoted by the server
+        f"FROM {table} AS c WHERE num_nulls({columns}) = 0 "
+        f"AND NOT EXISTS (SELECT FROM {target} AS p WHERE {matches})",
+    )
+    return Orphans(f"{quote(name)} of {table}", target, number, tuple(values or ()))
+
+
+_NOT_VALID = """
+SELECT k.conname, k.conrelid::regclass, k.confrelid::regclass, (
+    SELECT string_agg(format('c.%I', a.attname), ', ' ORDER BY n)
+        || '|' || string_agg(format('c.%I = p.%I', a.attname, b.attname), ' AND ' ORDER BY n)
+    FROM unnest(k.conkey, k.confkey) WITH ORDINALITY AS pair (own, other, n)
+    JOIN pg_catalog.pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = pair.own
+    JOIN pg_catalog.pg_attribute b ON b.attrelid = k.confrelid AND b.attnum = pair.other)
+FROM pg_catalog.pg_constraint k WHERE k.contype = 'f' AND NOT k.convalidated
+"""

@@ -1,0 +1,119 @@
+"""What a restore would do with each schema, and why some are refused; nothing is written."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from railway_release.backup.manifest import Manifest
+from railway_release.config.config import Config
+from railway_release.errors import UnknownName
+from railway_release.postgres.followers import followers
+from railway_release.postgres.put_aside import name_aside
+from railway_release.postgres.session import Connection, clip, fetch, quote
+from railway_release.postgres.table_contents import existing
+from railway_release.runtime.text import count, some
+
+_NOT_MANY = 10  # to be named in one line
+
+
+@dataclass(frozen=True)
+class SchemaRestore:
+    """What is to become of one schema."""
+
+    schema: str
+    present: bool  # whether there is one now
+    aside: str  # the name that the present one gets; for a moment only, with `into`
+    into: str  # the name of a copy beside it
+    tables: int
+    rows: int  # of the tables that were counted
+    refusals: tuple[str, ...] = ()  # why not, each with what would allow it
+    remarks: tuple[str, ...] = ()  # what a person should know before
+
+
+def chosen_schemas(manifest: Manifest, config: Config) -> tuple[str, ...]:
+    """The schemas to restore: those that are named, or all tenants that it holds; raises UnknownName."""
+    named = tuple(clip(name) for name in config.schema)
+    if strange := [name for name in named if name not in manifest.schemas]:
+        raise UnknownName(
+            f"The backup {manifest.name} does not hold {some(strange)}.",
+            f"It holds {some(manifest.schemas, _NOT_MANY)}.",
+        )
+    excluded = {clip(name) for name in config.exclude}
+    tenants = tuple(name for name in manifest.schemas if name != manifest.shared_schema)
+    return tuple(name for name in named or tenants if name not in excluded)
+
+
+@dataclass(frozen=True)
+class RestorePlanner:
+    """Looks at the database as it is now; `later` are the schemas that a newer backup holds, too."""
+
+    connection: Connection
+    manifest: Manifest
+    later: Collection[str]
+    config: Config
+
+    def plan(self, schemas: Sequence[str]) -> list[SchemaRestore]:
+        """What is to be done with each schema."""
+        taken = {
+            name for (name,) in fetch(self.connection, "SELECT nspname::text FROM pg_catalog.pg_namespace")
+        }
+        return [self._plan(name, taken) for name in schemas]
+
+    def _plan(self, name: str, taken: set[str]) -> SchemaRestore:
+        present, contents, into = name in taken, self.manifest.contents[name], clip(self.config.into)
+        aside = name_aside(name, self.manifest.run_id, taken) if present else ""
+        refusals = tuple(self._refusals(name, present=present, into_taken=into in taken))
+        taken.add(aside)
+        uncounted = [table for table, one in contents.items() if one.kind == "r" and one.rows is None]
+        remark = f"the rows of {some(uncounted)} were not counted, so they cannot be compared"
+        rows = sum(one.rows or 0 for one in contents.values())
+        return SchemaRestore(
+            name, present, aside, into, len(contents), rows, refusals, (remark,) if uncounted else ()
+        )
+
+    def _refusals(self, name: str, *, present: bool, into_taken: bool) -> Iterator[str]:
+        config = self.config
+        if config.into:
+            if into_taken:
+                yield f"there is a schema {config.into} already"
+        elif present:
+            if not config.replace_newer and (why := self._newer(name)):
+                yield f"a later release {why}; what it did would be undone: --replace-newer allows that"
+            if not config.leave_followers and (found := followers(self.connection, name)):
+                what = f"{count(len(found), 'object')} of other schemas ({some(found)})"
+                yield f"{what} would go on pointing at what is put aside: --leave-followers allows that"
+
+    def _newer(self, name: str) -> str:
+        """What a later release has done with a schema."""
+        records = _records_since(self.connection, name, self.manifest.taken_at)
+        if strange := [record for record in records if record not in self.manifest.migrations]:
+            return f"has applied {some(strange)} since"
+        return "was about to change it, and backed it up" if name in self.later else ""
+
+
+def _records_since(connection: Connection, schema: str, since: datetime) -> list[str]:
+    there = fetch(connection, "SELECT to_regclass(%s)::text", (f"{quote(schema)}.django_migrations",))
+    if there[0][0] is None:
+        return []
+    sql = f"SELECT app || '.' || name FROM {quote(schema)}.django_migrations WHERE applied > %s ORDER BY id"  # noqa: S608 - quoted
+    return [record for (record,) in fetch(connection, sql, (since,))]
+
+
+def missing_roles(connection: Connection, manifest: Manifest, schema: str) -> frozenset[str]:
+    """The owners of a schema's tables that do not exist here."""
+    owners = {one.owner for one in manifest.contents[schema].values()}
+    there = {name for (name,) in fetch(connection, "SELECT rolname::text FROM pg_catalog.pg_roles")}
+    return frozenset(owners - there)
+
+
+def missing_extensions(connection: Connection, manifest: Manifest) -> list[str]:
+    """The statements that create the extensions which the backup's database had and this one has not."""
+    there = {name for (name,) in fetch(connection, "SELECT extname::text FROM pg_catalog.pg_extension")}
+    schemas = existing(connection, {one.schema for one in manifest.extensions})
+    return [
+        f"CREATE EXTENSION {quote(one.name)} SCHEMA {quote(one.schema)}"
+        for one in manifest.extensions
+        if one.name not in there and one.schema in schemas
+    ]

@@ -1,0 +1,100 @@
+"""Scripts of pg_restore, made fit for a transaction of our own.
+
+https://www.postgresql.org/docs/current/app-pgrestore.html
+"""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass
+
+from railway_release.backup.streams import BLOCK
+from railway_release.postgres.session import quote
+
+# Limits stay ours, and a client may be newer than the server and set what that does not know. The commands
+# of psql with which newer clients frame their scripts are for psql alone.
+_FOREIGN = re.compile(rb"^(?:SET \w+_timeout = 0;|\\(?:un)?restrict .*)\n", re.MULTILINE)
+_OWNER = re.compile(rb"^ALTER [^\n]* OWNER TO ([^\n]+);\n", re.MULTILINE)
+_GRANT = re.compile(
+    rb"^(?:GRANT|REVOKE|ALTER DEFAULT PRIVILEGES)[^\n]* (?:TO|FROM) ([^\n]+?)(?: WITH GRANT OPTION)?;\n",
+    re.MULTILINE,
+)
+_ENTRY = re.compile(rb"^-- Name: ", re.MULTILINE)
+_COPY, _COPIED = re.compile(rb"COPY .* FROM stdin;\n"), b"\\.\n"
+
+
+def commands(script: Iterable[bytes]) -> bytes:
+    """The whole script without what is psql's, and without limits."""
+    return _FOREIGN.sub(b"", b"".join(script))
+
+
+def without_roles(script: bytes, roles: Collection[str]) -> bytes:
+    """The script without owners and privileges of these roles, which do not exist."""
+    names = {spelling.encode() for role in roles for spelling in (role, quote(role))}
+    for pattern in (_OWNER, _GRANT) if names else ():
+        script = pattern.sub(lambda found: b"" if found[1] in names else found[0], script)
+    return script
+
+
+def entries_of(script: bytes) -> list[bytes]:
+    """The parts of a script that belong to one entry each, without what comes before the first."""
+    starts = [found.start() for found in _ENTRY.finditer(script)]
+    return [script[first:last] for first, last in zip(starts, [*starts[1:], len(script)], strict=True)]
+
+
+@dataclass(frozen=True)
+class Part:
+    """A statement with its rows, or statements without any."""
+
+    sql: bytes
+    rows: Iterator[bytes] | None = None  # of COPY; to be used up before the next part
+
+
+def parts(script: Iterable[bytes]) -> Iterator[Part]:
+    """The parts of a script of rows, as they come; it holds nothing but COPY, setval() and settings."""
+    lines = io.BufferedReader(_Raw(script), BLOCK)
+    waiting: list[bytes] = []
+    while line := lines.readline():
+        if _COPY.fullmatch(line):
+            yield Part(commands(waiting))
+            yield Part(line.rstrip()[:-1], _rows(lines))
+            waiting = []
+        else:
+            waiting.append(line)
+    yield Part(commands(waiting))
+
+
+def _rows(lines: io.BufferedReader[_Raw]) -> Iterator[bytes]:
+    """The rows of one COPY, many at once, without the mark at their end."""
+    waiting, size = [], 0
+    while (line := lines.readline()) and line != _COPIED:
+        waiting.append(line)
+        size += len(line)
+        if size > BLOCK:
+            yield b"".join(waiting)
+            waiting, size = [], 0
+    yield b"".join(waiting)
+
+
+class _Raw(io.RawIOBase):
+    """Chunks as a raw stream."""
+
+    def __init__(self, chunks: Iterable[bytes]) -> None:
+        self._chunks = iter(chunks)
+        self._rest = memoryview(b"")
+
+    def readable(self) -> bool:
+        """It is."""
+        return True
+
+    def readinto(self, buffer: object) -> int:
+        """Fill the buffer with what the next chunk has."""
+        view = memoryview(buffer)  # type: ignore[arg-type]  # a buffer, which has no type before Python 3.12
+        if not self._rest:
+            self._rest = memoryview(next(self._chunks, b""))
+        number = min(len(view), len(self._rest))
+        view[:number] = self._rest[:number]
+        self._rest = self._rest[number:]
+        return number

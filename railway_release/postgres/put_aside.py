@@ -1,0 +1,43 @@
+"""Schemas that a restore has renamed, or made beside others: a comment says so, and they are no tenants."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Collection
+
+from railway_release.postgres.session import Queryable, fetch, literal, quote
+
+MARK = "railway-release: "
+_MOST_BYTES = 63
+
+
+def comment_on(schema: str, text: str) -> str:
+    """The statement that marks a schema."""
+    return f"COMMENT ON SCHEMA {quote(schema)} IS {literal(MARK + text)}"
+
+
+def name_aside(schema: str, run: str, taken: Collection[str]) -> str:
+    """A free name for a schema that gives way to the restore of a run; at most 63 bytes."""
+    suffixes = (f"__before_{run}{number}" for number in ("", *(f"_{n}" for n in range(2, 10_000))))
+    return next(name for suffix in suffixes if (name := _fitting(schema, suffix)) not in taken)
+
+
+def _fitting(schema: str, suffix: str) -> str:
+    room = _MOST_BYTES - len(suffix)
+    if len(schema.encode()) > room:
+        # The beginning alone would be that of other schemas, too.
+        digest = hashlib.sha256(schema.encode()).hexdigest()[:8]
+        schema = schema.encode()[: room - len(digest) - 1].decode(errors="ignore") + f"_{digest}"
+    return schema + suffix
+
+
+def put_aside_by(connection: Queryable, backup: str) -> dict[str, str]:
+    """The schemas that the restore of this backup has put aside or made, with what their comments say."""
+    return dict(fetch(connection, _MARKED, (f"{MARK}%{backup}%",)))
+
+
+_MARKED = """
+SELECT n.nspname::text, d.description FROM pg_catalog.pg_namespace n
+JOIN pg_catalog.pg_description d ON d.objoid = n.oid AND d.classoid = 'pg_catalog.pg_namespace'::regclass
+WHERE d.description LIKE %s ORDER BY n.nspname
+"""
