@@ -71,7 +71,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     command = str(flags.pop("command"))
     path = flags.get("report") or os.environ.get("RELEASE_REPORT", "")
     report = Report("plan" if flags.get("dry_run") else command, run_id=uuid.uuid4().hex[:8])
-    report.called = CommandLine(_without_schemas(words), reaching=_reaching(flags))
+    report.called = CommandLine(_without_schemas(words), backups=_backups(flags), reaching=_reaching(flags))
     report.path = path if can_be_written(path) else ""  # the configuration's checks will say so
     with Interrupts() as interrupts:
         with Capture() as capture:
@@ -173,9 +173,12 @@ def _without_schemas(words: list[str]) -> tuple[str, ...]:
 def _reaching(flags: Mapping[str, Any]) -> tuple[str, ...]:
     """The flags that lead to this project and this database."""
     settings = ("--settings", shlex.quote(flags["settings"])) if flags.get("settings") else ()
-    public = ("--public",) if flags.get("public") else ()
-    kept = ("--backup-to", shlex.quote(flags["backup_to"])) if flags.get("backup_to") else ()
-    return (*settings, *public, *kept)
+    return (*settings, *(("--public",) if flags.get("public") else ()))
+
+
+def _backups(flags: Mapping[str, Any]) -> tuple[str, ...]:
+    """The flags that lead to these backups."""
+    return ("--backup-to", shlex.quote(flags["backup_to"])) if flags.get("backup_to") else ()
 
 
 def _parse(argv: list[str]) -> dict[str, Any]:
@@ -212,8 +215,6 @@ def _parser() -> argparse.ArgumentParser:
             command.add_argument(
                 "app", action="append", metavar="MIGRATION", help="its name, or how it begins"
             )
-        if name == "restore":
-            command.add_argument("run", metavar="RUN", help="the name of a backup, its run's id, or latest")
     return parser
 
 
@@ -223,5 +224,8 @@ def _add(parser: argparse.ArgumentParser, name: str, declared: Option, default: 
     shown = "" if default in ("", (), None, False) else f", default {number}"
     env = f" [{variable(name, declared)}{shown}]" if "env" in declared.sources else ""
     help = (declared.help + env).replace("%", "%%")
+    if declared.positional:
+        parser.add_argument(name, help=help, **declared.argument)
+        return
     flag = f"--{name.replace('_', '-')}"
     parser.add_argument(flag, dest=name, default=argparse.SUPPRESS, help=help, **declared.argument)

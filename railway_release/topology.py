@@ -68,6 +68,7 @@ class Topology:
     unusable: tuple[UnusableSchema, ...]
     in_database: Mapping[str, int]  # every schema of the database, also other programs', with its OID
     with_records: frozenset[str]  # of these, those with a django_migrations table
+    put_aside: tuple[str, ...]  # by a restore, or copies that it made; no tenants
     known: bool  # False if the tenants table lacks what names them, until the shared schema is migrated
     by_name: bool = (
         False  # whether Django cannot read them yet, so that the manager's conditions do not count
@@ -159,7 +160,8 @@ def read(connection: Connection, *, for_django: bool = False) -> Topology:
     rows = _tenant_rows(connection if for_django else None)
     if by_name := rows is None:
         rows = tenant_rows.rows_by_name(connection, tenants_table())
-    present, with_records = catalog.schemas(connection)
+    there = catalog.schemas(connection)
+    present, with_records = there.oids, there.with_records
     shared = get_public_schema_name()
     forbidden = {clip(name) for name, _ in rows or () if not is_nameable(name)}
     # PostgreSQL truncates longer names, also when it looks the schema up.
@@ -167,7 +169,8 @@ def read(connection: Connection, *, for_django: bool = False) -> Topology:
     names = {shared, *(schema.name for schema in tenants)}
     # Templates first: tenants that are cloned meanwhile then need no migration.
     declared = [*(one for one in templates() if one.name not in names), *tenants]
-    unlisted = with_records - names - {schema.name for schema in declared}
+    put_aside = there.put_aside - names - {schema.name for schema in declared}
+    unlisted = with_records - names - {schema.name for schema in declared} - put_aside
     in_table = _names_by_sql(connection) if unlisted and rows is not None else None
     usable = [one for one in declared if one.name not in forbidden]
     without_schema = tuple(one.name for one in tenants if one.name not in {*present, *forbidden})
@@ -182,6 +185,7 @@ def read(connection: Connection, *, for_django: bool = False) -> Topology:
         ),
         in_database=present,
         with_records=with_records,
+        put_aside=tuple(sorted(put_aside)),
         known=rows is not None,
         by_name=by_name,
         dropped=tenant_rows.had_schemas(connection, tenants_table(), without_schema, with_records),

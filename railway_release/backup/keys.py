@@ -25,8 +25,8 @@ class Orphans:
     values: tuple[str, ...]  # some of what they point to
 
     def __str__(self) -> str:
-        rows = count(self.number, "row")
-        return f"{self.key}: {rows} of it without their row of {self.target}, which is gone ({some(self.values)})"
+        rows, gone = count(self.number, "row"), some(self.values)
+        return f"{self.key}: {rows} of it point to rows of {self.target} that are gone ({gone})"
 
 
 def add(connection: Connection, script: Iterable[bytes], not_valid: bool) -> list[Orphans]:

@@ -12,6 +12,7 @@ from railway_release.backup.clients import find_clients
 from railway_release.backup.connection import libpq_environment
 from railway_release.backup.destination import Destination
 from railway_release.backup.dumping import Dumped, Dumping
+from railway_release.backup.elsewhere import prove_restoring
 from railway_release.backup.manifest import FILE, Manifest, Proof, backup_name
 from railway_release.backup.places import open_destination
 from railway_release.backup.progress import in_megabytes
@@ -43,7 +44,7 @@ class PgDump:
         name = backup_name(datetime.now(UTC), context.run_id, commit)
         dumped = Dumping(self._target, destination, tools, name).run(context.schemas)
         manifest = self._manifest(name, context, dumped, tools)
-        manifest = replace(manifest, proof=_proven(destination, manifest, tools))
+        manifest = replace(manifest, proof=self._proven(destination, manifest, tools))
         destination.write(f"{name}/{FILE}", [manifest.as_json().encode()], 0)
         self._delete_old(destination, manifest)
         return BackedUp(_in_words(destination, manifest), name, frozenset(manifest.schemas))
@@ -64,6 +65,16 @@ class PgDump:
             extensions=dumped.extensions,
             encrypted=bool(tools.encrypt),
         )
+
+    def _proven(self, destination: Destination, manifest: Manifest, tools: Tools) -> Proof:
+        started, blind = time.monotonic(), manifest.encrypted and not tools.decrypt
+        with told(f"{in_megabytes(manifest.size)} are being read back from {destination.where}"):
+            prove_reading(destination, manifest, tools)
+        if blind or self._target.config.backup_proof == "read":
+            return Proof("bytes" if blind else "read", seconds=round(time.monotonic() - started, 1))
+        with told("the backup is being restored into a scratch database"):
+            restored = prove_restoring(self._target, destination, tools, manifest)
+        return Proof("restore", restored, round(time.monotonic() - started, 1))
 
     def _delete_old(self, destination: Destination, newest: Manifest) -> None:
         """Delete what is too old; that this cannot be done is no reason to stop a release."""
@@ -105,14 +116,6 @@ def tools_for(target: Target, least: int, why: str) -> Tools:
         config.backup_decrypt,
         str(target.choice.entry.get("OPTIONS", {}).get("assume_role") or ""),
     )
-
-
-def _proven(destination: Destination, manifest: Manifest, tools: Tools) -> Proof:
-    started = time.monotonic()
-    with told(f"{in_megabytes(manifest.size)} are being read back from {destination.where}"):
-        prove_reading(destination, manifest, tools)
-    blind = manifest.encrypted and not tools.decrypt
-    return Proof("bytes" if blind else "read", seconds=round(time.monotonic() - started, 1))
 
 
 def _in_words(destination: Destination, manifest: Manifest) -> str:

@@ -1,12 +1,12 @@
 """Brings one schema back from an archive in one transaction; others see the present one until its commit.
 
-The present schema is renamed, never dropped; what is restored is compared with the manifest before the commit.
+The present schema is renamed, never dropped. What is restored is compared with the manifest before that.
 """
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -48,9 +48,9 @@ class ArchivedSchema:
         found = entries(listing(self.tools, self.archive()), schemas)
         return tuple(one for one in found if one.schema == self.name)
 
-    def script(self, section: str, *, keys: bool = False) -> Iterator[bytes]:
-        """The SQL of a section: of foreign keys, or of all but them."""
-        wanted = [one for one in self.entries if (one.kind == _FOREIGN_KEY) is keys]
+    def script(self, section: str, *, but: Collection[str] = (), kind: str = "") -> Iterator[bytes]:
+        """The SQL of a section: of one kind of object, or of all but some kinds."""
+        wanted = [one for one in self.entries if (one.kind == kind if kind else one.kind not in but)]
         return script(self.tools, self.archive(), wanted, section) if wanted else iter(())
 
 
@@ -60,6 +60,7 @@ class Placement:
 
     aside: str = ""  # the name that the present one gets; empty if there is none
     into: str = ""  # the name of the copy, while the present one keeps its own; empty to take its place
+    exists: bool = False  # whether there is an empty one, which is filled
     missing_roles: frozenset[str] = frozenset()  # owners and grantees that do not exist here
     not_valid: bool = False  # whether keys may be added NOT VALID
     lock_timeout: float = 3.0  # seconds
@@ -79,9 +80,10 @@ def restore_schema(connection: Connection, archived: ArchivedSchema, where: Plac
     """Restore a schema and commit, or raise RestoreFailed and leave everything as it was."""
     with _transaction(connection, where):
         _put_aside(connection, archived, where)
-        for text in (archived.script("pre-data"), archived.script("data"), archived.script("post-data")):
-            _run(connection, text, where)
-        orphans = keys.add(connection, archived.script("post-data", keys=True), where.not_valid)
+        _run(connection, archived.script("pre-data", but=["SCHEMA"] if where.exists else ()), where)
+        _run(connection, archived.script("data"), where)
+        _run(connection, archived.script("post-data", but=[_FOREIGN_KEY]), where)
+        orphans = keys.add(connection, archived.script("post-data", kind=_FOREIGN_KEY), where.not_valid)
         where.check()
         rows = _compared(connection, archived)
         _put_in_place(connection, archived, where)

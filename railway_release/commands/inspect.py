@@ -88,6 +88,7 @@ def status(target: Target, report: Report) -> None:
             planner.check_app(app)
         plan, recorded = take_record_snapshot(target, planner)
         found = status_of(plan, recorded, config)
+        say_what_is_put_aside(plan)
     pending = tuple(Pending(one.pending, one.schemas) for one in found.groups if one.pending)
     report.result = StatusResult(plan.shared.schema.name, pending, status=found, each_schema=config.schemas)
 
@@ -101,6 +102,7 @@ def planned(target: Target, *, in_depth: bool = False) -> Planned:
     snapshot = take_snapshot(target, planner, depth=depth, extent="shared tables" if start else extent)
     if start:
         _say_what_was_looked_at(snapshot.plan, depth)
+    say_what_is_put_aside(snapshot.plan)
     pending = pending_of(snapshot.plan, target.config)
     _say_what_is_pending(snapshot.plan, pending)
     _say_what_fails(snapshot, target.config)
@@ -109,6 +111,13 @@ def planned(target: Target, *, in_depth: bool = False) -> Planned:
         text = f"models changed without a migration in {', '.join(changed)}; run makemigrations"
         get_logger().warning("models.changed", message=text, apps=changed)
     return Planned(planner, snapshot, pending)
+
+
+def say_what_is_put_aside(plan: Plan) -> None:
+    """One line for the schemas that are no tenants, since a restore has put them aside or copied them."""
+    if names := plan.topology.put_aside:
+        text = f"left alone, as a restore has put aside or copied: {schemas_in_words(names)}"
+        get_logger().info("schemas.put_aside", message=text, schemas=list(names)[:100])
 
 
 _LOOKED_AT = """looked at: the shared schema {} ({}); of {}, the records and whether the tables are there. \

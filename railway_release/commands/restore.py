@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
+from typing import cast
 
+from railway_release import topology
 from railway_release.backup.pg_dump import tools_for
 from railway_release.backup.places import open_destination
 from railway_release.backup.restore_plan import (
@@ -22,7 +25,9 @@ from railway_release.engine.cancel_token import OwnCancelToken
 from railway_release.errors import Exit, InvalidConfiguration, ReleaseError
 from railway_release.migrations.outcome import Outcome
 from railway_release.migrations.plan import Planner
+from railway_release.postgres.dropping import drop_schema
 from railway_release.postgres.failures import describe
+from railway_release.postgres.put_aside import put_aside_by
 from railway_release.postgres.server import LIFT_TIMEOUTS
 from railway_release.postgres.session import Connection, fetch
 from railway_release.preflight.database import connector
@@ -38,14 +43,20 @@ def restore(target: Target, report: Report) -> None:
     """Plan the restore of each schema; with --apply, carry it out, each schema with an outcome."""
     if not target.config.backup_to:
         raise InvalidConfiguration("restore needs to know where backups are.", "Set RELEASE_BACKUP_TO.")
+    discards = target.config.discard
     if not target.config.apply:
         preflight(target, report)
         with phase(report, "plan"):
-            _Restore(target, report).plan()
+            one = _Restore(target, report)
+            one.plan_to_discard() if discards else one.plan()
         return
     preflight_to_write(target, report)
     with locked(target, report) as token:
         one = _Restore(target, report)
+        if discards:
+            with phase(report, "discard"):
+                one.discard(token)
+            return
         with phase(report, "plan"):
             planned = one.plan()
         with phase(report, "restore"):
@@ -81,16 +92,32 @@ class _Restore:
         self._report.result = result
         return [one for one in planned if not one.refusals]
 
+    def plan_to_discard(self) -> Sequence[str]:
+        """The schemas that restores from this backup have put aside or made; they are in the report."""
+        name = self._manifest.name
+        found = self._target.read_pool.read(lambda connection: put_aside_by(connection, name))
+        there = self._target.read_pool.read(topology.read)
+        marked = {one: what for one, what in found.items() if one in there.put_aside}
+        self._report.result = RestoreResult(
+            self._manifest.shared_schema, backup_name=name, discards=tuple(marked.items())
+        )
+        return tuple(marked)
+
+    def discard(self, token: OwnCancelToken) -> None:
+        """Drop them; what depends on one from elsewhere keeps it."""
+        for name in self.plan_to_discard():
+            token.check()
+            outcome = self._outcome(name, token, self._dropped)
+            self._report.result = self._with(outcome, f"{name} was not dropped, and is as it was.")
+        token.check()
+
     def carry_out(self, planned: Sequence[SchemaRestore], token: OwnCancelToken) -> None:
         """Restore each schema; one that fails is as it was, and the others go on."""
         for one in planned:
             token.check()
-            outcome = self._outcome(one, token)
-            result = self._report.result
-            result = replace(result, outcomes=(*result.outcomes, outcome))
-            if outcome.state == "failed":
-                result = result.failing(Exit.BACKUP, f"{one.schema} was not restored, and is as it was.")
-            self._report.result = result
+            work = partial(self._restored, one, token)
+            outcome = self._outcome(one.schema, token, work)
+            self._report.result = self._with(outcome, f"{one.schema} was not restored, and is as it was.")
         token.check()
 
     def verify(self) -> None:
@@ -101,25 +128,34 @@ class _Restore:
         findings = tuple(one for one in after.findings if one.schema in restored)
         self._report.result = replace(result, findings=findings)
 
-    def _outcome(self, one: SchemaRestore, token: OwnCancelToken) -> Outcome:
-        try:
-            with (
-                told(f"{one.schema} is being restored"),
-                token.working(lambda: True),
-                self._connected() as connection,
-            ):
-                restored = self._restored(connection, one, token)
-        except ReleaseError as error:
-            return Outcome(one.schema, "failed", message=error.message, hint=error.hint, attempts=1)
-        except Exception as error:  # noqa: BLE001 - whatever the driver raises: the next schema is another matter
-            return Outcome(one.schema, "failed", message=describe(error), attempts=1)
-        return Outcome(one.schema, "restored", repairs=tuple(_in_words(one, restored)), attempts=1)
+    def _with(self, outcome: Outcome, failure: str) -> RestoreResult:
+        result = cast("RestoreResult", self._report.result)
+        result = replace(result, outcomes=(*result.outcomes, outcome))
+        return result.failing(Exit.BACKUP, failure) if outcome.state == "failed" else result
 
-    def _restored(self, connection: Connection, one: SchemaRestore, token: OwnCancelToken) -> Restored:
+    def _outcome(
+        self, name: str, token: OwnCancelToken, work: Callable[[Connection, str], Outcome]
+    ) -> Outcome:
+        """What became of a schema; the next one is another matter, whatever is raised."""
+        try:
+            with told(f"{name} is in work"), token.working(lambda: True), self._connected() as connection:
+                return work(connection, name)
+        except ReleaseError as error:
+            return Outcome(name, "failed", message=error.message, hint=error.hint, attempts=1)
+        except Exception as error:  # noqa: BLE001 - as the driver calls it
+            return Outcome(name, "failed", message=describe(error), attempts=1)
+
+    def _dropped(self, connection: Connection, name: str) -> Outcome:
+        drop_schema(connection, name)
+        return Outcome(name, "dropped", attempts=1)
+
+    def _restored(
+        self, one: SchemaRestore, token: OwnCancelToken, connection: Connection, name: str
+    ) -> Outcome:
         manifest = self._manifest
         why = f"the backup was made by {manifest.client_version}"
         archived = ArchivedSchema(
-            self._destination, tools_for(self._target, manifest.major, why), manifest, one.schema
+            self._destination, tools_for(self._target, manifest.major, why), manifest, name
         )
         where = Placement(
             one.aside,
@@ -129,7 +165,8 @@ class _Restore:
             self._config.lock_timeout,
             token.raise_if_stopping,
         )
-        return restore_schema(connection, archived, where)
+        restored = restore_schema(connection, archived, where)
+        return Outcome(name, "restored", repairs=tuple(_in_words(one, restored)), attempts=1)
 
     @contextlib.contextmanager
     def _connected(self) -> Iterator[Connection]:

@@ -190,7 +190,7 @@ def _or_gone(work: Work, outcome: Outcome, before: Mapping[str, int]) -> Outcome
     if outcome.state != "failed":
         return outcome
     try:
-        now, _ = work.target.read_pool.read(schemas, most=_AUXILIARY_SECONDS)
+        now = work.target.read_pool.read(schemas, most=_AUXILIARY_SECONDS).oids
     except Exception:  # noqa: BLE001 - a look that fails must not cost the others their turn
         return outcome
     if outcome.schema in now:

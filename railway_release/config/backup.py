@@ -94,7 +94,13 @@ class BackupOptions:
     require_backup: bool = option(False, "refuse to migrate without a backup")
     skip_backup: bool = flag(False, "migrate without a backup")
 
-    run: str = flag("", "the backup to restore from", sources="flag", commands=frozenset())
+    run: str = flag(
+        "",
+        "the name of a backup, the id of its run, or latest",
+        metavar="RUN",
+        positional=True,
+        commands=_RESTORE,
+    )
     into: str = flag(
         "", "restore one schema under this new name, beside the original", metavar="SCHEMA", commands=_RESTORE
     )

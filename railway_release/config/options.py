@@ -35,6 +35,7 @@ class Option:
     sources: frozenset[str]  # of "flag", "env", "setting"
     commands: frozenset[str]
     env: str  # "" for RELEASE_<NAME>
+    positional: bool  # whether its flag is an argument without a name
     argument: Mapping[str, Any]  # what argparse's add_argument() is given beside name, help and default
 
 
@@ -46,6 +47,7 @@ def option(  # noqa: PLR0913 - one declaration says everything about an option
     sources: str = "flag env setting",
     commands: frozenset[str] = WRITING,
     env: str = "",
+    positional: bool = False,
     **argument: Any,
 ) -> T:
     """A field of a configuration dataclass; `argument` is what is special about its flag, as in argparse.
@@ -53,7 +55,14 @@ def option(  # noqa: PLR0913 - one declaration says everything about an option
     `parse` makes the value from a text or from what the settings hold, and raises ValueError with a message
     for the user. What is left out follows from the field's type: see `_declared`.
     """
-    declared = {"help": help, "parse": parse, "commands": commands, "env": env, "argument": argument}
+    declared = {
+        "help": help,
+        "parse": parse,
+        "commands": commands,
+        "env": env,
+        "positional": positional,
+        "argument": argument,
+    }
     return dataclasses.field(default=default, metadata={**declared, "sources": frozenset(sources.split())})
 
 

@@ -7,22 +7,34 @@ schemas have in common is sent once.
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import dataclass
 
+from railway_release.postgres.put_aside import MARK
 from railway_release.postgres.session import Queryable, fetch
 
 
-def schemas(connection: Queryable) -> tuple[dict[str, int], frozenset[str]]:
-    """Every schema that is not the system's, with its OID, and those that hold a django_migrations table.
+@dataclass(frozen=True)
+class Schemas:
+    """Every schema that is not the system's, with its OID, which it keeps when it is renamed."""
 
-    A schema that is renamed keeps its OID.
-    """
-    rows = fetch(connection, _SCHEMAS)
-    return {name: oid for name, oid, _ in rows}, frozenset(name for name, _, recorded in rows if recorded)
+    oids: dict[str, int]
+    with_records: frozenset[str]  # that hold a django_migrations table
+    put_aside: frozenset[str]  # by a restore, as their comments say
+
+
+def schemas(connection: Queryable) -> Schemas:
+    """The schemas that there are."""
+    rows = fetch(connection, _SCHEMAS, (f"{MARK}%",))
+    return Schemas(
+        {name: oid for name, oid, *_ in rows},
+        frozenset(name for name, _, recorded, _ in rows if recorded),
+        frozenset(name for name, *_, marked in rows if marked),
+    )
 
 
 def schemas_with_records(connection: Queryable) -> frozenset[str]:
     """The schemas that hold a django_migrations table."""
-    return schemas(connection)[1]
+    return schemas(connection).with_records
 
 
 def tables(connection: Queryable, names: Collection[str]) -> dict[str, frozenset[str]]:
@@ -64,8 +76,12 @@ def number_of_tables(connection: Queryable) -> int:
 _SCHEMAS = """
 SELECT n.nspname, n.oid::bigint, EXISTS (
     SELECT FROM pg_catalog.pg_class c WHERE c.relnamespace = n.oid
-    AND c.relname = 'django_migrations' AND c.relkind IN ('r', 'p', 'v', 'm', 'f'))
-FROM pg_catalog.pg_namespace n WHERE n.nspname NOT LIKE 'pg\\_%' AND n.nspname <> 'information_schema'
+    AND c.relname = 'django_migrations' AND c.relkind IN ('r', 'p', 'v', 'm', 'f')),
+    coalesce(d.description LIKE %s, false)
+FROM pg_catalog.pg_namespace n
+LEFT JOIN pg_catalog.pg_description d
+    ON d.objoid = n.oid AND d.classoid = 'pg_catalog.pg_namespace'::regclass AND d.objsubid = 0
+WHERE n.nspname NOT LIKE 'pg\\_%%' AND n.nspname <> 'information_schema'
 """
 _NUMBER_OF_TABLES = """
 SELECT count(*) FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace

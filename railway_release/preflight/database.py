@@ -234,6 +234,11 @@ def _identity(connection: Connection, tenant_table: str) -> tuple[object, ...]:
     return row
 
 
+def with_url(choice: Choice, url: str, variable: str) -> Choice:
+    """The connection that this URL leads to, with all else as it is; raises DatabaseUrlUnusable."""
+    return Choice(choice.alias, _with_url(choice.entry, url, variable), variable)
+
+
 def _with_url(entry: Mapping[str, Any], url: str, variable: str) -> dict[str, Any]:
     """The entry with the URL's address; ENGINE, TLS and other options stay."""
     try:

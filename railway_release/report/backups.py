@@ -35,6 +35,14 @@ def restore_lines(restores: Iterable[SchemaRestore], *, done: bool) -> Iterator[
             yield Line("info", "restore.planned", "; ".join((_to_do(one), *one.remarks)))
 
 
+def discard_lines(discards: Iterable[tuple[str, str]]) -> Iterator[Line]:
+    """The schemas that would be dropped, and what each of them is."""
+    for name, what in discards:
+        yield Line(
+            "info", "restore.planned", f"{visible(name)}: drop it, and all that is in it ({visible(what)})"
+        )
+
+
 def _to_do(one: SchemaRestore) -> str:
     what = f"{count(one.tables, 'table')} with {count(one.rows, 'row')}"
     if one.into:

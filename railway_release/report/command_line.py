@@ -18,7 +18,12 @@ class CommandLine:
 
     words: tuple[str, ...] = ()  # without --schema
     schemas: tuple[str, ...] = ()  # those of --schema
+    backups: tuple[str, ...] = ()  # of the words, those that lead to backups
     reaching: tuple[str, ...] = ()  # of the words, those without which another command finds something else
+
+    def of_backups(self, *command: str) -> str:
+        """Another command about the same backups."""
+        return self.other(*command, *self.backups)
 
     def to_type(self, schemas: Iterable[str], *more: str) -> str:
         """The same command for these schemas, with `more` words."""

@@ -48,7 +48,7 @@ class ReleaseResult(Result):
 
     def _to_restore(self, called: CommandLine) -> Iterator[Line]:
         if self.restorable:
-            command = called.other("restore", self.backup_name, *map(schema_flag, self.restorable))
+            command = called.of_backups("restore", self.backup_name, *map(schema_flag, self.restorable))
             text = f"To see what would bring back {some(self.restorable)} as before: {command}"
             yield Line("info", "restore.hinted", text)
 
@@ -290,7 +290,7 @@ class BackupsResult(Result):
     def next_commands(self, called: CommandLine) -> Iterator[Line]:
         """What shows how the newest is restored."""
         if self.backups:
-            command = called.other("restore", self.backups[-1].name)
+            command = called.of_backups("restore", self.backups[-1].name)
             yield Line("info", "restore.hinted", f"To see what would bring the newest back: {command}")
 
     def document(self) -> dict[str, Any]:
@@ -304,11 +304,14 @@ class RestoreResult(Result):
 
     backup_name: str = ""
     restores: tuple[SchemaRestore, ...] = ()
+    discards: tuple[tuple[str, str], ...] = ()  # schemas that were put aside, with what they were
 
     def tally(self) -> list[str]:
         """Without --apply, how many schemas can be restored."""
-        if self.outcomes or not self.restores:
+        if self.outcomes:
             return super().tally()
+        if self.discards or not self.restores:
+            return [f"{count(len(self.discards), 'schema')} to drop", "nothing was written"]
         able = [one for one in self.restores if not one.refusals]
         return [
             f"{count(len(able), 'schema')} can be restored from {self.backup_name}",
@@ -318,15 +321,18 @@ class RestoreResult(Result):
     def lines(self) -> Iterator[Line]:
         """What is to be done, or was; then what was found in it."""
         yield from backup_lines.restore_lines(self.restores, done=bool(self.outcomes))
+        if not self.outcomes:
+            yield from backup_lines.discard_lines(self.discards)
         yield from super().lines()
 
     def next_commands(self, called: CommandLine) -> Iterator[Line]:
         """The same command with --apply; what drops the schemas that were put aside."""
-        if not self.outcomes and any(not one.refusals for one in self.restores):
+        possible = self.discards or any(not one.refusals for one in self.restores)
+        if possible and not self.outcomes:
             yield Line("info", "restore.hinted", f"To do it: {called.to_type(called.schemas, '--apply')}")
         if any(one.state == "restored" for one in self.outcomes):
-            command = called.other("restore", self.backup_name, "--discard")
-            text = f"Once all is well, to drop what was put aside: {command}"
+            command = called.of_backups("restore", self.backup_name, "--discard")
+            text = f"Once you no longer need what was put aside, or the copy: {command}"
             yield Line("info", "restore.hinted", text)
 
     def document(self) -> dict[str, Any]:
