@@ -56,6 +56,13 @@ def prove_reading(destination: Destination, manifest: Manifest, tools: Tools) ->
             check_list(destination, piece, manifest, tools)
 
 
+def check_stored(destination: Destination, piece: Piece) -> None:
+    """Read a piece; raises BackupFailed unless it is what was written."""
+    stored = Measured(destination.read(piece.name))
+    _use_up(stored)
+    check_bytes(destination, piece, stored)
+
+
 def check_bytes(destination: Destination, piece: Piece, stored: Measured) -> None:
     """Raise BackupFailed unless what was read is what was written."""
     if (stored.size, stored.sha256) != (piece.size, piece.sha256):

@@ -7,6 +7,7 @@ import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from railway_release.config.config import Config
 from railway_release.config.options import resolve
@@ -21,6 +22,11 @@ def load(flags: Mapping[str, Any], environ: Mapping[str, str], settings: Mapping
     mistakes += _contradictions(config)
     if mistakes:
         raise InvalidConfiguration("\n".join(mistakes), "Correct what is named above and run again.")
+    if urlsplit(str(flags.get("into_database", ""))).password:
+        raise InvalidConfiguration(
+            "--into-database holds a password, which process lists show.",
+            "Put the URL into RELEASE_INTO_DATABASE.",
+        )
     if config.report and not can_be_written(config.report):
         raise InvalidConfiguration(
             f"A report cannot be written to {config.report}.", "Name a file in a folder that exists."

@@ -69,7 +69,7 @@ class OwnCancelToken:
     def raise_if_stopping(self) -> None:
         """Raise Stopping if nothing more is to be done; also where signals are only noted."""
         if self.stopping:
-            raise Stopping
+            raise Stopping("it was stopped")
 
     @contextlib.contextmanager
     def beginning(self) -> Iterator[None]:

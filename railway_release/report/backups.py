@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -41,6 +41,15 @@ def discard_lines(discards: Iterable[tuple[str, str]]) -> Iterator[Line]:
         yield Line(
             "info", "restore.planned", f"{visible(name)}: drop it, and all that is in it ({visible(what)})"
         )
+
+
+def level_lines(restored: Sequence[str], taken_at: datetime) -> Iterator[Line]:
+    """What a person should know before the next release."""
+    text = (
+        f"{schemas_in_words(restored)} as of {taken_at:%Y-%m-%d %H:%M:%S %Z}: migrations that were applied "
+        "since are pending again, and the next release runs them. Fix what went wrong before it does."
+    )
+    yield Line("warning", "restore.pending", text)
 
 
 def _to_do(one: SchemaRestore) -> str:

@@ -304,6 +304,7 @@ class RestoreResult(Result):
 
     backup_name: str = ""
     restores: tuple[SchemaRestore, ...] = ()
+    taken_at: datetime | None = None  # when the backup was taken
     discards: tuple[tuple[str, str], ...] = ()  # schemas that were put aside, with what they were
 
     def tally(self) -> list[str]:
@@ -323,6 +324,9 @@ class RestoreResult(Result):
         yield from backup_lines.restore_lines(self.restores, done=bool(self.outcomes))
         if not self.outcomes:
             yield from backup_lines.discard_lines(self.discards)
+        restored = [one.schema for one in self.outcomes if one.state == "restored"]
+        if restored and self.taken_at and not any(one.into for one in self.restores):
+            yield from backup_lines.level_lines(restored, self.taken_at)
         yield from super().lines()
 
     def next_commands(self, called: CommandLine) -> Iterator[Line]:

@@ -18,14 +18,15 @@ _MOST_SECONDS = 60.0  # between two lines
 class Pauses:
     """When a wait is told: after `first` seconds, then when it has lasted twice as long or a minute more."""
 
-    def __init__(self, first: float = FIRST_SECONDS) -> None:
-        self.started = time.monotonic()
+    def __init__(self, first: float = FIRST_SECONDS, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self.started = clock()
         self._due = first
 
     @property
     def waited(self) -> float:
         """Seconds since the wait began."""
-        return time.monotonic() - self.started
+        return self._clock() - self.started
 
     @property
     def left(self) -> float:

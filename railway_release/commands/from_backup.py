@@ -1,0 +1,96 @@
+"""What restore, its drill and --discard have in common: one backup, and an outcome for each schema."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from functools import partial
+from typing import cast
+
+from railway_release.backup.archive import Tools
+from railway_release.backup.pg_dump import tools_for
+from railway_release.backup.places import open_destination
+from railway_release.backup.proof import check_stored
+from railway_release.backup.restoring import ArchivedSchema, Restored
+from railway_release.backup.stored import find_backup
+from railway_release.engine.cancel_token import OwnCancelToken
+from railway_release.errors import Exit, InvalidConfiguration, ReleaseError
+from railway_release.migrations.outcome import Outcome, State
+from railway_release.postgres.failures import describe
+from railway_release.postgres.server import LIFT_TIMEOUTS
+from railway_release.postgres.session import Connection, fetch
+from railway_release.preflight.database import Choice, connector
+from railway_release.preflight.target import Target
+from railway_release.report.report import Report
+from railway_release.report.results import RestoreResult
+from railway_release.runtime.text import count
+from railway_release.runtime.waiting import told
+
+
+class FromBackup:
+    """Work from one backup; what becomes of each schema goes to the report."""
+
+    def __init__(self, target: Target, report: Report) -> None:
+        self.target, self.report, self.config = target, report, target.config
+        if not self.config.backup_to:
+            raise InvalidConfiguration("restore needs to know where backups are.", "Set RELEASE_BACKUP_TO.")
+        self.destination = open_destination(self.config.backup_to, os.environ)
+        self.manifest = find_backup(self.destination, self.config.run)
+        self._read: set[str] = set()  # pieces whose bytes are those that were written
+
+    def archived(self, name: str) -> ArchivedSchema:
+        """A schema of the backup, whose archive is read once to see that it is as it was written."""
+        piece = self.manifest.piece_of(name)
+        if piece.name not in self._read:
+            with told(f"{piece.name} is being read"):
+                check_stored(self.destination, piece)
+            self._read.add(piece.name)
+        return ArchivedSchema(self.destination, self._tools, self.manifest, name)
+
+    @property
+    def _tools(self) -> Tools:
+        version = self.manifest.client_version
+        return tools_for(self.target, self.manifest.major, f"the backup was made by {version}")
+
+    def start(self, result: RestoreResult) -> None:
+        """Let this be the result so far."""
+        names = {"backup_name": self.manifest.name, "taken_at": self.manifest.taken_at}
+        self.report.result = replace(result, shared_schema=self.manifest.shared_schema, **names)  # type: ignore[arg-type]  # by name
+
+    def attempt(
+        self, name: str, choice: Choice, work: Callable[[Connection], Outcome], token: OwnCancelToken | None
+    ) -> None:
+        """Do the work for one schema, again after transient errors; whatever is raised is its outcome."""
+        guard = token.working(lambda: True) if token else contextlib.nullcontext()
+        once = partial(self._once, choice, work)
+        try:
+            with told(f"{name} is in work"), guard:
+                outcome = self.target.retry_policy.call(once, event="restore.retried")
+        except ReleaseError as error:
+            outcome = Outcome(name, "failed", message=error.message, hint=error.hint, attempts=1)
+        except Exception as error:  # noqa: BLE001 - as the driver calls it; the next schema is another matter
+            outcome = Outcome(name, "failed", message=describe(error), attempts=1)
+        result = cast("RestoreResult", self.report.result)
+        result = replace(result, outcomes=(*result.outcomes, outcome))
+        if outcome.state == "failed":
+            result = result.failing(Exit.BACKUP, f"{name} could not be dealt with, and is as it was.")
+        self.report.result = result
+
+    def _once(self, choice: Choice, work: Callable[[Connection], Outcome]) -> Outcome:
+        # Its name is the one whose statements a signal cancels.
+        with contextlib.closing(connector(choice, self.target.application)()) as connection:
+            fetch(connection, LIFT_TIMEOUTS)
+            return work(connection)
+
+
+def restored_outcome(name: str, place: str, restored: Restored, state: State = "restored") -> Outcome:
+    """The outcome of a schema that was restored; `place` says where to."""
+    return Outcome(name, state, repairs=tuple(_in_words(place, restored)), attempts=1)
+
+
+def _in_words(place: str, restored: Restored) -> Iterator[str]:
+    yield f"restored {place}: {count(restored.tables, 'table')}, {count(restored.rows, 'row')} compared"
+    for orphans in restored.not_valid:
+        yield f"NOT VALID: {orphans}"
