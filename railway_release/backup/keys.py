@@ -55,7 +55,7 @@ def _add(connection: Connection, sql: bytes) -> Iterator[Orphans]:
             raise
         cursor.execute("ROLLBACK TO SAVEPOINT key")
         before = _not_valid(connection)
-        cursor.execute(sql.rstrip().removesuffix(b";") + b" NOT VALID")  # type: ignore[arg-type]  # as above
+        cursor.execute(sql[: sql.rindex(b";\n")] + b" NOT VALID")  # type: ignore[arg-type]  # as above
         for key in _not_valid(connection) - before:
             yield _orphans(connection, *key)
     cursor.execute("RELEASE SAVEPOINT key")

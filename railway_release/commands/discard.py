@@ -7,13 +7,16 @@ from collections.abc import Callable, Sequence
 from railway_release import topology
 from railway_release.commands.from_backup import FromBackup
 from railway_release.commands.phases import locked, phase, preflight, preflight_to_write
+from railway_release.errors import RestoreFailed
 from railway_release.migrations.outcome import Outcome
 from railway_release.postgres.dropping import drop_schema
+from railway_release.postgres.followers import followers
 from railway_release.postgres.put_aside import put_aside_by
 from railway_release.postgres.session import Connection
 from railway_release.preflight.target import Target
 from railway_release.report.report import Report
 from railway_release.report.results import RestoreResult
+from railway_release.runtime.text import count, some
 
 
 def discard(target: Target, report: Report) -> None:
@@ -50,6 +53,9 @@ class _Discard(FromBackup):
 
 def _dropping(name: str) -> Callable[[Connection], Outcome]:
     def work(connection: Connection) -> Outcome:
+        if found := followers(connection, name):
+            what = f"{count(len(found), 'object')} of other schemas ({some(found)})"
+            raise RestoreFailed(f"{what} would lose what they need.", "Drop or change these first.")
         drop_schema(connection, name)
         return Outcome(name, "dropped", attempts=1)
 

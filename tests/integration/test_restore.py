@@ -1,25 +1,275 @@
-"""Schemas that are brought back from a backup."""
+"""Tenants that are brought back from a backup: what comes back, what stays, and what is refused."""
 
 from __future__ import annotations
 
+import uuid
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from tests.support.release import Project
+import pytest
+
+from tests.support.release import Database, Project, Run
+from tests.support.schemas import copy_tenant
+from tests.support.server import database_url, psql
+
+pytestmark = pytest.mark.xdist_group("restore")
+
+MEMBERS = "buildings_buildingmembership"
 
 
-def test_try(past: Project, tmp_path: Path):
-    to = ("--backup-to", str(tmp_path / "backups"))
-    run = past.run("--no-collectstatic", *to, "--log-format", "console")
-    d = past.database
-    print(run.text)
-    print(d.sql("select table_name from information_schema.tables where table_schema='athena'"))
-    print(d.sql("select count(*) from athena.buildings_buildingmembership"))
-    d.sql("drop table athena.buildings_buildingmembership cascade")
-    for words in (["restore", "latest"], ["restore", "latest", "--schema", "athena"], ["restore", "latest", "--schema", "athena", "--apply"],
-        ["restore", "latest", "--schema", "athena", "--apply"], ["restore", "latest", "--schema", "public"],
-        ["restore", "latest", "--schema", "athena", "--into", "copy of it", "--apply"],
-        ["verify"], ["status"], ["doctor"], ["plan"], ["restore", "latest", "--discard"], ["restore", "latest", "--discard", "--apply"]):
-        run = past.run(*words, *(to if words[0] == "restore" else ()), "--log-format", "console")
-        print(words, run.code, run.text)
-        print(d.lines("select nspname, obj_description(oid,'pg_namespace') from pg_namespace where nspname not like 'pg\\_%'"))
-    assert 0
+def asides(project: Project) -> list[str]:
+    return project.database.lines("SELECT nspname FROM pg_namespace WHERE nspname LIKE '%\\_\\_before\\_%'")
+
+
+@pytest.fixture(scope="module")
+def released(
+    server: str, template: Callable[..., str], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[str, Path]]:
+    """A database after a release that took a backup, and the folder of that; a tenant has an owner of its own."""
+    folder = tmp_path_factory.mktemp("restore")
+    name, places = f"restorable_{uuid.uuid4().hex[:12]}", folder / "backups"
+    psql(server, f'CREATE DATABASE "{name}" TEMPLATE "{template("athena", "kypseli", "piraeus")}"')
+    project = Project(folder / "project", Database(database_url(server, name)))
+    project.database.sql(
+        f"CREATE ROLE keeper_{name}; CREATE ROLE reader_{name}; COMMENT ON SCHEMA athena IS 'of the goddess';"
+        f"ALTER TABLE athena.{MEMBERS} OWNER TO keeper_{name}; ALTER SCHEMA athena OWNER TO keeper_{name};"
+        f"GRANT SELECT ON athena.{MEMBERS} TO reader_{name}; GRANT USAGE ON SCHEMA athena TO reader_{name}"
+    )
+    run = project.run("--no-collectstatic", "--backup-to", str(places))
+    assert run.code == 0, run.text
+    yield name, places
+    psql(server, f'DROP DATABASE "{name}" WITH (FORCE)')
+    psql(server, f"DROP ROLE keeper_{name}, reader_{name}")
+
+
+@pytest.fixture
+def project(released: tuple[str, Path], new_database: Callable[..., Database], tmp_path: Path) -> Project:
+    """The same project with a database of its own, and the backup of the first one."""
+    return Project(tmp_path / "project", new_database(released[0]))
+
+
+@pytest.fixture
+def restore(project: Project, released: tuple[str, Path]) -> Callable[..., Run]:
+    def run(*words: str, **environ: str) -> Run:
+        return project.run("restore", "latest", *words, RELEASE_BACKUP_TO=str(released[1]), **environ)
+
+    return run
+
+
+@pytest.mark.versions
+@pytest.mark.server
+def test_one_tenant_comes_back_whole_and_its_neighbours_keep_what_is_newer(project: Project, restore):
+    database = project.database
+    rows = database.lines(f"SELECT * FROM athena.{MEMBERS} ORDER BY id")
+    for schema in ("athena", "kypseli"):
+        database.sql(f"DELETE FROM {schema}.{MEMBERS} WHERE id > 2")
+    run = restore("--schema", "athena", "--apply")
+
+    assert (run.code, run.states) == (0, {"athena": "restored"}), run.text
+    back = database.lines(f"SELECT * FROM athena.{MEMBERS} ORDER BY id")
+    assert back == rows
+    assert database.sql(f"SELECT count(*) FROM kypseli.{MEMBERS}") == "2"
+    (aside,) = asides(project)
+    assert database.sql(f"SELECT count(*) FROM {aside}.{MEMBERS}") == "2"
+
+
+def test_owners_privileges_comments_keys_and_sequences_come_back(project: Project, restore, released):
+    database, name = project.database, released[0]
+    here = "'athena'::regnamespace"
+    keys = f"SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE connamespace = {here} ORDER BY 1"
+    privileges = f"SELECT relname, relacl, relowner::regrole FROM pg_class WHERE relnamespace = {here}"
+    said = "obj_description(oid, 'pg_namespace')"
+    schema = f"SELECT nspowner::regrole, nspacl, {said} FROM pg_namespace WHERE nspname = 'athena'"
+    sequence = f"SELECT nextval(pg_get_serial_sequence('athena.{MEMBERS}', 'id'))"
+    before = database.lines(schema)
+    restore("--schema", "athena", "--apply")
+
+    assert database.lines(schema) == before
+    assert f"keeper_{name}" in database.sql(schema)
+    assert "of the goddess" in database.sql(schema)
+    owners = dict(line.split("|")[::2] for line in database.lines(privileges))
+    assert owners[MEMBERS] == f"keeper_{name}"
+    assert f"reader_{name}=r/keeper_{name}" in database.sql(privileges)
+    assert database.lines(keys)
+    assert "NOT VALID" not in database.sql(keys)
+    assert int(database.sql(sequence)) > int(database.sql(f"SELECT max(id) FROM athena.{MEMBERS}"))
+
+
+def test_without_apply_nothing_is_written_and_the_printed_command_does_it(project: Project, restore):
+    before = project.database.lines("SELECT oid, nspname FROM pg_namespace ORDER BY 1")
+    run = restore("--schema", "athena")
+
+    assert run.code == 0
+    assert project.database.lines("SELECT oid, nspname FROM pg_namespace ORDER BY 1") == before
+    assert "rename it to athena__before_" in run.event("restore.planned")["message"]
+    assert "--schema athena --apply" in run.event("restore.hinted")["message"]
+
+
+def test_all_tenants_come_back_where_none_is_named_and_the_shared_schema_does_not(restore):
+    run = restore("--apply")
+
+    assert run.states == dict.fromkeys(("athena", "kypseli", "piraeus"), "restored"), run.text
+
+
+def test_what_is_put_aside_is_no_tenant_and_goes_when_it_is_discarded(project: Project, restore):
+    restore("--schema", "athena", "--apply")
+    again = restore("--schema", "athena", "--apply")
+    plan = project.run("plan")
+
+    assert again.states == {"athena": "restored"}
+    aside = plan.event("schemas.put_aside")["schemas"]
+    assert len(aside) == 2
+    assert not plan.findings("schema.unowned")
+    assert project.run("verify").code == 0
+    shown = restore("--discard")
+    assert "nothing was written" in shown.event("restore.finished")["message"]
+    assert len(asides(project)) == 2
+    dropped = restore("--discard", "--apply")
+    assert dropped.states == dict.fromkeys(aside, "dropped"), dropped.text
+    assert not asides(project)
+    assert restore("--discard", "--apply").states == {}
+
+
+def test_what_is_put_aside_stays_where_others_depend_on_it(project: Project, restore):
+    restore("--schema", "athena", "--apply")
+    (aside,) = project.database.lines(
+        "SELECT nspname FROM pg_namespace WHERE nspname LIKE 'athena\\_\\_before%'"
+    )
+    project.database.sql(f"CREATE SCHEMA reports; CREATE VIEW reports.all AS SELECT * FROM {aside}.{MEMBERS}")
+    run = restore("--discard", "--apply")
+
+    assert (run.code, run.states) == (5, {aside: "failed"})
+    assert "reports" in run.outcome(aside)["message"]
+    assert project.database.sql(f"SELECT count(*) FROM {aside}.{MEMBERS}") != "0"
+
+
+def test_what_a_later_release_has_written_is_not_undone_unless_told_to(project: Project, restore):
+    project.migration(
+        "buildings", "0099_later", "0006_fill_slugs", "migrations.RunSQL('CREATE TABLE later (id int)')"
+    )
+    assert project.run("--no-collectstatic").code == 0
+    run = restore("--schema", "athena", "--apply")
+
+    assert (run.code, run.states) == (8, {})
+    assert "buildings.0099_later" in run.event("schemas.refused")["message"]
+    assert restore("--schema", "athena", "--apply", "--replace-newer").code == 0
+
+
+def test_a_schema_that_others_depend_on_is_not_renamed_unless_told_to(project: Project, restore):
+    project.database.sql(f"CREATE SCHEMA reports; CREATE VIEW reports.all AS SELECT * FROM athena.{MEMBERS}")
+    run = restore("--schema", "athena", "--apply")
+
+    assert (run.code, run.states) == (8, {})
+    assert "view reports" in run.event("schemas.refused")["message"]
+    assert restore("--schema", "athena", "--apply", "--leave-followers").states == {"athena": "restored"}
+
+
+@pytest.mark.versions
+def test_rows_that_are_gone_are_named_and_keys_to_them_are_added_not_valid_only_by_choice(project, restore):
+    database = project.database
+    user = database.sql(f"SELECT min(user_id) FROM athena.{MEMBERS}")
+    for schema in ("athena", "kypseli", "piraeus"):
+        database.sql(f"DELETE FROM {schema}.{MEMBERS} WHERE user_id = {user}")
+    database.sql(f"DELETE FROM public.users_user WHERE id = {user}")
+    before = database.lines("SELECT oid, nspname FROM pg_namespace ORDER BY 1")
+    run = restore("--schema", "athena", "--apply")
+
+    assert (run.code, run.states) == (5, {"athena": "failed"})
+    assert f"users_user that are gone ({user})" in run.outcome("athena")["message"]
+    assert database.lines("SELECT oid, nspname FROM pg_namespace ORDER BY 1") == before
+    forced = restore("--schema", "athena", "--apply", "--not-valid")
+    assert forced.states == {"athena": "restored"}
+    assert "NOT VALID" in str(forced.outcome("athena")["repairs"])
+    assert forced.findings("constraint.unchecked")
+
+
+def test_a_copy_comes_beside_the_original(project: Project, restore):
+    before = project.database.lines("SELECT oid FROM pg_namespace WHERE nspname = 'athena'")
+    run = restore("--schema", "athena", "--into", "athena then", "--apply")
+
+    assert run.states == {"athena": "restored"}, run.text
+    assert project.database.lines("SELECT oid FROM pg_namespace WHERE nspname = 'athena'") == before
+    assert project.database.sql(f'SELECT count(*) FROM "athena then".{MEMBERS}') != "0"
+    again = restore("--schema", "athena", "--into", "athena then", "--apply")
+    assert (again.code, again.states) == (8, {})
+    assert project.run("--no-collectstatic").code == 0
+    assert not asides(project)
+
+
+def test_a_drill_restores_into_another_database_and_changes_nothing_here(project, restore, new_database):
+    other = new_database()
+    before = project.database.lines("SELECT oid, nspname FROM pg_namespace ORDER BY 1")
+    shown = restore("--schema", "athena", RELEASE_INTO_DATABASE=other.url)
+    run = restore("--schema", "athena", "--apply", RELEASE_INTO_DATABASE=other.url)
+
+    assert shown.code == 0
+    assert run.states == {"public": "restored", "athena": "restored"}, run.text
+    assert project.database.lines("SELECT oid, nspname FROM pg_namespace ORDER BY 1") == before
+    assert other.sql(f"SELECT count(*) FROM athena.{MEMBERS}") != "0"
+    again = restore("--schema", "athena", "--apply", RELEASE_INTO_DATABASE=other.url)
+    assert (again.code, again.states) == (8, {})
+
+
+def test_a_password_on_the_command_line_is_refused(restore):
+    run = restore("--into-database", "postgresql://me:secret@db.example/other")
+
+    assert run.code == 2
+    assert "secret" not in run.text
+
+
+def test_a_tenant_whose_schema_is_gone_comes_back(project: Project, restore):
+    project.database.sql("DROP SCHEMA athena CASCADE")
+
+    assert restore("--schema", "athena", "--apply").states == {"athena": "restored"}
+    assert project.run("--no-collectstatic").code == 0
+
+
+def test_what_the_backup_does_not_hold_is_a_mistake(project: Project, restore):
+    run = restore("--schema", "nowhere")
+
+    assert (run.code, run.report["error"]) == (2, "name.unknown")
+    assert (
+        project.run("restore", "2020", RELEASE_BACKUP_TO=str(project.folder)).report["error"]
+        == "name.unknown"
+    )
+
+
+ODD = ("a", "a b", "Ω" * 31, "A", "100% $1", "x.y-z")
+
+
+def test_odd_names_and_confusable_ones_are_backed_up_and_restored_as_others_are(current: Project, tmp_path):
+    database, to = current.database, str(tmp_path / "backups")
+    copy_tenant(database, "athena", *ODD)
+    taken = current.run("backup", RELEASE_BACKUP_TO=to)
+    for name in ODD:
+        database.sql(f'DELETE FROM "{name}".{MEMBERS}')
+    named = [word for name in ODD for word in ("--schema", name)]
+    run = current.run("restore", "latest", "--apply", *named, RELEASE_BACKUP_TO=to)
+
+    assert taken.code == 0, taken.text
+    assert run.states == dict.fromkeys(ODD, "restored"), run.text
+    for name in ODD:
+        assert database.sql(f'SELECT count(*) FROM "{name}".{MEMBERS}') == "8"
+    assert len(asides(current)) == len(ODD)
+    assert all(len(name.encode()) <= 63 for name in asides(current))
+
+
+@pytest.mark.parametrize("where", ["made beside", "given"])
+def test_a_backup_is_proven_by_restoring_a_sample_into_a_scratch_database(
+    past: Project, new_database, tmp_path, where
+):
+    given = {"RELEASE_PROOF_DATABASE_URL": new_database().url} if where == "given" else {}
+    to = str(tmp_path / "backups")
+    run = past.run("--no-collectstatic", "--backup-proof", "restore=all", RELEASE_BACKUP_TO=to, **given)
+    manifest = past.run("backups", RELEASE_BACKUP_TO=to).report["backups"][0]
+
+    assert run.code == 0, run.text
+    assert "restored in 4 of its schemas" in run.event("backup.finished")["message"]
+    assert manifest["proof"]["level"] == "restore"
+    assert set(manifest["proof"]["schemas"]) == {"public", "athena", "kypseli", "piraeus"}
+    assert not past.database.lines("SELECT 1 FROM pg_database WHERE datname LIKE 'railway_release_proof%'")
+    for url in given.values():
+        assert Database(url).lines("SELECT nspname FROM pg_namespace WHERE nspname !~ '^pg_'") == [
+            "public",
+            "information_schema",
+        ]

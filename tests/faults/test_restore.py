@@ -1,0 +1,132 @@
+"""Restores that are cut off, or whose archive is not what it was: the tenant is the old or the restored one."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import signal
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.support.binaries import bin_dir
+from tests.support.release import Database, Project, until
+from tests.support.schemas import held_open
+
+MEMBERS = "buildings_buildingmembership"
+# A pg_restore that stops at a section until it is told to go on, or ended.
+STOPPING = """#!/bin/sh
+case " $* " in *" --section={section} "*) touch "{mark}"; while [ -e "{mark}" ]; do sleep 0.05; done;; esac
+exec "{programs}/pg_restore" "$@"
+"""
+
+
+@pytest.fixture
+def backed_up(past: Project, tmp_path: Path) -> Project:
+    """The project after a release with a backup, and rows deleted since."""
+    run = past.run("--no-collectstatic", "--backup-to", str(tmp_path / "backups"))
+    assert run.code == 0, run.text
+    past.database.sql(f"DELETE FROM athena.{MEMBERS} WHERE id > 2")
+    return past
+
+
+@pytest.fixture
+def stopping(tmp_path: Path) -> Callable[[str], tuple[Path, Path]]:
+    """Makes a pg_restore that stops at a section; returns its folder and the mark that it sets."""
+
+    def make(section: str) -> tuple[Path, Path]:
+        folder, mark = tmp_path / "programs", tmp_path / "stopped"
+        folder.mkdir()
+        (folder / "pg_dump").symlink_to(bin_dir() / "pg_dump")
+        text = STOPPING.format(section=section, mark=mark, programs=bin_dir())
+        (folder / "pg_restore").write_text(text)
+        (folder / "pg_restore").chmod(0o755)
+        return folder, mark
+
+    return make
+
+
+def members(database: Database) -> str:
+    return database.sql(f"SELECT count(*) FROM athena.{MEMBERS}")
+
+
+def asides(database: Database) -> list[str]:
+    return database.lines("SELECT nspname FROM pg_namespace WHERE nspname LIKE '%\\_\\_before\\_%'")
+
+
+def no_session_of_ours(database: Database) -> bool:
+    here = "datname = current_database() AND application_name LIKE 'railway-release%'"
+    return not database.lines(f"SELECT 1 FROM pg_stat_activity WHERE {here}")
+
+
+@pytest.mark.parametrize(
+    "cut", itertools.product(("pre-data", "data", "post-data"), (signal.SIGKILL, signal.SIGTERM))
+)
+def test_a_restore_that_is_cut_off_leaves_the_old_tenant_and_the_next_one_brings_it_back(
+    backed_up: Project, begin, tmp_path, stopping, cut
+):
+    section, signum = cut
+    database, (folder, mark) = backed_up.database, stopping(section)
+    words = ("restore", "latest", "--schema", "athena", "--apply", "--backup-to", str(tmp_path / "backups"))
+    running = begin(backed_up, *words, RELEASE_BACKUP_BIN=str(folder))
+    until(mark.exists, 30, "pg_restore to stop")
+    os.kill(running.process.pid, signum)
+    if signum == signal.SIGTERM:
+        mark.unlink()
+        assert running.finish().code == 143
+    else:
+        until(lambda: running.process.poll() is not None, 30, "the end of the process")
+        mark.unlink()
+
+    until(lambda: no_session_of_ours(database), 30, "the server to notice")
+    assert (members(database), asides(database)) == ("2", [])
+    assert backed_up.run(*words).states == {"athena": "restored"}
+    assert members(database) == "8"
+
+
+def test_a_restore_waits_for_nobody_for_long_and_is_tried_again(backed_up: Project, begin, tmp_path):
+    database = backed_up.database
+    words = ("restore", "latest", "--schema", "athena", "--apply", "--backup-to", str(tmp_path / "backups"))
+    with held_open(database, "LOCK TABLE public.users_user IN EXCLUSIVE MODE"):
+        running = begin(backed_up, *words, RELEASE_LOCK_TIMEOUT="0.3", RELEASE_RETRY_FOR="30")
+        running.reach("restore.retried")
+        assert members(database) == "2"
+
+    assert running.finish().states == {"athena": "restored"}
+
+
+def test_an_archive_that_is_not_what_was_written_is_refused_before_anything_changes(
+    backed_up: Project, tmp_path
+):
+    (archive,) = (tmp_path / "backups").rglob("*.dump")
+    content = bytearray(archive.read_bytes())
+    content[len(content) // 2] ^= 1
+    archive.write_bytes(content)
+    run = backed_up.run(
+        "restore", "latest", "--schema", "athena", "--apply", RELEASE_BACKUP_TO=str(tmp_path / "backups")
+    )
+
+    assert (run.code, run.states) == (5, {"athena": "failed"})
+    assert "is not what was written" in run.outcome("athena")["message"]
+    assert (members(backed_up.database), asides(backed_up.database)) == ("2", [])
+
+
+def test_the_command_that_a_failed_release_prints_brings_back_just_what_it_has_changed(
+    past: Project, tmp_path
+):
+    code = "def spoil(apps, editor):\n    editor.execute('UPDATE buildings_building SET name = \\'lost\\'')\n"
+    past.migration("buildings", "0098_spoil", "0006_fill_slugs", "migrations.RunPython(spoil)", code)
+    only = "DO $$ BEGIN IF current_schema() = 'athena' THEN RAISE 'no'; END IF; END $$"
+    past.migration("buildings", "0099_fail", "0098_spoil", f"migrations.RunSQL({only!r})")
+    names = past.database.lines("SELECT name FROM athena.buildings_building ORDER BY 1")
+    to = str(tmp_path / "backups")
+    failed = past.run("--no-collectstatic", RELEASE_BACKUP_TO=to)
+    (hint,) = [line["message"] for line in failed.named("restore.hinted")]
+    command = hint.partition("run_migrations.py ")[2].split()
+    restored = past.run(*command, "--apply", RELEASE_BACKUP_TO=to)
+
+    assert failed.states["athena"] == "failed"
+    assert (restored.code, restored.states) == (0, {"athena": "restored"}), restored.text
+    assert past.database.lines("SELECT name FROM athena.buildings_building ORDER BY 1") == names
+    assert past.database.sql("SELECT DISTINCT name FROM kypseli.buildings_building") == "lost"
