@@ -9,6 +9,7 @@ from datetime import datetime
 from railway_release.backup.manifest import Manifest
 from railway_release.config.config import Config
 from railway_release.errors import UnknownName
+from railway_release.postgres.batch_reader import escaped
 from railway_release.postgres.followers import followers
 from railway_release.postgres.put_aside import name_aside
 from railway_release.postgres.session import Connection, clip, fetch, quote
@@ -97,7 +98,7 @@ def _records_since(connection: Connection, schema: str, since: datetime) -> list
     there = fetch(connection, "SELECT to_regclass(%s)::text", (f"{quote(schema)}.django_migrations",))
     if there[0][0] is None:
         return []
-    sql = f"SELECT app || '.' || name FROM {quote(schema)}.django_migrations WHERE applied > %s ORDER BY id"  # noqa: S608 - quoted
+    sql = f"SELECT app || '.' || name FROM {escaped(quote(schema))}.django_migrations WHERE applied > %s ORDER BY id"  # noqa: S608 - quoted
     return [record for (record,) in fetch(connection, sql, (since,))]
 
 

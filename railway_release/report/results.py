@@ -309,9 +309,9 @@ class RestoreResult(Result):
 
     def tally(self) -> list[str]:
         """Without --apply, how many schemas can be restored."""
-        if self.outcomes:
+        if self.outcomes or not (self.restores or self.discards):
             return super().tally()
-        if self.discards or not self.restores:
+        if self.discards:
             return [f"{count(len(self.discards), 'schema')} to drop", "nothing was written"]
         able = [one for one in self.restores if not one.refusals]
         return [

@@ -1,4 +1,4 @@
-"""Restores that are cut off, or whose archive is not what it was: the tenant is the old or the restored one."""
+"""Restores that are cut off, or whose archive is not what it was: the tenant is the old or the new one."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ def asides(project: Project) -> list[str]:
 def released(
     server: str, template: Callable[..., str], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[tuple[str, Path]]:
-    """A database after a release that took a backup, and the folder of that; a tenant has an owner of its own."""
+    """A database after a release that took a backup, and the folder of that; one tenant has its own owner."""
     folder = tmp_path_factory.mktemp("restore")
     name, places = f"restorable_{uuid.uuid4().hex[:12]}", folder / "backups"
     psql(server, f'CREATE DATABASE "{name}" TEMPLATE "{template("athena", "kypseli", "piraeus")}"')
