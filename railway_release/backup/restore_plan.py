@@ -98,7 +98,8 @@ def _records_since(connection: Connection, schema: str, since: datetime) -> list
     there = fetch(connection, "SELECT to_regclass(%s)::text", (f"{quote(schema)}.django_migrations",))
     if there[0][0] is None:
         return []
-    sql = f"SELECT app || '.' || name FROM {escaped(quote(schema))}.django_migrations WHERE applied > %s ORDER BY id"  # noqa: S608 - quoted
+    table = f"{escaped(quote(schema))}.django_migrations"
+    sql = f"SELECT app || '.' || name FROM {table} WHERE applied > %s ORDER BY id"  # noqa: S608 - quoted
     return [record for (record,) in fetch(connection, sql, (since,))]
 
 
