@@ -9,10 +9,9 @@ from datetime import datetime
 from railway_release.backup.manifest import Manifest
 from railway_release.config.config import Config
 from railway_release.errors import UnknownName
-from railway_release.postgres.batch_reader import escaped
 from railway_release.postgres.followers import followers
 from railway_release.postgres.put_aside import name_aside
-from railway_release.postgres.session import Connection, clip, fetch, quote
+from railway_release.postgres.session import Connection, clip, fetch, literal, quote
 from railway_release.postgres.table_contents import existing
 from railway_release.runtime.text import count, some
 
@@ -98,9 +97,12 @@ def _records_since(connection: Connection, schema: str, since: datetime) -> list
     there = fetch(connection, "SELECT to_regclass(%s)::text", (f"{quote(schema)}.django_migrations",))
     if there[0][0] is None:
         return []
-    table = f"{escaped(quote(schema))}.django_migrations"
-    sql = f"SELECT app || '.' || name FROM {table} WHERE applied > %s ORDER BY id"  # noqa: S608 - quoted
-    return [record for (record,) in fetch(connection, sql, (since,))]
+    # Without parameters, since a percent sign in the name would be taken for one.
+    sql = (
+        f"SELECT app || '.' || name FROM {quote(schema)}.django_migrations "  # noqa: S608 - quoted
+        f"WHERE applied > {literal(since.isoformat())}::timestamptz ORDER BY id"
+    )
+    return [record for (record,) in fetch(connection, sql)]
 
 
 def missing_roles(connection: Connection, manifest: Manifest, schema: str) -> frozenset[str]:
