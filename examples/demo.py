@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 from examples.past import GHOST, MASKED, PROJECT, TENANTS, WITHOUT_BUILDINGS, WITHOUT_SCHEMA
+from examples.restoration import restoration
 from tests.support.binaries import bin_dir
 from tests.support.server import database_url, psql, start_persistent, stop_persistent
 
@@ -39,7 +40,8 @@ def stop() -> int:
 
 def demo() -> int:
     say("Starting PostgreSQL ...")
-    url = fresh_database(start_persistent(SERVER))
+    maintenance_url = start_persistent(SERVER)
+    url = fresh_database(maintenance_url)
     build(url)
     say(f"What follows is done in {PROJECT.relative_to(ROOT)}, and what is printed to be typed is for there.")
     status = script(url, "Releasing")
@@ -51,6 +53,7 @@ def demo() -> int:
     script(url, "Asking why", "doctor")
     repair(url)
     delete_a_user(url)
+    restoration(maintenance_url, DATABASE, SERVER / "restore", environment(url), say)
     look_around(url)
     return 0
 

@@ -73,6 +73,6 @@ class _Drill(FromBackup):
             roles = missing_roles(connection, self.manifest, name)
             where = Placement(missing_roles=roles, not_valid=self.config.not_valid)
             restored = restore_into(connection, self.archived(name), where)
-            return restored_outcome(name, f"into {self._there.where}", restored)
+            return restored_outcome(name, f" into {self._there.where}", restored)
 
         self.attempt(name, self._there, work, None)

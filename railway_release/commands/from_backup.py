@@ -91,6 +91,7 @@ def restored_outcome(name: str, place: str, restored: Restored, state: State = "
 
 
 def _in_words(place: str, restored: Restored) -> Iterator[str]:
-    yield f"restored {place}: {count(restored.tables, 'table')}, {count(restored.rows, 'row')} compared"
+    what = f"{count(restored.tables, 'table')}, {count(restored.rows, 'row')} compared"
+    yield f"restored ({what}){place}"
     for orphans in restored.not_valid:
         yield f"NOT VALID: {orphans}"

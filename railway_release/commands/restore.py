@@ -107,5 +107,5 @@ class _Restore(FromBackup):
 
 def _place(one: SchemaRestore) -> str:
     if one.into:
-        return f"as {one.into}"
-    return f"and what was there is now {one.aside}" if one.aside else "anew"
+        return f" as {one.into}"
+    return f"; what was there before is now {one.aside}" if one.aside else ""

@@ -324,10 +324,10 @@ class RestoreResult(Result):
         yield from backup_lines.restore_lines(self.restores, done=bool(self.outcomes))
         if not self.outcomes:
             yield from backup_lines.discard_lines(self.discards)
-        restored = [one.schema for one in self.outcomes if one.state == "restored"]
-        if restored and self.taken_at and not any(one.into for one in self.restores):
-            yield from backup_lines.level_lines(restored, self.taken_at)
         yield from super().lines()
+        restored = [one.schema for one in self.outcomes if one.state == "restored"]
+        if restored and self.taken_at and any(one.aside and not one.into for one in self.restores):
+            yield from backup_lines.level_lines(restored, self.taken_at)
 
     def next_commands(self, called: CommandLine) -> Iterator[Line]:
         """The same command with --apply; what drops the schemas that were put aside."""
