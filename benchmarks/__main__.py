@@ -10,6 +10,7 @@ from benchmarks.errors import BenchmarkError
 from benchmarks.lab import Lab, open_lab, say
 from benchmarks.machine import circumstances
 from benchmarks.results import Section, document, notes_by_section
+from benchmarks.rows.backups import backups
 from benchmarks.rows.costly import costly
 from benchmarks.rows.growth import growth
 from benchmarks.rows.memory import memory
@@ -37,6 +38,7 @@ ROWS: dict[str, Callable[[Lab], Section]] = {
     "verification": verification,
     "start": start,
     "repair": repairs,
+    "backups": backups,
 }
 
 

@@ -60,6 +60,17 @@ class Cluster:
             self._configure("ALTER SYSTEM RESET ALL;")
             os.sync()
 
+    @contextmanager
+    def with_room_for_locks(self, per_session: int) -> Iterator[None]:
+        """While entered, sessions may hold more locks than with default settings."""
+        self.sql(f"ALTER SYSTEM SET max_locks_per_transaction = {per_session}")
+        self.restart()
+        try:
+            yield
+        finally:
+            self.sql("ALTER SYSTEM RESET max_locks_per_transaction")
+            self.restart()
+
     def restart(self) -> None:
         """Start anew with default settings and cold caches of the server."""
         stop_persistent(self._home)

@@ -6,6 +6,7 @@ from typing import Protocol
 
 from benchmarks.generator.files import SETTINGS
 from benchmarks.processes import Program
+from tests.support.binaries import bin_dir
 
 ROOT = Path(__file__).resolve().parents[1]
 SCRIPT = ROOT / "run_migrations.py"
@@ -52,6 +53,23 @@ def repair(project: Project, url: str, jobs: int, report: Path) -> Program:
     """Mend and create whatever is missing."""
     options = ("--apply", "--create-schema", "--yes", "--jobs", str(jobs), "--report", str(report))
     return _python(project, url, SETTINGS, jobs, str(SCRIPT), "repair", *options)
+
+
+def backup(project: Project, url: str, folder: Path) -> Program:
+    """Dump every schema into a folder, and read it back."""
+    environ = {"RELEASE_BACKUP_BIN": str(bin_dir()), "RELEASE_BACKUP_TO": str(folder)}
+    return _with(_python(project, url, SETTINGS, 1, str(SCRIPT), "backup"), environ)
+
+
+def restore(project: Project, url: str, folder: Path, schema: str) -> Program:
+    """Bring one schema back from the newest backup of a folder."""
+    environ = {"RELEASE_BACKUP_BIN": str(bin_dir()), "RELEASE_BACKUP_TO": str(folder)}
+    words = ("restore", "latest", "--schema", schema, "--apply", "--yes")
+    return _with(_python(project, url, SETTINGS, 1, str(SCRIPT), *words), environ)
+
+
+def _with(program: Program, environ: dict[str, str]) -> Program:
+    return Program(program.words, program.folder, {**program.environ, **environ})
 
 
 def _python(project: Project, url: str, settings: str, jobs: int, *words: str) -> Program:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from benchmarks.generator.shapes import NARROW, TINY, WIDE
+from benchmarks.generator.shapes import MODEST, NARROW, TINY, WIDE
 from benchmarks.tenants import Population
 
 
@@ -15,6 +15,7 @@ class Scale:
     wide: Population
     wider: Population
     tiny: Population
+    modest: Population
     new: int
     repetitions: int
     repetitions_of_new: int
@@ -31,6 +32,7 @@ FULL = Scale(
     wide=Population(WIDE, 100, few=20),
     wider=Population(WIDE, 300, few=20),
     tiny=Population(TINY, 10_000),
+    modest=Population(MODEST, 400),
     new=20,
     repetitions=3,
     repetitions_of_new=2,
@@ -46,6 +48,7 @@ QUICK = Scale(
     wide=Population(WIDE, 10, few=2),
     wider=Population(WIDE, 20, few=2),
     tiny=Population(TINY, 50),
+    modest=Population(MODEST, 20),
     new=3,
     repetitions=1,
     repetitions_of_new=1,

@@ -78,20 +78,21 @@ class Snapshot:
         return grouped
 
 
-def take_snapshot(
+def take_snapshot(  # noqa: PLR0913 - each narrows what is read
     target: Target,
     planner: Planner,
     earlier: Snapshot | None = None,
     depth: Depth = "tables",
     *,
     extent: Extent = "all",
+    only: Collection[str] | None = None,
 ) -> Snapshot:
     """Read everything, with a few statements for each fifty schemas; nothing is written.
 
     Not read are records that an `earlier` snapshot has, if nothing was due then; details of tables below
-    `depth`; and what is outside the `extent`.
+    `depth`; what is outside the `extent`; and the tables of other schemas than `only`, if that is given.
     """
-    wanted = _Wanted(earlier, depth, extent)
+    wanted = _Wanted(earlier, depth, extent, only=only)
     return reading(target, lambda reader: _read(target, planner, reader, wanted))
 
 
@@ -99,7 +100,7 @@ def update_snapshot(
     target: Target, planner: Planner, earlier: Snapshot, changed: Collection[str]
 ) -> Snapshot:
     """An earlier snapshot of everything as it is now; only what is new or has changed is read again."""
-    wanted = _Wanted(earlier, "everything", "all", changed)
+    wanted = _Wanted(earlier, "everything", "all", changed=changed)
     return reading(target, lambda reader: _read(target, planner, reader, wanted))
 
 
@@ -139,6 +140,7 @@ class _Wanted:
     earlier: Snapshot | None
     depth: Depth
     extent: Extent
+    only: Collection[str] | None = None  # the schemas whose tables are compared
     changed: Collection[str] | None = None  # if all else is as it was in the earlier snapshot
 
     @property
@@ -187,6 +189,8 @@ def _verified(reader: BatchReader, expected: Levels, wanted: _Wanted) -> tuple[C
     if wanted.extent == "all":
         held = contents.read(reader, plan, expected.planner, wanted.known_contents, tables)
     chosen = [plan.shared] if wanted.extent == "shared tables" else plan.schemas
+    if wanted.only is not None:
+        chosen = [one for one in chosen if one.schema.name in wanted.only]
     compared = Compared(wanted.depth, chosen, wanted.known_structure)
     return held, verify(reader, expected, held, tables, compared)
 

@@ -26,4 +26,5 @@ class Shape:
 
 WIDE = Shape("wide", tenant_apps=28, tables_per_app=4)  # 120 tables
 NARROW = Shape("narrow", tenant_apps=22, tables_per_app=1)  # 30 tables
+MODEST = Shape("modest", tenant_apps=12, tables_per_app=1)  # 20 tables
 TINY = Shape("tiny", tenant_apps=3, tables_per_app=1, with_users=False)  # 3 tables

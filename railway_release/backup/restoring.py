@@ -44,9 +44,8 @@ class ArchivedSchema:
     @cached_property
     def entries(self) -> tuple[Entry, ...]:
         """What the archive holds of it."""
-        schemas = self.manifest.piece_of(self.name).schemas
-        found = entries(listing(self.tools, self.archive()), schemas)
-        return tuple(one for one in found if one.schema == self.name)
+        # Only its own name is looked for: no other in this archive can be taken for it.
+        return tuple(entries(listing(self.tools, self.archive()), [self.name]))
 
     def script(self, section: str, *, but: Collection[str] = (), kind: str = "") -> Iterator[bytes]:
         """The SQL of a section: of one kind of object, or of all but some kinds."""

@@ -8,13 +8,12 @@ https://www.postgresql.org/docs/current/app-pgrestore.html
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from railway_release.errors import BackupFailed
 from railway_release.postgres.session import quote
 
-_LINE = re.compile(r"(\d+); \d+ \d+ (.*)", re.DOTALL)
 # Kinds are in capitals; a schema may be, too, so that the longest kind that is known counts.
 _KINDS = """
 ACCESS METHOD, ACL, AGGREGATE, ATTRDEF, CAST, CHECK CONSTRAINT, COLLATION, COMMENT, CONSTRAINT,
@@ -27,6 +26,7 @@ DATA, TEXT SEARCH CONFIGURATION, TEXT SEARCH DICTIONARY, TEXT SEARCH PARSER, TEX
 TRANSFORM, TRIGGER, TYPE, USER MAPPING, VIEW
 """
 _LONGEST_FIRST = sorted(_KINDS.replace("\n", " ").strip().split(", "), key=len, reverse=True)
+_LINE = re.compile(rf"(\d+); \d+ \d+ ({'|'.join(_LONGEST_FIRST)}) (.*)")
 _NO_SCHEMA = "-"
 
 
@@ -43,7 +43,11 @@ class Entry:
 
 def entries(text: str, schemas: Collection[str]) -> list[Entry]:
     """The entries that belong to these schemas, in order; raises BackupFailed for unknown kinds."""
-    found = (_entry(line, schemas) for line in text.splitlines() if not line.startswith(";"))
+    beginnings: dict[str, list[tuple[str, str]]] = {}
+    for schema in schemas:
+        for beginning in (as_listed(schema), *_of_itself(schema)):
+            beginnings.setdefault(_first_word(beginning), []).append((f"{beginning} ", schema))
+    found = (_entry(line, beginnings) for line in text.splitlines() if not line.startswith(";"))
     return [one for one in found if one]
 
 
@@ -52,18 +56,22 @@ def as_listed(*names: str) -> str:
     return " ".join(names).replace("\n", " ").replace("\r", " ")
 
 
-def _entry(line: str, schemas: Collection[str]) -> Entry | None:
+def _entry(line: str, beginnings: Mapping[str, Sequence[tuple[str, str]]]) -> Entry | None:
     if not (match := _LINE.fullmatch(line)):
-        return None
-    kind = next((one for one in _LONGEST_FIRST if match[2].startswith(f"{one} ")), "")
-    if not kind:  # what is left out of a restore without a word would be lost
+        if not line.strip():
+            return None
+        # What is left out of a restore without a word would be lost.
         raise BackupFailed(f"The archive holds an object of a kind that is not known: {line}")
-    rest = match[2][len(kind) + 1 :]
-    for schema in schemas:
-        for beginning in (as_listed(schema), *_of_itself(schema)):
-            if rest.startswith(f"{beginning} "):
-                return Entry(int(match[1]), kind, schema, rest[len(beginning) + 1 :], line)
+    id, kind, rest = match.groups()
+    for beginning, schema in beginnings.get(_first_word(rest), ()):
+        if rest.startswith(beginning):
+            return Entry(int(id), kind, schema, rest[len(beginning) :], line)
     return None
+
+
+def _first_word(text: str) -> str:
+    """By this beginnings are looked up: there may be a hundred thousand lines, and hundreds of schemas."""
+    return text.partition(" ")[0]
 
 
 def _of_itself(schema: str) -> tuple[str, ...]:

@@ -100,7 +100,8 @@ class _Restore(FromBackup):
         """Compare what was restored with what its records say."""
         result = self.report.result
         restored = {one.schema for one in result.outcomes if one.state == "restored"}
-        after = take_snapshot(self.target, Planner(gap_allowed=True), depth="everything")
+        planner = Planner(gap_allowed=True)
+        after = take_snapshot(self.target, planner, depth="everything", extent="tables", only=restored)
         findings = tuple(one for one in after.findings if one.schema in restored)
         self.report.result = replace(result, findings=findings)
 

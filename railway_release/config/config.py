@@ -10,6 +10,7 @@ from railway_release.config.acceptance import Accepted, accepted, severities
 from railway_release.config.backup import BackupOptions
 from railway_release.config.options import (
     EVERY,
+    LOCKING,
     MIGRATING,
     RELEASE,
     exact_names,
@@ -125,7 +126,10 @@ class Config(BackupOptions):
         False, "off Railway: use DATABASE_PUBLIC_UNPOOLED_URL or DATABASE_PUBLIC_URL", commands=EVERY
     )
     pooler: Literal["detect", "session"] = option(
-        "detect", "'session' vouches that a connection pooler in between runs in session mode", metavar="MODE"
+        "detect",
+        "'session' vouches that a connection pooler in between runs in session mode",
+        metavar="MODE",
+        commands=LOCKING,
     )
     connect_timeout: float = option(
         120.0,  # a fresh container on Railway was seen to wait a minute for its private network
@@ -139,12 +143,13 @@ class Config(BackupOptions):
         "0 leaves that to the system",
         commands=EVERY,
     )
-    lock_wait: float = option(60.0, "how long to wait for another release to end")
+    lock_wait: float = option(60.0, "how long to wait for another release to end", commands=LOCKING)
     lock_timeout: float = option(
         3.0,
         "how long a migration may wait for a table lock before it is retried; above the server's "
         "deadlock_timeout (1 s), or an autovacuum is never displaced",
         parse=positive_seconds,
+        commands=LOCKING,
     )
     statement_timeout: float = option(0.0, "how long one statement of a migration may run; 0 is for ever")
     retry_for: float = option(
@@ -233,7 +238,7 @@ class Config(BackupOptions):
         commands=RELEASE,
         action=argparse.BooleanOptionalAction,
     )
-    yes: bool = flag(False, "do not ask for confirmation on a terminal")
+    yes: bool = flag(False, "do not ask for confirmation on a terminal", commands=LOCKING)
     settings: str = flag(
         "",
         "the settings module (default: DJANGO_SETTINGS_MODULE, else what manage.py says)",

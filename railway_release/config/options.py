@@ -20,6 +20,7 @@ T = TypeVar("T")
 RELEASE = frozenset({"release"})
 MIGRATING = frozenset({"release", "repair"})
 WRITING = frozenset({*MIGRATING, "fake"})
+LOCKING = frozenset({*WRITING, "backup", "restore"})
 EVERY = frozenset({*WRITING, "plan", "verify", "check", "status", "doctor", "backup", "backups", "restore"})
 
 _PREFIX = "RELEASE_"
