@@ -47,7 +47,7 @@ def entries(text: str, schemas: Collection[str]) -> list[Entry]:
     for schema in schemas:
         for beginning in (as_listed(schema), *_of_itself(schema)):
             beginnings.setdefault(_first_word(beginning), []).append((f"{beginning} ", schema))
-    found = (_entry(line, beginnings) for line in text.splitlines() if not line.startswith(";"))
+    found = (_entry(line, beginnings) for line in text.split("\n") if not line.startswith(";"))
     return [one for one in found if one]
 
 
