@@ -213,7 +213,7 @@ class TooFewLockSlots(ReleaseError):
 
 
 class BackupFailed(ReleaseError):
-    """The backup hook failed, or none is configured although one is required."""
+    """The backup or its proof failed, or none is configured although one is required."""
 
     id = "backup.failed"
     exit_code = Exit.BACKUP
