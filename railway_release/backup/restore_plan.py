@@ -40,9 +40,13 @@ def chosen_schemas(manifest: Manifest, config: Config) -> tuple[str, ...]:
             f"The backup {manifest.name} does not hold {some(strange)}.",
             f"It holds {some(manifest.schemas, _NOT_MANY)}.",
         )
-    excluded = {clip(name) for name in config.exclude}
-    tenants = tuple(name for name in manifest.schemas if name != manifest.shared_schema)
-    return tuple(name for name in named or tenants if name not in excluded)
+    wanted = named or config.shared_only
+    return tuple(
+        name
+        for name in manifest.schemas
+        if config.includes(name, shared=(is_shared := name == manifest.shared_schema))
+        if wanted or not is_shared
+    )
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import functools
+import inspect
 import math
 from argparse import BooleanOptionalAction
 from collections.abc import Callable, Mapping
@@ -75,11 +76,10 @@ def flag(default: T, help: str, **more: Any) -> T:
 @functools.cache
 def options_of(config: type) -> tuple[tuple[str, Option, Any], ...]:
     """Name, declaration and default of each option of a configuration dataclass."""
-    types = get_type_hints(config)
-    return tuple(
-        (field.name, _declared(field.metadata, types[field.name]), field.default)
-        for field in dataclasses.fields(config)
-    )
+    types, own = get_type_hints(config), inspect.get_annotations(config)
+    # What every command has comes before what a base class adds.
+    fields = sorted(dataclasses.fields(config), key=lambda field: field.name not in own)
+    return tuple((one.name, _declared(one.metadata, types[one.name]), one.default) for one in fields)
 
 
 def _declared(metadata: Mapping[str, Any], type: Any) -> Option:

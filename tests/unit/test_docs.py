@@ -135,6 +135,7 @@ def rows(name: str, columns: int) -> list[list[str]]:
 
 def expected_row(name: str, declared: Option, default: object) -> str:
     flag = f"`--{name.replace('_', '-')}`" if "flag" in declared.sources else ""
+    flag = f"`{declared.argument['metavar']}`" if declared.positional else flag
     key = f'`RAILWAY_RELEASE["{name.upper()}"]`' if declared.sources == {"setting"} else ""
     named = f"`{variable(name, declared)}`" if "env" in declared.sources else key
     flag += ", `--no-collectstatic`" if name == "collectstatic" else ""
