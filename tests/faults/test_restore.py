@@ -85,6 +85,23 @@ def test_a_restore_that_is_cut_off_leaves_the_old_tenant_and_the_next_one_brings
     assert members(database) == "8"
 
 
+def test_everybody_works_on_while_a_tenant_is_restored_and_what_is_written_there_is_kept_aside(
+    backed_up: Project, begin, tmp_path, stopping
+):
+    database, (folder, mark) = backed_up.database, stopping("data")
+    words = ("restore", "latest", "--schema", "athena", "--apply", "--backup-to", str(tmp_path / "backups"))
+    running = begin(backed_up, *words, RELEASE_BACKUP_BIN=str(folder))
+    until(mark.exists, 30, "pg_restore to stop")
+    for schema in ("athena", "kypseli"):
+        database.sql(f"SET lock_timeout = '2s'; UPDATE {schema}.{MEMBERS} SET role = 'new'")
+    mark.unlink()
+
+    assert running.finish().states == {"athena": "restored"}
+    (aside,) = asides(database)
+    count = "SELECT count(*) FROM {}.buildings_buildingmembership WHERE role = 'new'"
+    assert [database.sql(count.format(name)) for name in (aside, "athena", "kypseli")] == ["2", "0", "8"]
+
+
 def test_a_restore_waits_for_nobody_for_long_and_is_tried_again(backed_up: Project, begin, tmp_path):
     database = backed_up.database
     words = ("restore", "latest", "--schema", "athena", "--apply", "--backup-to", str(tmp_path / "backups"))

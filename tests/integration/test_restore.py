@@ -95,6 +95,20 @@ def test_owners_privileges_comments_keys_and_sequences_come_back(project: Projec
     assert int(database.sql(sequence)) > int(database.sql(f"SELECT max(id) FROM athena.{MEMBERS}"))
 
 
+def test_what_belonged_to_a_role_that_is_gone_belongs_to_whoever_restores(project: Project, restore, released):
+    database, keeper = project.database, f"keeper_{released[0]}"
+    database.sql(f"ALTER ROLE {keeper} RENAME TO {keeper}_gone")
+    try:
+        run = restore("--schema", "athena", "--apply")
+    finally:
+        database.sql(f"ALTER ROLE {keeper}_gone RENAME TO {keeper}")
+
+    assert run.states == {"athena": "restored"}, run.text
+    owner = f"SELECT relowner::regrole FROM pg_class WHERE oid = 'athena.{MEMBERS}'::regclass"
+    assert database.sql(owner) == database.sql("SELECT current_user")
+    assert keeper in str(run.report["restores"][0]["remarks"])
+
+
 def test_without_apply_nothing_is_written_and_the_printed_command_does_it(project: Project, restore):
     before = project.database.lines("SELECT oid, nspname FROM pg_namespace ORDER BY 1")
     run = restore("--schema", "athena")
