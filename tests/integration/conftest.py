@@ -95,3 +95,12 @@ def cramped(tight_server: str, tight_template: str, tmp_path: Path) -> Iterator[
     psql(tight_server, f'CREATE DATABASE "{name}" TEMPLATE "{tight_template}"')
     yield Project(tmp_path / "project", Database(database_url(tight_server, name)))
     psql(tight_server, f'DROP DATABASE "{name}" WITH (FORCE)')
+
+
+@pytest.fixture(scope="session")
+def store():
+    """A store that speaks S3; tests with it are in the group "s3", so that only one worker starts it."""
+    from tests.support.s3 import running_store  # two seconds, which the others shall not wait for
+
+    with running_store() as running:
+        yield running

@@ -10,22 +10,46 @@ PACKAGE = Path(__file__).resolve().parents[2] / "railway_release"
 
 def imported_modules(path: Path) -> Iterator[str]:
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        match node:
-            case ast.Import(names=names):
-                yield from (name.name for name in names)
-            case ast.ImportFrom(module=str(module), level=0):
-                yield module
+        yield from modules_of(node)
 
 
-def test_the_package_imports_its_four_dependencies_and_no_database_driver():
+def modules_of(node: ast.AST) -> Iterator[str]:
+    match node:
+        case ast.Import(names=names):
+            yield from (name.name for name in names)
+        case ast.ImportFrom(module=str(module), level=0):
+            yield module
+
+
+# Of the extra `s3`: they take half a second, so that only those wait for them who have a bucket.
+OPTIONAL = {"boto3", "botocore"}
+
+
+def test_the_package_imports_its_four_dependencies_one_extra_and_no_database_driver():
     top_level = {name.partition(".")[0] for path in PACKAGE.rglob("*.py") for name in imported_modules(path)}
 
-    assert top_level - sys.stdlib_module_names - {"railway_release"} == {
+    assert top_level - sys.stdlib_module_names - {"railway_release"} - OPTIONAL == {
         "django",
         "django_tenants",
         "structlog",
         "tenacity",
     }
+
+
+def test_what_is_optional_is_imported_inside_functions_of_one_module():
+    bucket = PACKAGE / "backup" / "bucket.py"
+    importing = {
+        path
+        for path in PACKAGE.rglob("*.py")
+        if OPTIONAL & {name.partition(".")[0] for name in imported_modules(path)}
+    }
+    at_once = {
+        name.partition(".")[0]
+        for node in ast.parse(bucket.read_text(encoding="utf-8")).body
+        for name in modules_of(node)
+    }
+
+    assert (importing, at_once & OPTIONAL) == ({bucket}, set())
 
 
 def test_what_the_users_project_imports_stands_on_topology_names_and_postgres_alone():
