@@ -11,8 +11,8 @@ from railway_release.config.config import Config
 from railway_release.errors import UnknownName
 from railway_release.postgres.followers import followers
 from railway_release.postgres.put_aside import name_aside
+from railway_release.postgres.roles import role_names
 from railway_release.postgres.session import Connection, clip, fetch, literal, quote
-from railway_release.postgres.table_contents import existing
 from railway_release.runtime.text import count, some
 
 _NOT_MANY = 10  # to be named in one line
@@ -70,12 +70,9 @@ class RestorePlanner:
         aside = name_aside(name, self.manifest.run_id, taken) if present else ""
         refusals = tuple(self._refusals(name, present=present, into_taken=into in taken))
         taken.add(aside)
-        uncounted = [table for table, one in contents.items() if one.kind == "r" and one.rows is None]
-        remark = f"the rows of {some(uncounted)} were not counted, so they cannot be compared"
+        remarks = tuple(self._remarks(name))
         rows = sum(one.rows or 0 for one in contents.values())
-        return SchemaRestore(
-            name, present, aside, into, len(contents), rows, refusals, (remark,) if uncounted else ()
-        )
+        return SchemaRestore(name, present, aside, into, len(contents), rows, refusals, remarks)
 
     def _refusals(self, name: str, *, present: bool, into_taken: bool) -> Iterator[str]:
         config = self.config
@@ -88,6 +85,13 @@ class RestorePlanner:
             if not config.leave_followers and (found := followers(self.connection, name)):
                 what = f"{count(len(found), 'object')} of other schemas ({some(found)})"
                 yield f"{what} would go on pointing at what is put aside: --leave-followers allows that"
+
+    def _remarks(self, name: str) -> Iterator[str]:
+        contents = self.manifest.contents[name]
+        if uncounted := [table for table, one in contents.items() if one.kind == "r" and one.rows is None]:
+            yield f"the rows of {some(uncounted)} were not counted, so they cannot be compared"
+        if gone := sorted({one.owner for one in contents.values()} - role_names(self.connection)):
+            yield f"what belonged to {some(gone)}, no role here, will belong to the role that restores"
 
     def _newer(self, name: str) -> str:
         """What a later release has done with a schema."""
@@ -107,21 +111,3 @@ def _records_since(connection: Connection, schema: str, since: datetime) -> list
         f"WHERE applied > {literal(since.isoformat())}::timestamptz ORDER BY id"
     )
     return [record for (record,) in fetch(connection, sql)]
-
-
-def missing_roles(connection: Connection, manifest: Manifest, schema: str) -> frozenset[str]:
-    """The owners of a schema's tables that do not exist here."""
-    owners = {one.owner for one in manifest.contents[schema].values()}
-    there = {name for (name,) in fetch(connection, "SELECT rolname::text FROM pg_catalog.pg_roles")}
-    return frozenset(owners - there)
-
-
-def missing_extensions(connection: Connection, manifest: Manifest) -> list[str]:
-    """The statements that create the extensions which the backup's database had and this one has not."""
-    there = {name for (name,) in fetch(connection, "SELECT extname::text FROM pg_catalog.pg_extension")}
-    schemas = existing(connection, {one.schema for one in manifest.extensions})
-    return [
-        f"CREATE EXTENSION {quote(one.name)} SCHEMA {quote(one.schema)}"
-        for one in manifest.extensions
-        if one.name not in there and one.schema in schemas
-    ]

@@ -15,11 +15,12 @@ from railway_release.backup.archive import Tools, decrypted, listing, script
 from railway_release.backup.counting import prepare
 from railway_release.backup.destination import Destination
 from railway_release.backup.manifest import Manifest
-from railway_release.backup.sql_script import parts, without_roles
+from railway_release.backup.sql_script import for_roles, parts
 from railway_release.backup.toc import Entry, entries
 from railway_release.errors import RestoreFailed
 from railway_release.postgres.copying import copy_in
 from railway_release.postgres.put_aside import comment_on
+from railway_release.postgres.roles import role_names
 from railway_release.postgres.session import Connection, quote
 from railway_release.postgres.table_contents import counts, relations
 from railway_release.runtime.text import some
@@ -60,7 +61,6 @@ class Placement:
     aside: str = ""  # the name that the present one gets; empty if there is none
     into: str = ""  # the name of the copy, while the present one keeps its own; empty to take its place
     exists: bool = False  # whether there is an empty one, which is filled
-    missing_roles: frozenset[str] = frozenset()  # owners and grantees that do not exist here
     not_valid: bool = False  # whether keys may be added NOT VALID
     lock_timeout: float = 3.0  # seconds
     check: Callable[[], None] = field(default=lambda: None)  # raises when the work has to stop
@@ -126,12 +126,12 @@ def _put_in_place(connection: Connection, archived: ArchivedSchema, where: Place
 
 
 def _run(connection: Connection, text: Iterator[bytes], where: Placement) -> None:
-    cursor = connection.cursor()
+    cursor, roles = connection.cursor(), role_names(connection)
     for part in parts(text):
         where.check()
         if part.rows is not None:
             copy_in(connection, part.sql, _checked(part.rows, where.check))
-        elif sql := without_roles(part.sql, where.missing_roles).strip():
+        elif sql := for_roles(part.sql, roles).strip():
             cursor.execute(sql)  # type: ignore[arg-type]  # bytes, in the archive's own encoding
 
 

@@ -16,9 +16,15 @@ from railway_release.postgres.session import quote
 # Limits stay ours, and a client may be newer than the server and set what that does not know. The commands
 # of psql with which newer clients frame their scripts are for psql alone.
 _FOREIGN = re.compile(rb"^(?:SET \w+_timeout = 0;|\\(?:un)?restrict .*)\n", re.MULTILINE)
-_OWNER = re.compile(rb"^ALTER [^\n]* OWNER TO ([^\n]+);\n", re.MULTILINE)
-_GRANT = re.compile(
-    rb"^(?:GRANT|REVOKE|ALTER DEFAULT PRIVILEGES)[^\n]* (?:TO|FROM) ([^\n]+?)(?: WITH GRANT OPTION)?;\n",
+# Statements about owners and privileges, which name one role each, or two.
+_NAME = rb"(\S+|\"[^\n]+\")"
+_OF_ROLES = re.compile(
+    rb"^(?:ALTER [^\n]* OWNER TO "
+    + _NAME
+    + rb"|(?:ALTER DEFAULT PRIVILEGES FOR ROLE "
+    + _NAME
+    + rb" [^\n]*)?"
+    rb"(?:GRANT|REVOKE)[^\n]* (?:TO|FROM) " + _NAME + rb"(?: WITH GRANT OPTION)?);\n",
     re.MULTILINE,
 )
 _ENTRY = re.compile(rb"^-- Name: ", re.MULTILINE)
@@ -30,12 +36,14 @@ def commands(script: Iterable[bytes]) -> bytes:
     return _FOREIGN.sub(b"", b"".join(script))
 
 
-def without_roles(script: bytes, roles: Collection[str]) -> bytes:
-    """The script without owners and privileges of these roles, which do not exist."""
-    names = {spelling.encode() for role in roles for spelling in (role, quote(role))}
-    for pattern in (_OWNER, _GRANT) if names else ():
-        script = pattern.sub(lambda found: b"" if found[1] in names else found[0], script)
-    return script
+def for_roles(script: bytes, roles: Collection[str]) -> bytes:
+    """The script without owners and privileges of other roles than these, which are all that there are."""
+    known = {spelling.encode() for role in (*roles, "PUBLIC") for spelling in (role, quote(role))}
+
+    def kept(found: re.Match[bytes]) -> bytes:
+        return found[0] if known.issuperset(filter(None, found.groups())) else b""
+
+    return _OF_ROLES.sub(kept, script)
 
 
 def entries_of(script: bytes) -> list[bytes]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from railway_release.backup.elsewhere import create_extensions, opened, restore_into
-from railway_release.backup.restore_plan import SchemaRestore, chosen_schemas, missing_roles
+from railway_release.backup.restore_plan import SchemaRestore, chosen_schemas
 from railway_release.backup.restoring import Placement
 from railway_release.commands.from_backup import FromBackup, restored_outcome
 from railway_release.commands.phases import phase, preflight
@@ -70,8 +70,7 @@ class _Drill(FromBackup):
 
         def work(connection: Connection) -> Outcome:
             create_extensions(connection, self.manifest)
-            roles = missing_roles(connection, self.manifest, name)
-            where = Placement(missing_roles=roles, not_valid=self.config.not_valid)
+            where = Placement(not_valid=self.config.not_valid)
             restored = restore_into(connection, self.archived(name), where)
             return restored_outcome(name, f" into {self._there.where}", restored)
 

@@ -9,7 +9,6 @@ from railway_release.backup.restore_plan import (
     RestorePlanner,
     SchemaRestore,
     chosen_schemas,
-    missing_roles,
 )
 from railway_release.backup.restoring import Placement, restore_schema
 from railway_release.backup.stored import later_backups
@@ -86,7 +85,6 @@ class _Restore(FromBackup):
             where = Placement(
                 aside=one.aside,
                 into=one.into,
-                missing_roles=missing_roles(connection, self.manifest, one.schema),
                 not_valid=self.config.not_valid,
                 lock_timeout=self.config.lock_timeout,
                 check=token.raise_if_stopping,

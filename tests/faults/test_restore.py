@@ -61,7 +61,7 @@ def no_session_of_ours(database: Database) -> bool:
 
 
 @pytest.mark.parametrize(
-    "cut", itertools.product(("pre-data", "data", "post-data"), (signal.SIGKILL, signal.SIGTERM))
+    "cut", list(itertools.product(("pre-data", "data", "post-data"), (signal.SIGKILL, signal.SIGTERM)))
 )
 def test_a_restore_that_is_cut_off_leaves_the_old_tenant_and_the_next_one_brings_it_back(
     backed_up: Project, begin, tmp_path, stopping, cut

@@ -95,13 +95,17 @@ def test_owners_privileges_comments_keys_and_sequences_come_back(project: Projec
     assert int(database.sql(sequence)) > int(database.sql(f"SELECT max(id) FROM athena.{MEMBERS}"))
 
 
-def test_what_belonged_to_a_role_that_is_gone_belongs_to_whoever_restores(project: Project, restore, released):
+def test_what_belonged_to_a_role_that_is_gone_belongs_to_whoever_restores(
+    project: Project, restore, released
+):
     database, keeper = project.database, f"keeper_{released[0]}"
-    database.sql(f"ALTER ROLE {keeper} RENAME TO {keeper}_gone")
+    reader = f"reader_{released[0]}"
+    database.sql(f"ALTER ROLE {keeper} RENAME TO {keeper}_gone; ALTER ROLE {reader} RENAME TO {reader}_gone")
     try:
         run = restore("--schema", "athena", "--apply")
     finally:
         database.sql(f"ALTER ROLE {keeper}_gone RENAME TO {keeper}")
+        database.sql(f"ALTER ROLE {reader}_gone RENAME TO {reader}")
 
     assert run.states == {"athena": "restored"}, run.text
     owner = f"SELECT relowner::regrole FROM pg_class WHERE oid = 'athena.{MEMBERS}'::regclass"
