@@ -25,7 +25,8 @@ class Piece:
     name: str  # in the destination
     schemas: tuple[str, ...]
     size: int  # bytes
-    sha256: str
+    sha256: str  # of what is stored
+    archive_sha256: str  # of pg_dump's archive, which is the same unless that is encrypted
 
 
 @dataclass(frozen=True)
@@ -102,6 +103,10 @@ class Manifest:
     def taken_at(self) -> datetime:
         """The time of its snapshot."""
         return datetime.fromisoformat(self.started)
+
+    def is_readable_with(self, decrypt: str) -> bool:
+        """Whether one can look inside with this command; empty if there is none."""
+        return bool(decrypt) or not self.encrypted
 
     def piece_of(self, schema: str) -> Piece:
         """The archive that holds a schema; raises KeyError."""
