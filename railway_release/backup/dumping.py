@@ -13,7 +13,7 @@ from railway_release.backup.archive import Tools, dump, encrypted
 from railway_release.backup.batches import batches
 from railway_release.backup.counting import Contents, counted_beside
 from railway_release.backup.destination import Destination
-from railway_release.backup.manifest import Extension, Piece
+from railway_release.backup.manifest import Extension, Piece, piece_name
 from railway_release.backup.progress import DumpProgress
 from railway_release.backup.proof import Measured
 from railway_release.errors import BackupFailed, ReleaseError
@@ -52,12 +52,12 @@ class _Outdated(BackupFailed):
 
 @dataclass(frozen=True)
 class Dumping:
-    """What is dumped, with what, and where to; `folder` makes the beginning of the archives' names."""
+    """What is dumped, with what, and where to."""
 
     target: Target
     destination: Destination
     tools: Tools
-    folder: str
+    backup: str  # its name
 
     def run(self, schemas: Collection[str]) -> Dumped:
         """Dump those of the schemas that exist; without any, there are no pieces. Raises BackupFailed."""
@@ -119,7 +119,7 @@ class Dumping:
             tables = [one for one in seen if one.schema in several and one.has_rows]
             dumped = dump(self.tools, several, snapshot.id, self._lock_wait, progress.begun)
             archive = _up_to_date(dumped, snapshot, tables)
-            plain, name = Measured(archive), f"{self.folder}/{number:03}.dump"
+            plain, name = Measured(archive), piece_name(self.backup, number)
             # Whatever ends this ends pg_dump, too.
             with (
                 self._watched(progress),

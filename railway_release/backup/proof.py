@@ -104,8 +104,10 @@ def check_bytes(destination: Destination, piece: Piece, stored: Measured) -> Non
 def check_list(destination: Destination, piece: Piece, manifest: Manifest, tools: Tools) -> None:
     """Raise BackupFailed unless the archive names every table of its schemas, with its rows."""
     archive = decrypted(tools, destination.read(piece.name), encrypted=manifest.encrypted)
-    found = {(one.kind, one.schema, one.rest) for one in entries(listing(tools, archive), piece.schemas)}
-    missing = [
+    listed = entries(listing(tools, archive), piece.schemas)
+    found = {(one.kind, one.schema, one.rest) for one in listed}
+    missing = sorted(set(piece.schemas) - {one.schema for one in listed if one.kind == "SCHEMA"})
+    missing += [
         f"{schema}.{table}"
         for schema in piece.schemas
         for table, contents in manifest.contents[schema].items()
