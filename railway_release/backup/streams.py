@@ -13,12 +13,13 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from typing import IO, Any, ClassVar
 
 from railway_release.errors import BackupFailed
 from railway_release.runtime.redact import redact
+from railway_release.runtime.signals import kept
 from railway_release.runtime.visible import visible
 
 BLOCK = 1 << 20  # bytes that are read at once
@@ -98,31 +99,24 @@ def end(process: subprocess.Popen[Any]) -> None:
 @contextlib.contextmanager
 def _started(program: Program, reads: bool) -> Iterator[subprocess.Popen[bytes]]:
     """While entered, the program runs; it is ended at the exit."""
-    with ThreadPoolExecutor(1) as pool:
-        # No signal raises in that thread, so that whatever was started is known here.
-        starting = pool.submit(_start, program, reads)
-        try:
-            try:
-                process = starting.result()
-            except OSError as cause:
-                raise BackupFailed(f"{program.name} cannot be started: {cause}") from cause
-            if feeds := _feeds.get():
-                feeds.add(process)
-            yield process
-        finally:
-            if starting.exception() is None:
-                _put_away(starting.result())
+    with kept(partial(_start, program, reads), _put_away) as process:
+        if feeds := _feeds.get():
+            feeds.add(process)
+        yield process
 
 
 def _start(program: Program, reads: bool) -> subprocess.Popen[bytes]:
-    return subprocess.Popen(
-        list(program.arguments),
-        env=dict(program.environ),
-        stdin=subprocess.PIPE if reads else subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        start_new_session=True,
-    )
+    try:
+        return subprocess.Popen(
+            list(program.arguments),
+            env=dict(program.environ),
+            stdin=subprocess.PIPE if reads else subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            start_new_session=True,
+        )
+    except OSError as cause:
+        raise BackupFailed(f"{program.name} cannot be started: {cause}") from cause
 
 
 def _put_away(process: subprocess.Popen[bytes]) -> None:
