@@ -16,24 +16,27 @@ from railway_release.backup.destination import Destination
 from railway_release.backup.manifest import Extension, Piece, piece_name
 from railway_release.backup.progress import DumpProgress
 from railway_release.backup.proof import Measured
-from railway_release.errors import BackupFailed, ReleaseError
+from railway_release.backup.watch import Watch
+from railway_release.errors import BackupFailed
 from railway_release.postgres import slots
-from railway_release.postgres.blockers import blockers
 from railway_release.postgres.exported_snapshot import ExportedSnapshot, exported_snapshot
-from railway_release.postgres.failures import describe, is_loss, sqlstate
-from railway_release.postgres.table_contents import Relation, existing, extensions, relations, rewritten
-from railway_release.preflight import database
+from railway_release.postgres.session import Connection
+from railway_release.postgres.table_contents import (
+    Relation,
+    are_renamed_or_gone,
+    existing,
+    extensions,
+    relations,
+    rewritten,
+)
 from railway_release.preflight.target import Target
 from railway_release.runtime.log import get_logger
-from railway_release.runtime.text import sentence, some
-from railway_release.runtime.waiting import told
+from railway_release.runtime.text import some
 
 _TRIES = 3  # a table that is dropped meanwhile is missing in the next snapshot
 _LOCK_WAIT_SECONDS = 30.0  # at most, for a table that somebody alters
 _MEGABYTE = 1 << 20
 _LOCKED = "rpfmvS"  # kinds of relations that pg_dump keeps a lock on
-# undefined_table, undefined_object (of a lock that waited)
-_GONE = {"42P01", "42704"}
 
 
 @dataclass(frozen=True)
@@ -66,10 +69,8 @@ class Dumping:
             try:
                 return self._once(schemas, seen)
             except Exception as error:
-                if is_loss(error):
-                    raise
                 if not left or not self._is_outdated(error, seen):
-                    raise _told(error) from error
+                    raise
                 text = "a table was dropped, truncated or rewritten meanwhile; the backup begins again"
                 get_logger().warning("backup.repeated", message=text)
         raise AssertionError  # the last try returns or raises
@@ -78,42 +79,51 @@ class Dumping:
         """Whether the error comes from what others have done to what was to be dumped."""
         if isinstance(error, _Outdated):
             return True
-        if not (isinstance(error, BackupFailed) or sqlstate(error) in _GONE):
+        if not isinstance(error, BackupFailed):
             return False
-        with contextlib.closing(self.target.connector("backup")()) as connection:
-            there = relations(connection, {one.schema for one in seen})
-        left = {(one.schema, one.name) for one in there}
-        return any((one.schema, one.name) not in left for one in seen)
+        with contextlib.closing(self._connect()) as connection:
+            return are_renamed_or_gone(connection, seen)
 
     def _once(self, schemas: Collection[str], seen: list[Relation]) -> Dumped:
-        connect, limit = self.target.connector("backup"), self.target.config.backup_count_limit * _MEGABYTE
-        with exported_snapshot(connect) as snapshot:
+        watch, limit = Watch(self.target), self.target.config.backup_count_limit * _MEGABYTE
+        with watch.running(), exported_snapshot(self._connect) as snapshot:
             there = existing(snapshot.connection, schemas)
             seen += relations(snapshot.connection, there)
-            with counted_beside(connect, snapshot.id, seen, limit) as counting:
-                pieces = tuple(self._pieces(snapshot, there, seen))
+            with counted_beside(self._connect, snapshot.id, seen, limit) as counting:
+                pieces = tuple(self._pieces(snapshot, there, seen, watch))
                 found = tuple(Extension(*one) for one in extensions(snapshot.connection))
+                watch.what = lambda: "the rows are being counted and hashed"
                 empty: Contents = {name: {} for name in there}
                 contents = empty | self._counted(counting)
             return Dumped(snapshot.taken_at, pieces, contents, found)
 
+    def _connect(self) -> Connection:
+        """A connection whose waits for locks end."""
+        connection = self.target.connector("backup")()
+        connection.cursor().execute(f"SET lock_timeout = {round(self._lock_wait * 1000)}")
+        return connection
+
+    @property
+    def _lock_wait(self) -> float:
+        """Seconds; less than the time for all, so that it is told what was waited for."""
+        return min(_LOCK_WAIT_SECONDS, self.target.config.backup_timeout / 2)
+
     def _counted(self, counting: Future[Contents]) -> Contents:
-        with told("the rows are being counted and hashed"):
-            try:
-                return counting.result(max(0.0, self.tools.deadline - time.monotonic()))
-            except TimeoutError as error:
-                text = "The rows could not be counted within the time for the backup."
-                raise BackupFailed(
-                    text, "--backup-timeout waits longer; --backup-count-limit counts less."
-                ) from error
+        try:
+            return counting.result(max(0.0, self.tools.deadline - time.monotonic()))
+        except TimeoutError as error:
+            text = "The rows could not be counted within the time for the backup."
+            hint = "--backup-timeout waits longer; --backup-count-limit counts less."
+            raise BackupFailed(text, hint) from error
 
     def _pieces(
-        self, snapshot: ExportedSnapshot, schemas: Sequence[str], seen: Sequence[Relation]
+        self, snapshot: ExportedSnapshot, schemas: Sequence[str], seen: Sequence[Relation], watch: Watch
     ) -> Iterator[Piece]:
         locks = dict.fromkeys(schemas, 0)
         for one in seen:
             locks[one.schema] += one.kind in _LOCKED
         progress = DumpProgress({f"{one.schema}.{one.name}": one.size for one in seen})
+        watch.what = progress.in_words
         divided = batches(locks, slots.read(snapshot.connection).free)
         for number, several in enumerate(divided, start=1):
             tables = [one for one in seen if one.schema in several and one.has_rows]
@@ -122,43 +132,12 @@ class Dumping:
             plain, name = Measured(archive), piece_name(self.backup, number)
             # Whatever ends this ends pg_dump, too.
             with (
-                self._watched(progress),
                 contextlib.closing(archive),
                 contextlib.closing(encrypted(self.tools, plain.passing())) as chunks,
             ):
                 stored = Measured(chunks)
                 self.destination.write(name, stored, progress.total // len(divided))
             yield Piece(name, several, stored.size, stored.sha256, plain.sha256)
-
-    @property
-    def _lock_wait(self) -> float:
-        """Seconds; less than the time that is left for all, so that it is told what was waited for."""
-        return min(_LOCK_WAIT_SECONDS, self.target.config.backup_timeout / 2)
-
-    @contextlib.contextmanager
-    def _watched(self, progress: DumpProgress) -> Iterator[None]:
-        """While entered, lines say how far pg_dump is, and whom it waits for; an error says so, too."""
-        blocking: list[str] = []
-
-        def in_words() -> str:
-            blocking[:] = [one] if (one := self._blockers()) else []
-            return "; ".join([progress.in_words(), *(f"it waits for {one}" for one in blocking)])
-
-        with told(in_words):
-            try:
-                yield
-            except BackupFailed as error:
-                if not blocking:
-                    raise
-                raise BackupFailed(
-                    f"{sentence(error.message)} It waited for {blocking[0]}.", error.hint
-                ) from error
-
-    def _blockers(self) -> str:
-        connect = database.connector(self.target.choice, f"{self.target.application} watch")
-        with contextlib.suppress(Exception), contextlib.closing(connect()) as connection:
-            return blockers(connection, f"{self.target.application} backup")
-        return ""
 
 
 def _up_to_date(
@@ -177,10 +156,3 @@ def _up_to_date(
                     "Let what does so wait until the release is over.",
                 )
             yield chunk
-
-
-def _told(error: Exception) -> Exception:
-    """The error as one that ends the release before any write."""
-    if isinstance(error, ReleaseError):
-        return error
-    return BackupFailed(f"The rows could not be counted and hashed: {describe(error)}")

@@ -75,6 +75,12 @@ def rewritten(connection: Queryable, tables: Sequence[Relation]) -> list[Relatio
     return [one for one, (file,) in zip(tables, found, strict=True) if file != one.file]
 
 
+def are_renamed_or_gone(connection: Queryable, seen: Sequence[Relation]) -> bool:
+    """Whether one of these relations is no longer there under its name; nothing is waited for."""
+    there = fetch(connection, _NAMES, ([one.oid for one in seen],))
+    return not {(one.schema, one.name, one.oid) for one in seen}.issubset(there)
+
+
 def extensions(connection: Queryable) -> list[tuple[str, str, str]]:
     """Name, schema and version of each extension but plpgsql, which every database has."""
     return [tuple(map(str, row)) for row in fetch(connection, _EXTENSIONS)]  # type: ignore[misc]  # three columns
@@ -91,6 +97,11 @@ WHERE n.nspname = ANY(%s) AND c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S')
     SELECT FROM pg_catalog.pg_depend d WHERE d.classid = 'pg_catalog.pg_class'::regclass
     AND d.objid = c.oid AND d.deptype = 'e')
 ORDER BY n.nspname, c.relname
+"""
+_NAMES = """
+SELECT n.nspname::text, c.relname::text, c.oid::bigint
+FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+WHERE c.oid = ANY(%s::bigint[]::oid[])
 """
 # The function looks at what is there now, whatever the transaction's snapshot is.
 _FILES = """

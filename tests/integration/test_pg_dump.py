@@ -439,3 +439,28 @@ def test_tenants_that_come_meanwhile_get_a_backup_of_their_own(past: Project, tm
     assert ("late" in first.schemas, second.schemas) == (False, ("late",))
     assert (first.run_id, run.states["athena"]) == (second.run_id, "migrated")
     assert run.report["backup"].count("backed up as") == 2
+
+
+def test_more_schemas_than_the_locks_allow_are_one_instant_all_the_same(cramped: Project, tmp_path: Path):
+    """Each run of pg_dump is preceded by a new row in every schema."""
+    kept = tmp_path / "kept"
+    names = [f"t{number}" for number in range(1, 31)]
+    insert = "".join(
+        f"INSERT INTO {name}.django_migrations (app, name, applied) VALUES ('x', 'y', now());"
+        for name in names
+    )
+    (tmp_path / "insert.sql").write_text(insert)
+    folder = stand_in(tmp_path / "bin", f"PSQL -d {cramped.database.url} -f {tmp_path / 'insert.sql'}; REAL")
+    words = [word for name in names for word in ("--schema", name)]
+    run = cramped.run("backup", *words, RELEASE_BACKUP_TO=str(kept), RELEASE_BACKUP_BIN=folder)
+
+    assert run.code == 0, run.text
+    found = manifest(kept)
+    assert len(found.pieces) > 2
+    assert sorted(found.schemas) == sorted([*names, "public"])
+    records = [
+        run_program("pg_restore", "-f", "-", "-a", "-t", "django_migrations", str(kept / piece.name))
+        for piece in found.pieces
+    ]
+    assert sum(text.count("\tx\ty\t") for text in records) == 0
+    assert cramped.database.sql("SELECT count(*) FROM t1.django_migrations WHERE app = 'x'") != "1"
