@@ -77,7 +77,7 @@ class Dumping:
 
     def _is_outdated(self, error: Exception, seen: Sequence[Relation]) -> bool:
         """Whether the error comes from what others have done to what was to be dumped."""
-        if isinstance(error, _Outdated):
+        if _Outdated in (type(error), type(error.__cause__)):
             return True
         if not isinstance(error, BackupFailed):
             return False
