@@ -8,7 +8,19 @@ from railway_release.config.config import Config
 from railway_release.config.options import options_of, variable
 from railway_release.runtime.program import PROGRAM
 
-COMMANDS = ("release", "plan", "verify", "check", "status", "doctor", "repair", "fake")
+COMMANDS = (
+    "release",
+    "plan",
+    "verify",
+    "check",
+    "status",
+    "doctor",
+    "repair",
+    "fake",
+    "backup",
+    "backups",
+    "restore",
+)
 
 
 @pytest.fixture
