@@ -31,7 +31,6 @@ def libpq_environment(choice: Choice) -> dict[str, str]:
 _ALSO = {
     "PGHOSTADDR": "hostaddr",
     "PGOPTIONS": "options",
-    "PGCONNECT_TIMEOUT": "connect_timeout",
     "PGTARGETSESSIONATTRS": "target_session_attrs",
     "PGCHANNELBINDING": "channel_binding",
     "PGGSSENCMODE": "gssencmode",

@@ -339,6 +339,57 @@ def test_ordinary_roles_may_take_one(past: Project, as_ordinary, tmp_path: Path,
     assert len(manifest(tmp_path / "kept").schemas) == 4
 
 
+CLOSED = {
+    "permission denied for table closed": "ALTER TABLE athena.closed OWNER TO postgres",
+    "row-level security policy for table": "ALTER TABLE athena.closed ENABLE ROW LEVEL SECURITY;"
+    "ALTER TABLE athena.closed FORCE ROW LEVEL SECURITY",
+}
+
+
+@pytest.mark.parametrize(("words", "sql"), CLOSED.items())
+def test_rows_that_the_role_may_not_see_are_not_left_out_in_silence(
+    current: Project, as_ordinary, tmp_path: Path, words, sql
+):
+    roles = as_ordinary(current, "owner")
+    current.database.sql(
+        f"CREATE TABLE athena.closed (); ALTER TABLE athena.closed OWNER TO {roles.owner}; {sql}"
+    )
+    run = current.run("backup", RELEASE_BACKUP_TO=str(tmp_path))
+
+    assert (run.code, list(tmp_path.glob("*Z-*"))) == (5, []), run.text
+    assert words in run.event("release.failed")["message"]
+
+
+def test_a_service_of_the_environment_leads_nowhere_else(current: Project, tmp_path: Path):
+    (tmp_path / "services").write_text("[other]\ndbname=template1\nhost=127.0.0.1\nport=1\n")
+    environ = {"PGSERVICE": "other", "PGSERVICEFILE": str(tmp_path / "services")}
+    run = current.run("backup", RELEASE_BACKUP_TO=str(tmp_path / "kept"), **environ)
+
+    assert run.code == 0, run.text
+    assert len(manifest(tmp_path / "kept").schemas) == 4
+
+
+def test_the_rows_of_large_tables_are_dumped_but_not_counted(current: Project, tmp_path: Path):
+    current.database.sql("CREATE TABLE athena.large AS SELECT md5(n::text) FROM generate_series(1, 30000) n")
+    run = current.run(
+        "backup", "--schema", "athena", "--backup-count-limit", "1", RELEASE_BACKUP_TO=str(tmp_path / "kept")
+    )
+
+    assert run.code == 0, run.text
+    contents = manifest(tmp_path / "kept").contents["athena"]
+    assert (contents["large"].rows, contents["buildings_building"].rows) == (None, 2)
+    prove(tmp_path / "kept")
+
+
+def test_a_repair_takes_one_before_it_writes(current: Project, tmp_path: Path):
+    current.database.sql("ALTER TABLE kypseli.buildings_building DROP COLUMN slug")
+    run = current.run("repair", "--apply", RELEASE_BACKUP_TO=str(tmp_path / "kept"))
+
+    assert run.code == 0, run.text
+    assert manifest(tmp_path / "kept").schemas == ("kypseli", "public")
+    assert run.report["backup_name"] == manifest(tmp_path / "kept").name
+
+
 @pytest.mark.parametrize(
     ("mounted", "inside", "warned"), [(False, True, 1), (False, False, 0), (True, True, 0)]
 )
@@ -439,6 +490,17 @@ def test_tenants_that_come_meanwhile_get_a_backup_of_their_own(past: Project, tm
     assert ("late" in first.schemas, second.schemas) == (False, ("late",))
     assert (first.run_id, run.states["athena"]) == (second.run_id, "migrated")
     assert run.report["backup"].count("backed up as") == 2
+
+
+def test_without_that_backup_no_tenant_is_migrated(past: Project, tmp_path: Path):
+    past.write("late.sql", LATE)
+    again = f"touch done; PSQL -d {past.database.url} -f late.sql; REAL"
+    folder = stand_in(tmp_path / "bin", f"if test -e done; then exit 1; fi; {again}")
+    run = past.run("--no-collectstatic", RELEASE_BACKUP_TO=str(tmp_path / "kept"), RELEASE_BACKUP_BIN=folder)
+
+    assert (run.code, run.states["public"], run.states["athena"]) == (5, "migrated", "not reached")
+    assert "The other schemas were not migrated." in run.event("release.failed")["message"]
+    assert "late" not in manifest(tmp_path / "kept").schemas
 
 
 def test_more_schemas_than_the_locks_allow_are_one_instant_all_the_same(cramped: Project, tmp_path: Path):
