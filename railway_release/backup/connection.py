@@ -24,4 +24,16 @@ def libpq_environment(choice: Choice) -> dict[str, str]:
         "PGSSLCERT": options.get("sslcert"),
         "PGSSLKEY": options.get("sslkey"),
     }
+    variables |= {name: options.get(option) for name, option in _ALSO.items()}
     return {name: str(value) for name, value in variables.items() if value}
+
+
+_ALSO = {
+    "PGHOSTADDR": "hostaddr",
+    "PGOPTIONS": "options",
+    "PGTARGETSESSIONATTRS": "target_session_attrs",
+    "PGCHANNELBINDING": "channel_binding",
+    "PGGSSENCMODE": "gssencmode",
+    "PGSSLCRL": "sslcrl",
+    "PGSSLNEGOTIATION": "sslnegotiation",
+}

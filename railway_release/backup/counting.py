@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextvars import copy_context
 from itertools import groupby
 
@@ -12,31 +12,30 @@ from railway_release.backup.manifest import TableContents
 from railway_release.postgres.exported_snapshot import imported_snapshot
 from railway_release.postgres.server import LIFT_TIMEOUTS
 from railway_release.postgres.session import Connect, Connection, fetch
-from railway_release.postgres.table_contents import SAME_TEXT, Relation, counts
+from railway_release.postgres.table_contents import SAME_TEXT, Relation, counts, rewritten
 
 Contents = dict[str, dict[str, TableContents]]
 
 _SEQUENCE = "S"
+_CANCEL_SECONDS = 0.2  # between two requests
 
 
 @contextlib.contextmanager
 def counted_beside(
     connect: Connect, snapshot: str, seen: Sequence[Relation], limit: int
-) -> Iterator[Callable[[], Contents]]:
-    """While entered, rows are counted in a thread; what it yields waits for the result.
+) -> Iterator[Future[Contents]]:
+    """While entered, rows are counted in a thread, which gives the result; an error in the block ends it.
 
-    Tables of more than `limit` bytes are left out; 0 is without a limit. An error in the block ends it.
+    Tables of more than `limit` bytes are left out; 0 is without a limit.
     """
-    pool = ThreadPoolExecutor(1)
-    with contextlib.closing(connect()) as connection:
+    with contextlib.closing(connect()) as connection, ThreadPoolExecutor(1) as pool:
         future: Future[Contents] = pool.submit(copy_context().run, count, connection, snapshot, seen, limit)
         try:
-            yield future.result
+            yield future
         except BaseException:
-            connection.cancel()
+            while not wait([future], _CANCEL_SECONDS).done:
+                connection.cancel()  # one that comes between two statements has no effect
             raise
-        finally:
-            pool.shutdown()
 
 
 def count(connection: Connection, snapshot: str, seen: Sequence[Relation], limit: int) -> Contents:
@@ -58,5 +57,10 @@ def prepare(connection: Connection) -> None:
 
 def _contents(connection: Connection, tables: Sequence[Relation], limit: int) -> dict[str, TableContents]:
     small = [one for one in tables if one.has_rows and not (limit and one.size > limit)]
+    # The dump may have the rows of a table that holds others, or none, by now.
+    lost = rewritten(connection, small)
+    small = [one for one in small if one not in lost]
     numbers = dict(zip(small, counts(connection, small), strict=True))
+    for one in rewritten(connection, small):
+        del numbers[one]
     return {one.name: TableContents(one.kind, one.owner, *numbers.get(one, ())) for one in tables}

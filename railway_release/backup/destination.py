@@ -60,6 +60,12 @@ class Folder:
         """Its path."""
         return str(self._folder)
 
+    @property
+    def is_mounted(self) -> bool:
+        """Whether it lies on a file system of its own, such as a volume, and not on the container's."""
+        path = self._folder.absolute()
+        return any(one.is_mount() for one in (path, *path.parents) if one != one.parent)
+
     def write(self, name: str, chunks: Iterable[bytes], expected_size: int) -> None:  # noqa: ARG002 - for stores that plan by it
         """Write a file, and give it its name once it is on the disk."""
         path = self._folder / name
@@ -69,9 +75,13 @@ class Folder:
             try:
                 _write(unfinished, chunks)
                 unfinished.rename(path)
-                _sync(path.parent)
+                for folder in (path.parent, self._folder):
+                    _sync(folder)
             except BaseException:
-                unfinished.unlink(missing_ok=True)
+                for one in (unfinished, path):
+                    one.unlink(missing_ok=True)
+                with contextlib.suppress(OSError):  # others are in it
+                    path.parent.rmdir()
                 raise
 
     def read(self, name: str) -> Iterator[bytes]:

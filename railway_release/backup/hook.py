@@ -20,33 +20,33 @@ from railway_release.preflight.project import import_callable
 from railway_release.preflight.target import Target
 from railway_release.runtime.log import get_logger
 from railway_release.runtime.signals import Interrupts
+from railway_release.runtime.text import in_time
+from railway_release.runtime.waiting import told
 
 
 class Callable:
     """The callable of RELEASE_BACKUP_HOOK, which is given the BackupContext."""
-
-    means = "hook"
 
     def __init__(self, target: Target) -> None:
         self._config = target.config
 
     def back_up(self, context: BackupContext) -> BackedUp:
         """Call it; raises BackupFailed after an exception or --backup-timeout seconds."""
-        call(self._config, context)
+        with told(_running_for(self._config, "hook")):
+            call(self._config, context)
         return BackedUp("by the hook")
 
 
 class Command:
     """The command of RELEASE_BACKUP_COMMAND, which finds the database in its environment."""
 
-    means = "command"
-
     def __init__(self, target: Target) -> None:
         self._config, self._interrupts = target.config, target.invocation.interrupts
 
     def back_up(self, context: BackupContext) -> BackedUp:
         """Run it; raises BackupFailed after a non-zero exit or --backup-timeout seconds."""
-        execute(self._config, context.connection, self._interrupts)
+        with told(_running_for(self._config, "command")):
+            execute(self._config, context.connection, self._interrupts)
         return BackedUp("by the command")
 
 
@@ -123,6 +123,10 @@ def _log_lines(output: IO[str] | None) -> None:
     for line in output or ():
         if line.strip():
             get_logger().info("backup.printed", message=line.rstrip())
+
+
+def _running_for(config: Config, what: str) -> str:
+    return f"the backup {what} is running (it may take {in_time(config.backup_timeout)})"
 
 
 def _timed_out(config: Config) -> BackupFailed:

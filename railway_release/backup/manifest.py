@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -14,6 +15,8 @@ from railway_release.errors import BackupFailed
 FILE = "manifest.json"
 _FORMAT = 1
 _TIME = "%Y%m%dT%H%M%SZ"
+_NAME = re.compile(r"(\d{8}T\d{6}Z)-\w+(-\w+)?")
+_PIECE = re.compile(r"\d{3,}\.dump")
 
 Level = Literal["read", "restore", "bytes"]
 
@@ -25,7 +28,8 @@ class Piece:
     name: str  # in the destination
     schemas: tuple[str, ...]
     size: int  # bytes
-    sha256: str
+    sha256: str  # of what is stored
+    archive_sha256: str  # of pg_dump's archive, which is the same unless that is encrypted
 
 
 @dataclass(frozen=True)
@@ -71,6 +75,7 @@ class Manifest:
     run_id: str
     commit: str
     database: str
+    system_identifier: str  # of its server; empty if that was not to be known
     started: str  # ISO 8601, the server's time of the snapshot
     server_version: int  # as server_version_num
     client_version: str  # of pg_dump: an older pg_restore cannot read it
@@ -103,6 +108,14 @@ class Manifest:
         """The time of its snapshot."""
         return datetime.fromisoformat(self.started)
 
+    def is_beside(self, other: Manifest) -> bool:
+        """Whether it is of the same database; those of several servers may have one name."""
+        return (self.system_identifier, self.database) == (other.system_identifier, other.database)
+
+    def is_readable_with(self, decrypt: str) -> bool:
+        """Whether one can look inside with this command; empty if there is none."""
+        return bool(decrypt) or not self.encrypted
+
     def piece_of(self, schema: str) -> Piece:
         """The archive that holds a schema; raises KeyError."""
         return next(iter(piece for piece in self.pieces if schema in piece.schemas), None) or _missing(schema)
@@ -119,7 +132,28 @@ class Manifest:
 
 def backup_name(started: datetime, run_id: str, commit: str) -> str:
     """A name that sorts by time and carries the run and the commit."""
-    return "-".join(filter(None, (started.astimezone(UTC).strftime(_TIME), run_id, commit[:7])))
+    short = re.sub(r"\W", "", commit)[:7]
+    return "-".join(filter(None, (started.astimezone(UTC).strftime(_TIME), run_id, short)))
+
+
+def piece_name(backup: str, number: int) -> str:
+    """The name of the archive of this number, from 1 on."""
+    return f"{backup}/{number:03}.dump"
+
+
+def is_name(text: str) -> bool:
+    """Whether a backup may be called that."""
+    return _NAME.fullmatch(text) is not None
+
+
+def is_piece(text: str) -> bool:
+    """Whether an archive of a backup may be called that, without the backup's name."""
+    return _PIECE.fullmatch(text) is not None
+
+
+def time_of(name: str) -> datetime:
+    """The time in the name of a backup."""
+    return datetime.strptime(name.partition("-")[0], _TIME).replace(tzinfo=UTC)
 
 
 def parse(text: str, where: str) -> Manifest:

@@ -11,16 +11,16 @@ from railway_release.backup import hook
 from railway_release.backup.connection import libpq_environment
 from railway_release.backup.pg_dump import PgDump
 from railway_release.backup.provider import BackedUp, BackupContext, Provider
-from railway_release.errors import BackupFailed
+from railway_release.errors import BackupFailed, InvalidConfiguration
 from railway_release.migrations.outcome import Key
 from railway_release.migrations.plan import SchemaPlan
 from railway_release.postgres.recovery import recovery_instant
 from railway_release.preflight.target import Target
 from railway_release.runtime.log import get_logger
-from railway_release.runtime.text import in_time
-from railway_release.runtime.waiting import told
 
 _NOTHING_WRITTEN = "Nothing was migrated. Fix the backup and run again."
+_HOW = "Set RELEASE_BACKUP_TO, RELEASE_BACKUP_COMMAND or RAILWAY_RELEASE['BACKUP_HOOK']."
+_LESS_WRITTEN = "The other schemas were not migrated. Fix the backup and run again."
 
 
 class Backup:
@@ -34,9 +34,9 @@ class Backup:
         self._target = target
         self._shared_schema = shared_schema
         self._every = frozenset(every)  # what --backup-scope all means
-        self.held: frozenset[str] = frozenset()  # the schemas that `restore` can bring back
+        self.held: dict[str, str] = {}  # the schemas that `restore` can bring back, and from which backup
         self.result = ""  # what was done, for the user; empty before the first write
-        self.name = ""  # of the first backup that `restore` can bring back
+        self._asked: set[str] = set()  # the schemas that were to be backed up, also if there were none
         self.ran = False  # whether there was a provider, and it was called
 
     def before_writing(self, plans: Iterable[SchemaPlan]) -> None:
@@ -47,12 +47,26 @@ class Backup:
             tuple(dict.fromkeys(step for one in due for step in one.cohort.steps)),
         )
 
+    @property
+    def name(self) -> str:
+        """The name of the first backup that `restore` can bring back; empty if there is none."""
+        return next(iter(self.held.values()), "")
+
+    def take(self, schemas: tuple[str, ...]) -> None:
+        """Back up these schemas, as was asked for; raises InvalidConfiguration without a provider."""
+        provider = self._provider()
+        if provider is None:
+            raise InvalidConfiguration("No backup is configured.", _HOW)
+        self.result = self._done(provider, schemas, ())
+        get_logger().info("backup.finished", message=self.result)
+
     def before_changing(self, schemas: tuple[str, ...], steps: tuple[Key, ...] = ()) -> None:
         """Back up before these schemas change, by these migrations or otherwise; raises BackupFailed."""
-        if not schemas or (self.result and not (self.held and set(schemas) - self.held)):
+        if not schemas or (self.result and not (self.held and set(schemas) - self._asked)):
             return
-        self.result = self._run(schemas, steps)
-        get_logger().info("backup.finished", message=self.result)
+        done = self._run(schemas, steps)
+        get_logger().info("backup.finished", message=done)
+        self.result = "; ".join(filter(None, (self.result, done)))
 
     def _run(self, schemas: tuple[str, ...], steps: tuple[Key, ...]) -> str:
         if reason := self._why_not():
@@ -60,9 +74,12 @@ class Backup:
         provider = self._provider()
         if provider is None:
             return self._without_provider()
+        return self._done(provider, schemas, steps)
+
+    def _done(self, provider: Provider, schemas: tuple[str, ...], steps: tuple[Key, ...]) -> str:
         started, self.ran = time.monotonic(), True
         done = self._backed_up(provider, schemas, steps)
-        self.name, self.held = self.name or done.name, self.held | done.schemas
+        self.held |= dict.fromkeys(done.schemas, done.name)
         return f"backed up {done.text} in {time.monotonic() - started:.1f} s{self._recoverable()}"
 
     def _why_not(self) -> str:
@@ -78,6 +95,8 @@ class Backup:
 
     def _provider(self) -> Provider | None:
         config = self._target.config
+        if config.backup == "off":
+            return None
         if config.backup == "command" or (config.backup == "auto" and config.backup_command):
             return hook.Command(self._target)
         if config.backup == "callable" or (config.backup == "auto" and config.backup_hook):
@@ -90,17 +109,16 @@ class Backup:
         target, wanted = self._target, schemas
         if isinstance(provider, PgDump):
             every = self._every if target.config.backup_scope == "all" else frozenset()
-            wanted = tuple(sorted({*schemas, self._shared_schema, *every} - self.held))
+            wanted = tuple(sorted({*schemas, self._shared_schema, *every} - self._asked))
+        self._asked.update(wanted)
         choice = target.choice
         context = BackupContext(
             choice.name, wanted, steps, target.invocation.run_id, libpq_environment(choice)
         )
-        text = f"the backup {provider.means} is running (it may take {in_time(target.config.backup_timeout)})"
         try:
-            with told(text):
-                return provider.back_up(context)
+            return provider.back_up(context)
         except BackupFailed as error:
-            hint = f"{_NOTHING_WRITTEN} {error.hint}".strip()
+            hint = f"{_LESS_WRITTEN if self.result else _NOTHING_WRITTEN} {error.hint}".strip()
             raise BackupFailed(error.message, hint) from error
 
     def _recoverable(self) -> str:
@@ -111,7 +129,7 @@ class Backup:
         if self._target.config.require_backup:
             raise BackupFailed(
                 "A backup is required and no provider is configured; nothing was migrated.",
-                "Set RELEASE_BACKUP_TO, RELEASE_BACKUP_COMMAND or RAILWAY_RELEASE['BACKUP_HOOK'].",
+                _HOW,
             )
         if self._target.invocation.platform.known and not settings.DEBUG:
             get_logger().warning(

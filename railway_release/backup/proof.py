@@ -7,12 +7,13 @@ bit pg_restore restores most without a word. So the bytes are compared by SHA-25
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from railway_release.backup.archive import Tools, decrypted, listing, read_through
 from railway_release.backup.destination import Destination
 from railway_release.backup.manifest import Manifest, Piece, TableContents
+from railway_release.backup.streams import close
 from railway_release.backup.toc import as_listed, entries
 from railway_release.errors import BackupFailed
 
@@ -27,14 +28,28 @@ class Measured:
 
     chunks: Iterable[bytes]
     size: int = 0  # bytes
+    broken: bool = False  # whether the chunks themselves have ended with an error
     _hash: hashlib._Hash = field(default_factory=hashlib.sha256)
 
     def __iter__(self) -> Iterator[bytes]:
-        """Each chunk, once it is counted."""
-        for chunk in self.chunks:
-            self.size += len(chunk)
-            self._hash.update(chunk)
-            yield chunk
+        """Each chunk that is left, once it is counted."""
+        return self.passing()
+
+    def passing(self) -> Generator[bytes, None, None]:
+        """The same; to close it leaves the chunks themselves open."""
+        try:
+            for chunk in self.chunks:
+                self.size += len(chunk)
+                self._hash.update(chunk)
+                yield chunk
+        except Exception:
+            self.broken = True
+            raise
+
+    def use_up(self) -> None:
+        """Take in what is left: a program may end before it has read everything."""
+        for _ in self:
+            pass
 
     @property
     def sha256(self) -> str:
@@ -46,37 +61,53 @@ def prove_reading(destination: Destination, manifest: Manifest, tools: Tools) ->
     """Read every piece back; raises BackupFailed if it is not what was written, or lacks something."""
     for piece in manifest.pieces:
         stored = Measured(destination.read(piece.name))
-        if manifest.encrypted and not tools.decrypt:
-            _use_up(stored)
-        else:
-            read_through(tools, decrypted(tools, iter(stored), encrypted=manifest.encrypted))
-            _use_up(stored)
+        try:
+            if manifest.is_readable_with(tools.decrypt):
+                _check_archive(stored, piece, manifest, tools)
+        except BackupFailed:
+            if not stored.broken:
+                check_bytes(destination, piece, stored)  # other bytes explain whatever else was seen
+            raise
         check_bytes(destination, piece, stored)
-        if not manifest.encrypted or tools.decrypt:
+        if manifest.is_readable_with(tools.decrypt):
             check_list(destination, piece, manifest, tools)
+
+
+def _check_archive(stored: Measured, piece: Piece, manifest: Manifest, tools: Tools) -> None:
+    """Raise BackupFailed unless pg_restore can read this, and it is what pg_dump wrote."""
+    archive = decrypted(tools, stored.passing(), encrypted=manifest.encrypted)
+    try:
+        plain = Measured(archive)
+        read_through(tools, plain)
+        plain.use_up()
+    finally:
+        close(archive)
+    if plain.sha256 != piece.archive_sha256:
+        raise BackupFailed(f"What is encrypted in {piece.name} is not what pg_dump wrote.")
 
 
 def check_stored(destination: Destination, piece: Piece) -> None:
     """Read a piece; raises BackupFailed unless it is what was written."""
-    stored = Measured(destination.read(piece.name))
-    _use_up(stored)
-    check_bytes(destination, piece, stored)
+    check_bytes(destination, piece, Measured(destination.read(piece.name)))
 
 
 def check_bytes(destination: Destination, piece: Piece, stored: Measured) -> None:
-    """Raise BackupFailed unless what was read is what was written."""
+    """Raise BackupFailed unless all that is stored is what was written."""
+    stored.use_up()
     if (stored.size, stored.sha256) != (piece.size, piece.sha256):
         raise BackupFailed(
-            f"{piece.name} in {destination.where} is not what was written: {stored.size} bytes of "
-            f"{piece.size}, and another SHA-256."
+            f"{piece.name} in {destination.where} is not what was written: {stored.size} bytes with the "
+            f"SHA-256 {stored.sha256}, not {piece.size} with {piece.sha256}."
         )
 
 
 def check_list(destination: Destination, piece: Piece, manifest: Manifest, tools: Tools) -> None:
     """Raise BackupFailed unless the archive names every table of its schemas, with its rows."""
     archive = decrypted(tools, destination.read(piece.name), encrypted=manifest.encrypted)
-    found = {(one.kind, one.schema, one.rest) for one in entries(listing(tools, archive), piece.schemas)}
-    missing = [
+    listed = entries(listing(tools, archive), piece.schemas)
+    found = {(one.kind, one.schema, one.rest) for one in listed}
+    missing = sorted(set(piece.schemas) - {one.schema for one in listed if one.kind == "SCHEMA"})
+    missing += [
         f"{schema}.{table}"
         for schema in piece.schemas
         for table, contents in manifest.contents[schema].items()
@@ -94,8 +125,3 @@ def expected_entries(schema: str, tables: Mapping[str, TableContents]) -> set[tu
 def _expected(schema: str, table: str, contents: TableContents) -> set[tuple[str, str, str]]:
     kinds = [_KINDS[contents.kind], *(["TABLE DATA"] if contents.kind == _WITH_ROWS else [])]
     return {(kind, schema, as_listed(table, contents.owner)) for kind in kinds}
-
-
-def _use_up(chunks: Iterable[bytes]) -> None:
-    for _ in chunks:
-        pass

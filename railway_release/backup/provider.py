@@ -32,11 +32,6 @@ class BackedUp:
 class Provider(Protocol):
     """Something that takes a backup and ends once it is safe."""
 
-    @property
-    def means(self) -> str:
-        """What people call it, as in "the backup MEANS is running"."""
-        ...
-
     def back_up(self, context: BackupContext) -> BackedUp:
         """Back up what is about to change; whatever is raised ends the release before any write."""
         ...

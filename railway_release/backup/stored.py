@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from railway_release.backup.destination import Destination
-from railway_release.backup.manifest import FILE, Manifest, parse
-from railway_release.errors import UnknownName
+from railway_release.backup.manifest import FILE, Manifest, is_name, is_piece, parse, time_of
+from railway_release.errors import BackupFailed, UnknownName
 from railway_release.runtime.program import PROGRAM
+from railway_release.runtime.text import some
+
+_UNPUBLISHED_DAYS = 1  # what is older and has no manifest belongs to a run that was killed
 
 
 @dataclass(frozen=True)
@@ -20,17 +23,37 @@ class Stored:
     files: tuple[str, ...]  # the manifest first
 
 
-def stored_backups(destination: Destination) -> list[Stored]:
-    """Every backup that has a manifest, oldest first; raises BackupFailed if one cannot be read."""
+@dataclass(frozen=True)
+class Found:
+    """What a destination holds."""
+
+    backups: tuple[Stored, ...] = ()  # oldest first
+    broken: tuple[str, ...] = ()  # of each that cannot be used: its name, and why
+
+
+def stored_backups(destination: Destination) -> Found:
+    """Every backup that has a manifest; raises BackupFailed if the destination cannot be read at all."""
     sizes = destination.sizes()
-    found = []
-    for name in sorted(name for name in sizes if name.endswith(f"/{FILE}")):
-        folder = name.removesuffix(FILE)
-        manifest = read_manifest(destination, name)
-        found.append(
-            Stored(manifest, (name, *(one for one in sizes if one.startswith(folder) and one != name)))
-        )
-    return found
+    backups, broken = [], []
+    for name in _names(sizes):
+        files = [one for one in sizes if one.startswith(f"{name}/") and one != f"{name}/{FILE}"]
+        try:
+            manifest = read_manifest(destination, f"{name}/{FILE}")
+        except BackupFailed as error:
+            broken.append(f"{name}: {error.message}")
+            continue
+        lost = [piece.name for piece in manifest.pieces if sizes.get(piece.name) != piece.size]
+        if lost:
+            broken.append(f"{name}: {some(lost)} is missing, or has another size.")
+        else:
+            backups.append(Stored(manifest, (f"{name}/{FILE}", *files)))
+    return Found(tuple(backups), tuple(broken))
+
+
+def _names(sizes: Iterable[str]) -> list[str]:
+    """The names of the backups with a manifest, oldest first."""
+    found = (name.removesuffix(f"/{FILE}") for name in sizes if name.endswith(f"/{FILE}"))
+    return sorted(filter(is_name, found))
 
 
 def read_manifest(destination: Destination, name: str) -> Manifest:
@@ -41,10 +64,10 @@ def read_manifest(destination: Destination, name: str) -> Manifest:
 
 def find_backup(destination: Destination, run: str) -> Manifest:
     """The backup of this name or run id, or the newest for ``latest``; raises UnknownName."""
-    names = sorted(name.split("/")[0] for name in destination.sizes() if name.endswith(f"/{FILE}"))
+    names = _names(destination.sizes())
     found = names[-1:] if run == "latest" else [name for name in names if is_called(name, run)]
-    if len(found) == 1:
-        return read_manifest(destination, f"{found[0]}/{FILE}")
+    if run in found or len(found) == 1:
+        return read_manifest(destination, f"{run if run in found else found[0]}/{FILE}")
     known = f"Known: {', '.join(names[-5:])}." if names else f"There are none in {destination.where}."
     what = f"{run} may mean {' or '.join(found[:5])}." if found else f"There is no backup {run!r}."
     raise UnknownName(what, f"{known} `{PROGRAM} backups` lists all.")
@@ -52,12 +75,11 @@ def find_backup(destination: Destination, run: str) -> Manifest:
 
 def later_backups(destination: Destination, manifest: Manifest) -> frozenset[str]:
     """The schemas that newer backups of the same database hold."""
-    names = sorted(name for name in destination.sizes() if name.endswith(f"/{FILE}"))
-    later = (read_manifest(destination, name) for name in names if name.split("/")[0] > manifest.name)
+    later = (one.manifest for one in stored_backups(destination).backups)
     return frozenset(
         schema
         for one in later
-        if one.database == manifest.database and one.run_id != manifest.run_id
+        if one.name > manifest.name and one.is_beside(manifest) and one.run_id != manifest.run_id
         for schema in one.schemas
     ) - {manifest.shared_schema}
 
@@ -67,15 +89,56 @@ def is_called(name: str, run: str) -> bool:
     return bool(run) and (name.startswith(run) or run in name.split("-")[1:2])
 
 
-def to_delete(
-    backups: Sequence[Stored], newest: Manifest, keep: int, days: int, now: datetime
-) -> list[Stored]:
-    """Which backups of the same database are too old or too many; never `newest`, which is proven."""
-    older = [one for one in backups if one.manifest.database == newest.database]
-    older = [one for one in older if one.manifest.name < newest.name]
-    too_many = older[: max(0, len(older) + 1 - keep)] if keep else []
-    too_old = [one for one in older if days and now - one.manifest.taken_at > timedelta(days=days)]
-    return [one for one in older if one in too_many or one in too_old]
+@dataclass(frozen=True)
+class Retention:
+    """Which backups are kept; 0 is without a limit."""
+
+    runs: int  # as many, the newest
+    days: int
+
+    def outdated(
+        self, backups: Iterable[Stored], newest: Manifest, present: Collection[str], now: datetime
+    ) -> list[Stored]:
+        """Those of the same database that are too old or too many, oldest first; never those of this run.
+
+        One stays, whatever its age, while it is the newest proven backup of a schema that is `present`.
+        """
+        same = [one for one in backups if one.manifest.is_beside(newest)]
+        runs = list(dict.fromkeys([newest.run_id, *(one.manifest.run_id for one in reversed(same))]))
+        surplus = set(runs[max(1, self.runs) :]) if self.runs else set()
+        kept, found = [newest], []
+        for one in reversed(same):
+            manifest = one.manifest
+            age = timedelta(0) if manifest.run_id == newest.run_id else now - manifest.taken_at
+            is_old = bool(self.days) and age > timedelta(days=self.days)
+            if not (manifest.run_id in surplus or is_old) or _is_needed(manifest, kept, present):
+                kept.append(manifest)
+            else:
+                found.append(one)
+        return found[::-1]
+
+
+def _is_needed(manifest: Manifest, kept: Iterable[Manifest], present: Collection[str]) -> bool:
+    """Whether it holds a schema that no other one holds, proven as well."""
+    blind = manifest.proof.level == "bytes"
+    others = [one for one in kept if blind or one.proof.level != "bytes"]
+    return (
+        not set(manifest.schemas)
+        .intersection(present)
+        .issubset(name for one in others for name in one.schemas)
+    )
+
+
+def delete_unpublished(destination: Destination, now: datetime) -> None:
+    """Delete archives without a manifest that runs have left more than a day ago; raises BackupFailed."""
+    sizes = destination.sizes()
+    published = set(_names(sizes))
+    for name in sizes:
+        backup, _, file = name.partition("/")
+        if not (is_name(backup) and is_piece(file)) or backup in published:
+            continue
+        if now - time_of(backup) > timedelta(days=_UNPUBLISHED_DAYS):
+            destination.delete([name])
 
 
 def delete_backups(destination: Destination, backups: Iterable[Stored]) -> None:

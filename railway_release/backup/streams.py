@@ -5,22 +5,29 @@ from __future__ import annotations
 import contextlib
 import contextvars
 import os
+import re
 import shlex
 import signal
 import subprocess
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import IO, Any, ClassVar
 
 from railway_release.errors import BackupFailed
 from railway_release.runtime.redact import redact
+from railway_release.runtime.signals import kept
 from railway_release.runtime.visible import visible
 
 BLOCK = 1 << 20  # bytes that are read at once
-_LINES = 5  # of what a program said last, to be quoted in its error
+_LINES = 5  # of what a program said, to be quoted in its error
+_HEARD = 50  # are looked through for them
+_MOST = 300  # characters of each
+# How PostgreSQL's programs mark what matters among the lines that tell how far they are.
+_MARKED = re.compile(r": (error|detail|hint): ")
 
 
 @dataclass(frozen=True)
@@ -43,19 +50,24 @@ def words(command: str) -> list[str]:
     return shlex.split(command)
 
 
-def through(program: Program, chunks: Iterable[bytes] | None = None) -> Iterator[bytes]:
+def through(
+    program: Program, chunks: Iterable[bytes] | None = None, *, reads_all: bool = False
+) -> Generator[bytes, None, None]:
     """What the program writes while it reads `chunks`, in blocks.
 
     Raises BackupFailed at the end unless it ended with exit code 0 within its time, and whatever `chunks`
-    raised: a reader that saw a mere end of file would take a truncated stream for a whole one.
+    raised: a reader that saw a mere end of file would take a truncated stream for a whole one. With
+    `reads_all`, a program that ends before it has taken in all chunks has failed, too.
     """
     with _started(program, chunks is not None) as process:
         said, feeder = _Lines(process.stderr, program.on_line), _Feeder(process.stdin, chunks)
         expired = _Deadline(process, program.deadline)
-        with said.running(), feeder.running(), expired.running(), _ended_after_errors(process):
-            while block := process.stdout.read(BLOCK):  # type: ignore[union-attr]  # it is a pipe
+        with said.running(), feeder.running(), expired.running(), _ended_after_errors(process, feeder):
+            while block := process.stdout.read1(BLOCK):  # type: ignore[union-attr]  # it is a pipe
                 yield block
             code = process.wait()
+            if code:
+                feeder.end()
         feeder.check()
         if expired.reached:
             raise BackupFailed(
@@ -64,6 +76,8 @@ def through(program: Program, chunks: Iterable[bytes] | None = None) -> Iterator
             )
         if code:
             raise BackupFailed(f"{program.name} failed with {ended_with(code)}{said.quoted()}")
+        if reads_all and not feeder.done:
+            raise BackupFailed(f"{program.name} ended before it had read everything.")
 
 
 def ended_with(code: int) -> str:
@@ -84,12 +98,16 @@ def end(process: subprocess.Popen[Any]) -> None:
 
 @contextlib.contextmanager
 def _started(program: Program, reads: bool) -> Iterator[subprocess.Popen[bytes]]:
-    """While entered, the program runs; it is ended at the exit.
+    """While entered, the program runs; it is ended at the exit."""
+    with kept(partial(_start, program, reads), _put_away) as process:
+        if feeds := _feeds.get():
+            feeds.add(process)
+        yield process
 
-    A signal right after its start would leave it alone, but without a reader it soon ends by itself.
-    """
+
+def _start(program: Program, reads: bool) -> subprocess.Popen[bytes]:
     try:
-        process = subprocess.Popen(
+        return subprocess.Popen(
             list(program.arguments),
             env=dict(program.environ),
             stdin=subprocess.PIPE if reads else subprocess.DEVNULL,
@@ -99,24 +117,25 @@ def _started(program: Program, reads: bool) -> Iterator[subprocess.Popen[bytes]]
         )
     except OSError as cause:
         raise BackupFailed(f"{program.name} cannot be started: {cause}") from cause
-    try:
-        yield process
-    finally:
-        if process.poll() is None:
-            end(process)
-        for stream in (process.stdin, process.stdout, process.stderr):
-            if stream is not None:
-                with contextlib.suppress(OSError):  # what could not be written any more
-                    stream.close()
+
+
+def _put_away(process: subprocess.Popen[bytes]) -> None:
+    if process.poll() is None:
+        end(process)
+    for stream in (process.stdin, process.stdout, process.stderr):
+        if stream is not None:
+            with contextlib.suppress(OSError):  # what could not be written any more
+                stream.close()
 
 
 @contextlib.contextmanager
-def _ended_after_errors(process: subprocess.Popen[bytes]) -> Iterator[None]:
-    """While entered, an error ends the program, so that the threads beside it end, too."""
+def _ended_after_errors(process: subprocess.Popen[bytes], feeder: _Feeder) -> Iterator[None]:
+    """While entered, an error ends the program and those that feed it, so that the threads end, too."""
     try:
         yield
     except BaseException:
         end(process)
+        feeder.end()
         raise
 
 
@@ -152,7 +171,7 @@ class _Lines(_Thread):
 
     def __init__(self, stream: IO[bytes] | None, on_line: Callable[[str], None]) -> None:
         self._stream, self._on_line = stream, on_line
-        self._last: deque[str] = deque(maxlen=_LINES)
+        self._last: deque[str] = deque(maxlen=_HEARD)
 
     def work(self) -> None:
         """Take in each line."""
@@ -163,8 +182,10 @@ class _Lines(_Thread):
                 self._on_line(line)
 
     def quoted(self) -> str:
-        """The last lines, without secrets."""
-        said = " ".join(visible(redact(line)) for line in self._last if line)
+        """The lines that are errors, or the last ones; without secrets."""
+        lines = [line for line in self._last if line]
+        lines = [line for line in lines if _MARKED.search(line)][:_LINES] or lines[-_LINES:]
+        said = " ".join(visible(redact(line))[:_MOST] for line in lines)
         return f": {said}" if said else ", without a word"
 
 
@@ -174,32 +195,81 @@ class _Feeder(_Thread):
     def __init__(self, stream: IO[bytes] | None, chunks: Iterable[bytes] | None) -> None:
         self._stream, self._chunks = stream, chunks
         self._raised: BaseException | None = None
-        self._done = chunks is None
+        self._sources = _Sources()
+        self.done = chunks is None  # whether the program took in all chunks
 
     def work(self) -> None:
         """Write all chunks and close; a program that reads no more is no error here: its exit code says."""
+        _feeds.set(self._sources)
         try:
-            for chunk in self._chunks or ():
-                if self._stream is not None:
-                    self._stream.write(chunk)
-            self._done = True
-        except (BrokenPipeError, ValueError):
-            pass
+            self.done = all(map(self._write, self._chunks or ())) and self._flush()
         except BaseException as error:  # noqa: BLE001 - raised again where the bytes are read
-            self._raised = error
+            if not self._sources.ended:
+                self._raised = error
         finally:
-            _close(self._chunks)
+            close(self._chunks)
             if self._stream is not None:
                 with contextlib.suppress(OSError):
                     self._stream.close()
+
+    def end(self) -> None:
+        """End the programs that the chunks come from: nobody reads them any more."""
+        self._sources.end()
 
     def check(self) -> None:
         """Raise what the chunks raised."""
         if self._raised is not None:
             raise self._raised
 
+    def _write(self, chunk: bytes) -> bool:
+        """Whether the program took the chunk; errors of the chunks themselves are none of this one's."""
+        try:
+            if self._stream is not None:
+                self._stream.write(chunk)
+        except (BrokenPipeError, ValueError):  # it has ended, or its pipe was closed here
+            return False
+        return True
 
-def _close(chunks: Iterable[bytes] | None) -> None:
+    def _flush(self) -> bool:
+        try:
+            if self._stream is not None:
+                self._stream.flush()
+        except (BrokenPipeError, ValueError):
+            return False
+        return True
+
+
+class _Sources:
+    """The programs that the chunks for another one come from."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._processes: list[subprocess.Popen[bytes]] = []
+        self.ended = False
+
+    def add(self, process: subprocess.Popen[bytes]) -> None:
+        """Take in one that has just started."""
+        with self._lock:
+            self._processes.append(process)
+            ended = self.ended
+        if ended:
+            end(process)
+
+    def end(self) -> None:
+        """End all of them, and those that are still to start."""
+        with self._lock:
+            self.ended = True
+        for process in self._processes:
+            if process.poll() is None:
+                end(process)
+
+
+# In the thread that feeds a program: where the programs are noted that it starts for that.
+_feeds: contextvars.ContextVar[_Sources | None] = contextvars.ContextVar("feeds", default=None)
+
+
+def close(chunks: Iterable[bytes] | None) -> None:
+    """End what makes these chunks, if anything does."""
     if isinstance(chunks, Iterator) and hasattr(chunks, "close"):
         chunks.close()
 

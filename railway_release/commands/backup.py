@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from railway_release.backup.once import Backup
 from railway_release.commands.phases import locked, phase, preflight
 from railway_release.migrations.plan import Planner
@@ -27,5 +25,5 @@ def backup(target: Target, report: Report) -> None:
         ]
         with phase(report, "backup"):
             taken = Backup(target, shared.name)
-            taken.before_changing(tuple(chosen))
-        report.result = replace(BackupResult(shared.name), backup=taken.result)
+            taken.take(tuple(chosen))
+        report.result = BackupResult(shared.name, backup=taken.result, backup_name=taken.name)

@@ -22,5 +22,8 @@ def backups(target: Target, report: Report) -> None:
         )
     with phase(report, "backups"):
         destination = open_destination(target.config.backup_to, os.environ)
-        found = tuple(one.manifest for one in stored_backups(destination))
-    report.result = BackupsResult(where=destination.where, backups=found, now=datetime.now(UTC))
+        found = stored_backups(destination)
+    manifests = tuple(one.manifest for one in found.backups)
+    report.result = BackupsResult(
+        where=destination.where, backups=manifests, broken=found.broken, now=datetime.now(UTC)
+    )

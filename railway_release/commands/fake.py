@@ -87,7 +87,8 @@ class _Fake:
         with phase(self.report, "backup") as this:
             backup.before_changing(tuple(one.schema.name for one in proven), (self.key,))
             this.idle = not backup.ran
-            self.report.result = replace(self.report.result, backup=backup.result)
+            result, name = self.report.result, backup.name
+            self.report.result = replace(result, backup=backup.result, backup_name=name)
         runner = runner_of(self.target, token)
         with phase(self.report, "records") as this, sessions_with_limits(runner.limits):
             this.idle = not proven

@@ -59,15 +59,15 @@ def _back_up(work: Work) -> None:
     work.backup.before_writing(one for one in plan.schemas if one.is_chosen_by(config))
 
 
-def _restorable(work: Work) -> tuple[str, ...]:
-    """The tenants that failed after this run had changed them, or where nothing was rolled back."""
-    shared = work.before.plan.shared.schema.name
-    return tuple(
-        one.schema
-        for one in work.outcomes
-        if one.state == "failed" and (one.applied or one.hint in tenants.MAY_STAY)
-        if one.schema in work.backup.held and one.schema != shared
-    )
+def _restorable(work: Work) -> dict[str, list[str]]:
+    """The tenants that failed after this run had changed them, or where something stayed; by their backup."""
+    shared, held = work.before.plan.shared.schema.name, work.backup.held
+    found: dict[str, list[str]] = {}
+    for one in work.outcomes:
+        changed = one.state == "failed" and (one.applied or one.hint in tenants.MAY_STAY)
+        if changed and one.schema in held and one.schema != shared:
+            found.setdefault(held[one.schema], []).append(one.schema)
+    return found
 
 
 def _judged(work: Work, result: ReleaseResult) -> ReleaseResult:

@@ -89,7 +89,9 @@ class _Repair:
                     found = self._complete(found, made)
         finally:
             outcomes = tuple(self._merged(found))
-            result = self._report.result = replace(result, outcomes=outcomes, backup=backup.result)
+            result = self._report.result = replace(
+                result, outcomes=outcomes, backup=backup.result, backup_name=backup.name
+            )
         with phase(self._report, "verify"):
             after = self._looked_again(found)
         left = replace(

@@ -49,12 +49,14 @@ class BackupOptions:
     )
     backup_keep: int = option(
         0,
-        "how many proven backups of this database are kept; older ones are deleted after a new one; "
-        "0 keeps all",
+        "the backups of how many runs are kept; older ones of this database are deleted after a new one, but "
+        "never the last proven one of a schema; 0 keeps all",
         commands=_BACKING_UP,
     )
     backup_keep_days: int = option(
-        0, "how many days backups are kept, but for the newest proven one; 0 keeps all", commands=_BACKING_UP
+        0,
+        "for how many days they are kept, with the same exception; 0 keeps all",
+        commands=_BACKING_UP,
     )
     backup_encrypt: str = option(
         "", "a command that encrypts from its input to its output", metavar="COMMAND", commands=_BACKING_UP

@@ -52,6 +52,7 @@ def _contradictions(config: Config) -> list[str]:
             "the backup command and the backup hook",
         ),
         (config.backup == "off" and config.require_backup, "--backup off and --require-backup"),
+        (config.backup_scope == "none" and config.require_backup, "--backup-scope none and --require-backup"),
         (bool(config.into and config.into_database), "--into and --into-database"),
         (config.shared_only and bool(config.schema), "--shared-only and --schema"),
     )
@@ -78,6 +79,8 @@ def _missing_of_backup(config: Config) -> list[str]:
     }
     value, what = needed.get(config.backup, ("none", ""))
     mistakes = [] if value else [f"--backup {config.backup} needs {what}"]
+    if config.backup_encrypt and not config.backup_decrypt and config.backup_proof != "read":
+        mistakes.append(f"--backup-proof {config.backup_proof} needs --backup-decrypt")
     for verb, command in (("encrypts", config.backup_encrypt), ("decrypts", config.backup_decrypt)):
         mistakes += _shell_words(f"the command that {verb}", command, "make it a script")
     return mistakes

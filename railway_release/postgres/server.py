@@ -94,6 +94,17 @@ def privileges(connection: Connection, schemas: Collection[str]) -> Privileges:
     )
 
 
+def system_identifier(connection: Connection) -> str:
+    """The number that the server's files got when they were made; empty if it is not to be known.
+
+    Copies of a server have the same one.
+    """
+    ((allowed,),) = fetch(connection, _MAY_KNOW_IDENTIFIER)
+    return str(fetch(connection, _IDENTIFIER)[0][0]) if allowed else ""
+
+
+_MAY_KNOW_IDENTIFIER = "SELECT has_function_privilege('pg_catalog.pg_control_system()', 'EXECUTE')"
+_IDENTIFIER = "SELECT system_identifier FROM pg_catalog.pg_control_system()"
 _ENOUGH = 20
 # The limits of the login role and of the database do not apply to superusers, for whom some connections are
 # reserved instead. Processes of the server itself have no role or no database.

@@ -32,6 +32,8 @@ class Relation:
     kind: str  # as pg_class.relkind
     owner: str
     size: int  # bytes on disk, with what is stored out of line
+    oid: int
+    file: int | None  # where its rows are, as pg_relation_filenode() has it
 
     @property
     def has_rows(self) -> bool:
@@ -63,6 +65,22 @@ def counts(connection: Queryable, tables: Sequence[Relation]) -> list[tuple[int,
     return found
 
 
+def rewritten(connection: Queryable, tables: Sequence[Relation]) -> list[Relation]:
+    """Those of the tables that were truncated, rewritten or dropped since they were seen.
+
+    An older snapshot finds no rows in such a table, without a word. A table that was locked before this is
+    asked stays as it is: https://www.postgresql.org/docs/current/mvcc-caveats.html
+    """
+    found = fetch(connection, _FILES, ([one.oid for one in tables],))
+    return [one for one, (file,) in zip(tables, found, strict=True) if file != one.file]
+
+
+def are_renamed_or_gone(connection: Queryable, seen: Sequence[Relation]) -> bool:
+    """Whether one of these relations is no longer there under its name; nothing is waited for."""
+    there = fetch(connection, _NAMES, ([one.oid for one in seen],))
+    return not {(one.schema, one.name, one.oid) for one in seen}.issubset(there)
+
+
 def extensions(connection: Queryable) -> list[tuple[str, str, str]]:
     """Name, schema and version of each extension but plpgsql, which every database has."""
     return [tuple(map(str, row)) for row in fetch(connection, _EXTENSIONS)]  # type: ignore[misc]  # three columns
@@ -71,13 +89,24 @@ def extensions(connection: Queryable) -> list[tuple[str, str, str]]:
 _DIGEST = "coalesce(sum(pg_catalog.hashtextextended((t.*)::text, 0)::numeric), 0)::text"
 _RELATIONS = """
 SELECT n.nspname::text, c.relname::text, c.relkind::text, pg_catalog.pg_get_userbyid(c.relowner)::text,
-    CASE WHEN c.relkind IN ('r', 'm') THEN pg_catalog.pg_table_size(c.oid) ELSE 0 END
+    CASE WHEN c.relkind IN ('r', 'm') THEN pg_catalog.pg_table_size(c.oid) ELSE 0 END,
+    c.oid::bigint, nullif(c.relfilenode, 0)::bigint
 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 WHERE n.nspname = ANY(%s) AND c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S')
   AND NOT EXISTS (
     SELECT FROM pg_catalog.pg_depend d WHERE d.classid = 'pg_catalog.pg_class'::regclass
     AND d.objid = c.oid AND d.deptype = 'e')
 ORDER BY n.nspname, c.relname
+"""
+_NAMES = """
+SELECT n.nspname::text, c.relname::text, c.oid::bigint
+FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+WHERE c.oid = ANY(%s::bigint[]::oid[])
+"""
+# The function looks at what is there now, whatever the transaction's snapshot is.
+_FILES = """
+SELECT pg_catalog.pg_relation_filenode(t.oid::oid)::bigint
+FROM unnest(%s::bigint[]) WITH ORDINALITY AS t (oid, number) ORDER BY t.number
 """
 _EXTENSIONS = """
 SELECT e.extname, n.nspname, e.extversion

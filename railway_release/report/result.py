@@ -39,7 +39,8 @@ class Result:
     findings: tuple[Finding, ...] = ()
     compared: int = 0  # schemas, by verification
     every: bool = False  # whether each schema and migration is named
-    backup: str = ""
+    backup: str = ""  # what became of it, in words
+    backup_name: str = ""  # by which `restore` knows it
     failures: Mapping[Exit, str] = field(default_factory=dict)  # why the exit code is not 0
 
     @property
@@ -108,6 +109,7 @@ class Result:
         """What it adds to the JSON document; the keys are part of the interface."""
         return {
             "backup": self.backup,
+            "backup_name": self.backup_name,
             "counts": dict(self.counts),
             "pending": [_pending(group) for group in self.pending],
             "schemas": [_outcome(outcome) for outcome in self.outcomes],

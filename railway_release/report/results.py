@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, ClassVar, Self
@@ -35,10 +35,8 @@ from railway_release.verification.findings import Finding
 class ReleaseResult(Result):
     """What became of each schema, and what verification found afterwards."""
 
-    backup_name: str = ""  # of the backup that `restore` can bring back
-    restorable: tuple[
-        str, ...
-    ] = ()  # tenants that this run has changed and that failed; the backup holds them
+    # Tenants that this run has changed and that failed, by the name of the backup that holds them.
+    restorable: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     def next_commands(self, called: CommandLine) -> Iterator[Line]:
         """Run again for what was not migrated; `doctor` if there are errors."""
@@ -47,10 +45,15 @@ class ReleaseResult(Result):
         yield from self._to_restore(called)
 
     def _to_restore(self, called: CommandLine) -> Iterator[Line]:
-        if self.restorable:
-            command = called.of_backups("restore", self.backup_name, *map(schema_flag, self.restorable))
-            text = f"To see what would bring back {some(self.restorable)} as before: {command}"
+        for name, schemas in self.restorable.items():
+            command = called.of_backups("restore", name, *map(schema_flag, schemas))
+            text = f"To see what would bring back {some(schemas)} as before: {command}"
             yield Line("info", "restore.hinted", text)
+
+    def document(self) -> dict[str, Any]:
+        """The common part and `restorable`."""
+        found = [{"backup": name, "schemas": list(schemas)} for name, schemas in self.restorable.items()]
+        return super().document() | {"restorable": found}
 
 
 @dataclass(frozen=True)
@@ -276,16 +279,20 @@ class BackupsResult(Result):
 
     where: str = ""
     backups: tuple[Manifest, ...] = ()  # oldest first
+    broken: tuple[str, ...] = ()  # of each that cannot be used: its name, and why
     now: datetime = datetime.min  # noqa: DTZ901 - replaced by the time of the look
 
     def tally(self) -> list[str]:
         """How many there are."""
-        return [f"{count(len(self.backups), 'backup')} in {self.where}"]
+        broken = [f"{len(self.broken)} that cannot be used"] if self.broken else []
+        return [f"{count(len(self.backups), 'backup')} in {self.where}", *broken]
 
     def lines(self) -> Iterator[Line]:
         """A line for each."""
         for one in self.backups:
             yield Line("info", "backup.listed", backup_lines.in_words(one, self.now))
+        for text in self.broken:
+            yield Line("warning", "backup.broken", text)
 
     def next_commands(self, called: CommandLine) -> Iterator[Line]:
         """What shows how the newest is restored."""
@@ -294,15 +301,15 @@ class BackupsResult(Result):
             yield Line("info", "restore.hinted", f"To see what would bring the newest back: {command}")
 
     def document(self) -> dict[str, Any]:
-        """The common part and `backups`."""
-        return super().document() | {"backups": [backup_lines.as_dict(one) for one in self.backups]}
+        """The common part, `backups` and `broken`."""
+        found = [backup_lines.as_dict(one) for one in self.backups]
+        return super().document() | {"backups": found, "broken": list(self.broken)}
 
 
 @dataclass(frozen=True)
 class RestoreResult(Result):
     """What would be brought back, and with --apply what became of it."""
 
-    backup_name: str = ""
     restores: tuple[SchemaRestore, ...] = ()
     taken_at: datetime | None = None  # when the backup was taken
     discards: tuple[tuple[str, str], ...] = ()  # schemas that were put aside, with what they were

@@ -8,8 +8,12 @@ from __future__ import annotations
 import contextlib
 import signal
 import socket
+import threading
 import types
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import TypeVar
+
+T = TypeVar("T")
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -39,11 +43,15 @@ class Interrupts:
             end.setblocking(False)
 
     def __enter__(self) -> Interrupts:
+        global _entered  # noqa: PLW0603 - signals are the whole process's
+        _entered = self
         self._previous = {s: signal.signal(s, self._on_signal) for s in _SIGNALS}
         self._previous_fd = signal.set_wakeup_fd(self._writer.fileno(), warn_on_full_buffer=False)
         return self
 
     def __exit__(self, *_: object) -> None:
+        global _entered  # noqa: PLW0603 - as above
+        _entered = None
         signal.set_wakeup_fd(self._previous_fd)
         for signum, handler in self._previous.items():
             signal.signal(signum, signal.SIG_IGN if self._ignored else handler)
@@ -53,12 +61,15 @@ class Interrupts:
     @contextlib.contextmanager
     def shield(self) -> Iterator[None]:
         """While entered, signals are only noted; call `check` afterwards, when the result is safe."""
+        if before := self._shielded:
+            yield
+            return
         self.check()
         self._shielded = True
         try:
             yield
         finally:
-            self._shielded = False
+            self._shielded = before
 
     def check(self) -> None:
         """Raise Interrupted if a signal came. Later signals do not raise, so that cleaning up can end."""
@@ -98,3 +109,23 @@ class Interrupts:
         self.requested = self.requested or signum
         if not self._shielded and not self._raised:
             self.check()
+
+
+_entered: Interrupts | None = None  # those of this process
+
+
+@contextlib.contextmanager
+def kept(make: Callable[[], T], give_up: Callable[[T], None]) -> Iterator[T]:
+    """While entered, what `make` has made, which no signal loses on the way; `give_up` takes it back.
+
+    Signals raise in the main thread only.
+    """
+    interrupts = _entered if threading.current_thread() is threading.main_thread() else None
+    with interrupts.shield() if interrupts else contextlib.nullcontext():
+        made = make()
+    try:
+        if interrupts and interrupts.is_pending:
+            interrupts.check()
+        yield made
+    finally:
+        give_up(made)

@@ -1,16 +1,528 @@
-"""Backups by pg_dump: taken before the first write, proven, and brought back."""
+"""Backups by pg_dump: taken before the first write, proven, and listed."""
 
-from __future__ import annotations
-
+import json
+import random
+import re
+import shutil
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
-from tests.support.release import Project
+import pytest
+
+from railway_release.errors import BackupFailed
+from tests.support.backups import change, copied, manifest, manifests, prove, stand_in
+from tests.support.binaries import run as run_program
+from tests.support.release import Database, Project, Run
+from tests.support.roles import KINDS
+from tests.support.running import only_in, run_sql
+from tests.support.schemas import copy_tenant
+from tests.support.server import database_url, psql
+
+GREEK = "Σ" * 31 + "x"  # 63 bytes
+ODD = ("Two Words", "dotted.name", GREEK, "a", "a b", "UPPER", "hy-phen", "per%cent", "st*r", "que?tion")
+MORE = """
+CREATE TABLE "a b".none ();
+CREATE TABLE "a b"."odd ""table"".x" (t int, "t.*" text);
+INSERT INTO "a b"."odd ""table"".x" SELECT n, repeat('ω', n) FROM generate_series(1, 100) n;
+CREATE VIEW "a b".seen AS SELECT * FROM "a b".django_migrations;
+CREATE MATERIALIZED VIEW "a b".kept AS SELECT 1 AS one;
+CREATE TABLE "a b".parts (n int) PARTITION BY RANGE (n);
+CREATE TABLE "a b".part PARTITION OF "a b".parts FOR VALUES FROM (0) TO (10);
+INSERT INTO "a b".parts VALUES (1), (2);
+CREATE SEQUENCE "a b".loose;
+CREATE TYPE "a b".mood AS ENUM ('calm');
+CREATE FUNCTION "a b".one() RETURNS int LANGUAGE sql AS 'SELECT 1';
+COMMENT ON SCHEMA "a b" IS 'odd';
+CREATE TABLE kypseli.large AS SELECT n, md5(n::text) FROM generate_series(1, 4000) n;
+"""
+LATE = """
+CREATE SCHEMA late;
+DO $$ DECLARE t text; BEGIN FOR t IN SELECT tablename FROM pg_tables WHERE schemaname = 'athena' LOOP
+    EXECUTE format('CREATE TABLE late.%I (LIKE athena.%1$I INCLUDING ALL)', t);
+    EXECUTE format('INSERT INTO late.%I SELECT * FROM athena.%1$I', t);
+END LOOP; END $$;
+INSERT INTO public.tenants_client (schema_name, name, created_at) VALUES ('late', 'late', now());
+"""
+FLIPS = 400
+KEY = "openssl enc -aes-256-ctr -pbkdf2 -pass pass:{}"
 
 
-def test_try(past: Project, tmp_path: Path):
-    run = past.run("--backup-to", str(tmp_path / "backups"))
-    print(run.text)
-    for f in sorted((tmp_path / "backups").rglob("*")):
-        print(f, f.stat().st_size, oct(f.stat().st_mode))
-    print(past.run("backups", "--backup-to", str(tmp_path / "backups")).text)
-    assert 0
+@dataclass(frozen=True)
+class Taken:
+    """A release that has taken a backup."""
+
+    project: Project
+    folder: Path
+    rows: dict[str, str]  # of some tables, before
+    run: Run
+
+
+@pytest.fixture(scope="module")
+def taken(server: str, template, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Taken]:
+    """Of every schema, some with odd names, proven by restoring each."""
+    name = f"test_{uuid.uuid4().hex[:12]}"
+    psql(server, f'CREATE DATABASE "{name}" TEMPLATE "{template("athena", "kypseli", "piraeus")}"')
+    place = tmp_path_factory.mktemp("taken")
+    project = Project(place / "project", Database(database_url(server, name)))
+    copy_tenant(project.database, "athena", *ODD)
+    project.database.sql(MORE)
+    tables = ("kypseli.large", "athena.buildings_building", "public.users_user", '"a b".part')
+    rows = {one: project.database.sql(f"SELECT count(*) FROM {one}") for one in tables}
+    words = ("--backup-scope", "all", "--backup-proof", "restore=all", "--no-collectstatic")
+    run = project.run(
+        *words, RELEASE_BACKUP_TO=str(place / "kept"), RAILWAY_GIT_COMMIT_SHA="4ec215aaaaaaaaaaaaaaaaaaaa"
+    )
+    yield Taken(project, place / "kept", rows, run)
+    psql(server, f'DROP DATABASE "{name}" WITH (FORCE)')
+
+
+@pytest.fixture(scope="module")
+def small(taken: Taken, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a backup of two schemas."""
+    folder = tmp_path_factory.mktemp("small")
+    run = taken.project.run("backup", "--schema", "a", "--tenants-only", RELEASE_BACKUP_TO=str(folder))
+    assert run.code == 0, run.text
+    return folder
+
+
+def listed(project: Project, folder: Path, **more: str) -> Run:
+    """The backups of a folder."""
+    return project.run("backups", RELEASE_BACKUP_TO=str(folder), **more)
+
+
+# What is taken
+
+
+def test_every_schema_is_in_it_whatever_its_name(taken: Taken):
+    assert taken.run.code == 0, taken.run.text
+    expected = {"public", "athena", "kypseli", "piraeus", *ODD}
+    assert sorted(manifest(taken.folder).schemas) == sorted(expected)
+    assert manifest(taken.folder).proof.level == "restore"
+    assert set(manifest(taken.folder).proof.schemas) == expected
+
+
+def test_names_that_a_list_confuses_are_in_archives_of_their_own(taken: Taken):
+    one, other = (manifest(taken.folder).piece_of(name) for name in ("a", "a b"))
+
+    assert one.name != other.name
+
+
+def test_rows_are_counted_as_they_were_before_the_release(taken: Taken):
+    contents = manifest(taken.folder).contents
+    counted = {
+        "kypseli.large": contents["kypseli"]["large"].rows,
+        "athena.buildings_building": contents["athena"]["buildings_building"].rows,
+        "public.users_user": contents["public"]["users_user"].rows,
+        '"a b".part': contents["a b"]["part"].rows,
+    }
+
+    assert {table: str(rows) for table, rows in counted.items()} == taken.rows
+    assert contents["a b"]["none"].rows == 0
+    assert contents["a b"]["seen"].rows is None
+
+
+def test_it_says_what_it_was_taken_before(taken: Taken):
+    found = manifest(taken.folder)
+
+    assert "users.0002_user_phone" in found.migrations
+    assert (found.run_id, found.shared_schema) == (taken.run.report["run_id"], "public")
+    assert re.fullmatch(r"\d{8}T\d{6}Z-[0-9a-f]{8}-4ec215a", found.name)
+    assert found.system_identifier == taken.project.database.sql(
+        "SELECT system_identifier FROM pg_control_system()"
+    )
+
+
+def test_nobody_else_can_read_it(taken: Taken):
+    modes = {path.stat().st_mode & 0o777 for path in taken.folder.rglob("*") if path.is_file()}
+
+    assert modes == {0o600}
+
+
+def test_log_and_report_say_what_was_done(taken: Taken):
+    name = manifest(taken.folder).name
+
+    assert taken.run.report["backup_name"] == name
+    for text in (taken.run.event("backup.finished")["message"], taken.run.report["backup"]):
+        assert re.match(
+            rf"backed up as {name} in \S+ \(14 schemas, [\d.]+ MB, read back whole, and rest", text
+        )
+
+
+def test_it_is_taken_before_the_first_write(taken: Taken):
+    (piece,) = (one for one in manifest(taken.folder).pieces if "athena" in one.schemas)
+    text = run_program("pg_restore", "-f", "-", str(taken.folder / piece.name))
+
+    assert "COPY athena.buildings_building (" in text
+    assert "membership_building_role" not in text  # an index of a migration that came after
+
+
+# What is listed
+
+
+def test_backups_are_listed_with_age_size_schemas_and_proof(taken: Taken):
+    run = listed(taken.project, taken.folder)
+    text = run.event("backup.listed")["message"]
+
+    assert run.code == 0
+    assert re.match(
+        rf"{manifest(taken.folder).name}: \d+ (s|min) old, [\d.]+ MB, database test_\w+, 14 schemas \(.* and "
+        r"\d+ more\), before 11 migrations; read back whole, and restored in 14 of its schemas",
+        text,
+    )
+    assert run.event("restore.hinted")["message"].endswith(f" restore {manifest(taken.folder).name}")
+
+
+def test_backups_are_listed_as_json(taken: Taken):
+    run = taken.project.run("backups", "--json", RELEASE_BACKUP_TO=str(taken.folder))
+    (one,) = json.loads(run.stdout)["backups"]
+    assert (one["name"], one["proof"]["level"]) == (manifest(taken.folder).name, "restore")
+    assert set(one["schemas"]) == set(manifest(taken.folder).schemas)
+    assert one["size"] == manifest(taken.folder).size > 0
+
+
+def test_a_broken_manifest_does_not_hide_the_others(taken: Taken, small: Path, tmp_path: Path):
+    folder = copied(taken.folder, tmp_path / "kept")
+    for name in ("20200101T000000Z-aaaaaaaa", "20200102T000000Z-aaaaaaaa", "20200103T000000Z-aaaaaaaa"):
+        (folder / name).mkdir()
+    (folder / "20200101T000000Z-aaaaaaaa" / "manifest.json").write_text('{"format": 1, "na')
+    (folder / "20200102T000000Z-aaaaaaaa" / "manifest.json").write_text('{"format": 99}')
+    (folder / "20200103T000000Z-aaaaaaaa" / "manifest.json").write_bytes(b"\xff\0[]")
+    (folder / "static").mkdir()
+    (folder / "static" / "manifest.json").write_text("{}")  # somebody else's
+    lost = copied(small, tmp_path / "lost")
+    next(lost.rglob("*.dump")).unlink()
+    next(lost.glob("*Z-*")).rename(folder / manifest(lost).name)
+    run = listed(taken.project, folder)
+
+    assert run.code == 0
+    assert manifest(taken.folder).name in run.event("backup.listed")["message"]
+    broken = [event["message"] for event in run.named("backup.broken")]
+    assert [text[:25] for text in broken[:3]] == [f"2020010{n}T000000Z-aaaaaaaa" for n in (1, 2, 3)]
+    assert broken[3].endswith("is missing, or has another size.")
+    assert run.report["broken"] == broken
+    assert "4 that cannot be used" in run.event("backups.finished")["message"]
+
+
+@pytest.mark.parametrize("place", ["", "nowhere"])
+def test_where_there_are_none_that_is_said(taken: Taken, tmp_path: Path, place):
+    run = taken.project.run("backups", RELEASE_BACKUP_TO=str(tmp_path / place) if place else "")
+
+    assert (run.code, "RELEASE_BACKUP_TO" in run.text) == ((0, False) if place else (2, True)), run.text
+
+
+# What the proof finds, on copies
+
+
+def test_the_proof_of_what_was_written_holds(small: Path):
+    prove(small)
+
+
+def test_every_flipped_bit_is_found(small: Path):
+    rng = random.Random(20261129)  # noqa: S311 - the same bits each time
+    piece = small / manifest(small).pieces[0].name
+    whole = piece.read_bytes()
+    unseen = []
+    try:
+        for _ in range(FLIPS):
+            place = rng.randrange(len(whole) * 8)
+            flipped = bytearray(whole)
+            flipped[place // 8] ^= 1 << place % 8
+            piece.write_bytes(flipped)
+            try:
+                prove(small)
+                unseen.append(place)
+            except BackupFailed:
+                pass
+    finally:
+        piece.write_bytes(whole)
+
+    assert unseen == []
+
+
+@pytest.mark.parametrize("lost", [1, 2, 3, 17, 100, 1000, -1, "all", "file"])
+def test_every_lost_tail_is_found(small: Path, tmp_path: Path, lost):
+    folder = copied(small, tmp_path / "copy")
+    piece = folder / manifest(folder).pieces[0].name
+    whole = piece.read_bytes()
+    if lost == "file":
+        piece.unlink()
+    else:
+        piece.write_bytes(whole + b"\0" if lost == -1 else b"" if lost == "all" else whole[:-lost])
+
+    with pytest.raises(BackupFailed, match=r"is not what was written|cannot be read: No such file"):
+        prove(folder)
+
+
+def test_an_archive_without_a_table_is_found_although_its_bytes_are_right(small: Path, tmp_path: Path):
+    folder = copied(small, tmp_path / "copy")
+    contents = json.loads(next(folder.glob("*/manifest.json")).read_text())["contents"]
+    contents["a"]["forgotten"] = ["r", "postgres", 1, "1"]
+    change(folder, contents=contents)
+
+    with pytest.raises(BackupFailed, match=r"lacks a\.forgotten, which the database has"):
+        prove(folder)
+
+
+def test_an_archive_without_a_schema_is_found_although_that_has_no_table(small: Path, tmp_path: Path):
+    folder = copied(small, tmp_path / "copy")
+    document = json.loads(next(folder.glob("*/manifest.json")).read_text())
+    document["pieces"][0]["schemas"].append("void")
+    change(folder, pieces=document["pieces"], contents={**document["contents"], "void": {}})
+
+    with pytest.raises(BackupFailed, match="lacks void"):
+        prove(folder)
+
+
+# When one is taken, and of what
+
+
+@pytest.mark.parametrize(
+    ("words", "environ", "text"),
+    [
+        (("--backup-scope", "none"), {}, "no backup: --backup-scope none"),
+        (("--backup", "off"), {}, "no backup: --backup off"),
+        (("--skip-backup",), {}, "no backup: --skip-backup"),
+        (
+            (),
+            {"RELEASE_BACKUP_ENVIRONMENTS": "production", "RAILWAY_ENVIRONMENT_NAME": "pr-7"},
+            "no backup: pr-7 is not in RELEASE_BACKUP_ENVIRONMENTS",
+        ),
+    ],
+)
+def test_a_release_may_go_without(past: Project, tmp_path: Path, words, environ, text):
+    run = past.run(*words, "--no-collectstatic", RELEASE_BACKUP_TO=str(tmp_path / "kept"), **environ)
+
+    assert (run.code, run.report["backup"], run.report["backup_name"]) == (0, text, ""), run.text
+    assert not (tmp_path / "kept").exists()
+
+
+def test_in_an_environment_that_is_named_one_is_taken_of_what_will_change(past: Project, tmp_path: Path):
+    environ = {"RELEASE_BACKUP_ENVIRONMENTS": "production,staging", "RAILWAY_ENVIRONMENT_NAME": "staging"}
+    run = past.run("--schema", "athena", "--require-backup", RELEASE_BACKUP_TO=str(tmp_path), **environ)
+
+    assert run.code == 0, run.text
+    (kept,) = tmp_path.glob("*Z-*/manifest.json")
+    assert sorted(json.loads(kept.read_text())["contents"]) == ["athena", "public"]
+
+
+def test_nothing_pending_is_no_reason_for_a_backup(current: Project, tmp_path: Path):
+    run = current.run("--no-collectstatic", "--require-backup", RELEASE_BACKUP_TO=str(tmp_path / "kept"))
+
+    assert (run.code, run.report["backup"]) == (0, "")
+    assert not (tmp_path / "kept").exists()
+
+
+def test_backup_takes_one_although_nothing_is_pending(current: Project, tmp_path: Path):
+    run = current.run("backup", RELEASE_BACKUP_TO=str(tmp_path / "kept"), RELEASE_BACKUP_SCOPE="none")
+
+    assert run.code == 0, run.text
+    assert len(manifest(tmp_path / "kept").schemas) == 4
+    assert run.report["backup_name"] == manifest(tmp_path / "kept").name
+
+
+@pytest.mark.parametrize("environ", [{}, {"RELEASE_BACKUP": "off", "RELEASE_BACKUP_TO": "kept"}])
+def test_backup_without_a_provider_fails(current: Project, environ):
+    run = current.run("backup", **environ)
+
+    assert (run.code, run.report["error"]) == (2, "configuration.invalid")
+    assert "RELEASE_BACKUP_TO" in run.event("release.failed")["message"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_ordinary_roles_may_take_one(past: Project, as_ordinary, tmp_path: Path, kind):
+    as_ordinary(past, kind)
+    run = past.run("--no-collectstatic", RELEASE_BACKUP_TO=str(tmp_path / "kept"))
+
+    assert run.code == 0, run.text
+    assert len(manifest(tmp_path / "kept").schemas) == 4
+
+
+CLOSED = {
+    "permission denied for table closed": "ALTER TABLE athena.closed OWNER TO postgres",
+    "row-level security policy for table": "ALTER TABLE athena.closed ENABLE ROW LEVEL SECURITY;"
+    "ALTER TABLE athena.closed FORCE ROW LEVEL SECURITY",
+}
+
+
+@pytest.mark.parametrize(("words", "sql"), CLOSED.items())
+def test_rows_that_the_role_may_not_see_are_not_left_out_in_silence(
+    current: Project, as_ordinary, tmp_path: Path, words, sql
+):
+    roles = as_ordinary(current, "owner")
+    current.database.sql(
+        f"CREATE TABLE athena.closed (); ALTER TABLE athena.closed OWNER TO {roles.owner}; {sql}"
+    )
+    run = current.run("backup", RELEASE_BACKUP_TO=str(tmp_path))
+
+    assert (run.code, list(tmp_path.glob("*Z-*"))) == (5, []), run.text
+    assert words in run.event("release.failed")["message"]
+
+
+def test_a_service_of_the_environment_leads_nowhere_else(current: Project, tmp_path: Path):
+    (tmp_path / "services").write_text("[other]\ndbname=template1\nhost=127.0.0.1\nport=1\n")
+    environ = {"PGSERVICE": "other", "PGSERVICEFILE": str(tmp_path / "services")}
+    run = current.run("backup", RELEASE_BACKUP_TO=str(tmp_path / "kept"), **environ)
+
+    assert run.code == 0, run.text
+    assert len(manifest(tmp_path / "kept").schemas) == 4
+
+
+def test_the_rows_of_large_tables_are_dumped_but_not_counted(current: Project, tmp_path: Path):
+    current.database.sql("CREATE TABLE athena.large AS SELECT md5(n::text) FROM generate_series(1, 30000) n")
+    run = current.run(
+        "backup", "--schema", "athena", "--backup-count-limit", "1", RELEASE_BACKUP_TO=str(tmp_path / "kept")
+    )
+
+    assert run.code == 0, run.text
+    contents = manifest(tmp_path / "kept").contents["athena"]
+    assert (contents["large"].rows, contents["buildings_building"].rows) == (None, 2)
+    prove(tmp_path / "kept")
+
+
+def test_a_repair_takes_one_before_it_writes(current: Project, tmp_path: Path):
+    current.database.sql("ALTER TABLE kypseli.buildings_building DROP COLUMN slug")
+    run = current.run("repair", "--apply", RELEASE_BACKUP_TO=str(tmp_path / "kept"))
+
+    assert run.code == 0, run.text
+    assert manifest(tmp_path / "kept").schemas == ("kypseli", "public")
+    assert run.report["backup_name"] == manifest(tmp_path / "kept").name
+
+
+@pytest.mark.parametrize(
+    ("mounted", "inside", "warned"), [(False, True, 1), (False, False, 0), (True, True, 0)]
+)
+def test_a_folder_of_a_container_is_warned_of(current: Project, tmp_path: Path, mounted, inside, warned):
+    place = "/dev/shm" if mounted else str(tmp_path)  # noqa: S108 - a file system of its own
+    folder = f"{place}/{uuid.uuid4().hex}"
+    environ = {"RAILWAY_ENVIRONMENT_NAME": "production", "RAILWAY_DEPLOYMENT_ID": "d" if inside else ""}
+    try:
+        run = current.run(
+            "backup", "--schema", "athena", "--tenants-only", RELEASE_BACKUP_TO=folder, **environ
+        )
+        assert (run.code, len(run.named("backup.vanishes"))) == (0, warned), run.text
+    finally:
+        shutil.rmtree(folder)
+
+
+# What is kept of older ones
+
+
+def test_old_backups_are_deleted_but_never_another_databases_or_the_last_of_a_schema(
+    current: Project, tmp_path: Path
+):
+    folder = tmp_path / "kept"
+    taken = []
+    for words in ((), (), ("--schema", "athena"), ("--schema", "athena")):
+        run = current.run("backup", *words, RELEASE_BACKUP_TO=str(folder))
+        taken.append(run.report["backup_name"])
+    other = copied(folder / taken[0], folder / "20200101T000000Z-aaaaaaaa")
+    text = (other / "manifest.json").read_text().replace(taken[0], other.name)
+    (other / "manifest.json").write_text(
+        re.sub(r'"system_identifier": "\d+"', '"system_identifier": "7"', text)
+    )
+    left = folder / "20200102T000000Z-bbbbbbbb"
+    left.mkdir()
+    (left / "001.dump").write_text("of a run that was killed")
+    run = current.run("backup", "--schema", "athena", RELEASE_BACKUP_TO=str(folder), RELEASE_BACKUP_KEEP="2")
+
+    # The second holds what none of the newer ones has.
+    kept = [other.name, taken[1], taken[3], run.report["backup_name"]]
+    assert sorted(path.name for path in folder.iterdir()) == kept, run.text
+    assert run.event("backup.deleted")["message"].endswith(f"{taken[0]}, {taken[2]}")
+
+
+# Encryption
+
+
+def test_what_is_stored_is_encrypted_and_proven_by_decrypting_it(current: Project, tmp_path: Path):
+    pair = {"RELEASE_BACKUP_ENCRYPT": KEY.format("k"), "RELEASE_BACKUP_DECRYPT": f"{KEY.format('k')} -d"}
+    run = current.run("backup", RELEASE_BACKUP_TO=str(tmp_path / "kept"), **pair)
+
+    assert run.code == 0, run.text
+    found = manifest(tmp_path / "kept")
+    assert (found.encrypted, found.proof.level) == (True, "read")
+    assert (tmp_path / "kept" / found.pieces[0].name).read_bytes()[:5] != b"PGDMP"
+    assert "-pass" not in run.text
+    prove(tmp_path / "kept", decrypt=f"{KEY.format('k')} -d")
+    with pytest.raises(BackupFailed):
+        prove(tmp_path / "kept", decrypt=f"{KEY.format('other')} -d")
+
+
+def test_without_the_decrypt_command_only_the_bytes_are_proven(current: Project, tmp_path: Path):
+    run = current.run(
+        "backup", RELEASE_BACKUP_TO=str(tmp_path / "kept"), RELEASE_BACKUP_ENCRYPT=KEY.format("k")
+    )
+
+    assert run.code == 0, run.text
+    assert manifest(tmp_path / "kept").proof.level == "bytes"
+    assert "without --backup-decrypt nobody has looked inside" in run.report["backup"]
+
+
+# What comes after a failure
+
+
+def test_what_is_restored_is_printed_for_tenants_that_were_changed_and_failed(
+    current: Project, tmp_path: Path
+):
+    """Not for those that failed as they were, and never for healthy ones."""
+    fails = "RAISE EXCEPTION 'no';"
+    current.migration("buildings", "0007_first", "0006_fill_slugs", run_sql(only_in("piraeus", fails)))
+    current.migration("buildings", "0008_second", "0007_first", run_sql(only_in("kypseli", fails)))
+    run = current.run("--no-collectstatic", RELEASE_BACKUP_TO=str(tmp_path / "kept"))
+
+    name = manifest(tmp_path / "kept").name
+    assert (run.code, run.states["athena"]) == (7, "migrated"), run.text
+    assert run.report["restorable"] == [{"backup": name, "schemas": ["kypseli"]}]
+    text = run.event("restore.hinted")["message"]
+    assert re.search(rf"restore {name} --schema kypseli$", text)
+
+
+def test_tenants_that_come_meanwhile_get_a_backup_of_their_own(past: Project, tmp_path: Path):
+    past.write("late.sql", LATE)
+    folder = stand_in(
+        tmp_path / "bin", f"test -e done || {{ touch done; PSQL -d {past.database.url} -f late.sql; }}; REAL"
+    )
+    run = past.run("--no-collectstatic", RELEASE_BACKUP_TO=str(tmp_path / "kept"), RELEASE_BACKUP_BIN=folder)
+
+    first, second = manifests(tmp_path / "kept")
+    assert ("late" in first.schemas, second.schemas) == (False, ("late",))
+    assert (first.run_id, run.states["athena"]) == (second.run_id, "migrated")
+    assert run.report["backup"].count("backed up as") == 2
+
+
+def test_without_that_backup_no_tenant_is_migrated(past: Project, tmp_path: Path):
+    past.write("late.sql", LATE)
+    again = f"touch done; PSQL -d {past.database.url} -f late.sql; REAL"
+    folder = stand_in(tmp_path / "bin", f"if test -e done; then exit 1; fi; {again}")
+    run = past.run("--no-collectstatic", RELEASE_BACKUP_TO=str(tmp_path / "kept"), RELEASE_BACKUP_BIN=folder)
+
+    assert (run.code, run.states["public"], run.states["athena"]) == (5, "migrated", "not reached")
+    assert "The other schemas were not migrated." in run.event("release.failed")["message"]
+    assert "late" not in manifest(tmp_path / "kept").schemas
+
+
+def test_more_schemas_than_the_locks_allow_are_one_instant_all_the_same(cramped: Project, tmp_path: Path):
+    """Each run of pg_dump is preceded by a new row in every schema."""
+    kept = tmp_path / "kept"
+    names = [f"t{number}" for number in range(1, 31)]
+    insert = "".join(
+        f"INSERT INTO {name}.django_migrations (app, name, applied) VALUES ('x', 'y', now());"
+        for name in names
+    )
+    (tmp_path / "insert.sql").write_text(insert)
+    folder = stand_in(tmp_path / "bin", f"PSQL -d {cramped.database.url} -f {tmp_path / 'insert.sql'}; REAL")
+    words = [word for name in names for word in ("--schema", name)]
+    run = cramped.run("backup", *words, RELEASE_BACKUP_TO=str(kept), RELEASE_BACKUP_BIN=folder)
+
+    assert run.code == 0, run.text
+    found = manifest(kept)
+    assert len(found.pieces) > 2
+    assert sorted(found.schemas) == sorted([*names, "public"])
+    records = [
+        run_program("pg_restore", "-f", "-", "-a", "-t", "django_migrations", str(kept / piece.name))
+        for piece in found.pieces
+    ]
+    assert sum(text.count("\tx\ty\t") for text in records) == 0
+    assert cramped.database.sql("SELECT count(*) FROM t1.django_migrations WHERE app = 'x'") != "1"

@@ -8,7 +8,19 @@ from railway_release.config.config import Config
 from railway_release.config.options import options_of, variable
 from railway_release.runtime.program import PROGRAM
 
-COMMANDS = ("release", "plan", "verify", "check", "status", "doctor", "repair", "fake")
+COMMANDS = (
+    "release",
+    "plan",
+    "verify",
+    "check",
+    "status",
+    "doctor",
+    "repair",
+    "fake",
+    "backup",
+    "backups",
+    "restore",
+)
 
 
 @pytest.fixture
@@ -61,11 +73,15 @@ def test_a_record_is_changed_for_a_migration_that_is_named(script):
 @pytest.mark.parametrize("command", COMMANDS)
 def test_the_help_of_a_command_names_each_of_its_flags_with_its_variable(script, command):
     declared = [(name, one) for name, one, _ in options_of(Config) if command in one.commands]
-    flags = [f"--{name.replace('_', '-')}" for name, one in declared if "flag" in one.sources]
+    words = [
+        one.argument["metavar"] if one.positional else f"--{name.replace('_', '-')}"
+        for name, one in declared
+        if "flag" in one.sources
+    ]
     variables = [variable(name, one) for name, one in declared if {"flag", "env"} <= one.sources]
     code, output, _ = script(command, "--help")
 
-    assert (code, missing(output, *flags, *variables)) == (0, [])
+    assert (code, missing(output, *words, *variables)) == (0, [])
     assert output.startswith(f"usage: {PROGRAM} {command}")
 
 

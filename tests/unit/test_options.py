@@ -59,6 +59,33 @@ def test_all_mistakes_are_told_at_once():
             {"backup_command": "true", "backup_hook": "config.backup"},
             "the backup command and the backup hook exclude each other",
         ),
+        ({"backup": "off", "require_backup": True}, "--backup off and --require-backup exclude each other"),
+        (
+            {"backup_scope": "none", "require_backup": True},
+            "--backup-scope none and --require-backup exclude each other",
+        ),
+        (
+            {"backup": "pg_dump"},
+            "--backup pg_dump needs --backup-to or RELEASE_BACKUP_TO, where its archives are kept",
+        ),
+        ({"backup": "command"}, "--backup command needs RELEASE_BACKUP_COMMAND"),
+        ({"backup": "callable"}, "--backup callable needs RELEASE_BACKUP_HOOK"),
+        (
+            {"backup_encrypt": "gzip | age"},
+            "the command that encrypts holds |, for a shell: make it a script",
+        ),
+        (
+            {"backup_decrypt": "age 'no end"},
+            "the command that decrypts cannot be split into words: No closing quotation",
+        ),
+        (
+            {"backup_encrypt": "age", "backup_proof": "restore"},
+            "--backup-proof restore needs --backup-decrypt",
+        ),
+        (
+            {"into": "copy", "into_database": "postgresql://h/d"},
+            "--into and --into-database exclude each other",
+        ),
     ],
 )
 def test_contradictions_are_refused(flags, message):
