@@ -31,7 +31,7 @@ _HOW = (
 
 def backups(lab: Lab) -> Section:
     """All tenants into one folder."""
-    with lab.cluster.with_room_for_locks(_LOCKS), lab.site(lab.scale.modest, "nothing") as site:
+    with lab.site(lab.scale.modest, "nothing") as site, lab.cluster.with_room_for_locks(_LOCKS):
         site.show(site.many)
         site.make_ready()
         for name in site.many:
