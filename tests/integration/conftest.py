@@ -13,9 +13,11 @@ from tests.support.binaries import bin_dir, environment, run
 from tests.support.crowd import gather
 from tests.support.detailed import describe
 from tests.support.release import Database, Project
-from tests.support.schemas import let_a_day_pass
+from tests.support.schemas import copy_tenant, let_a_day_pass
 from tests.support.server import database_url, psql
 from tests.support.unwell import borrowed
+
+MANY = tuple(f"tenant{number:03}" for number in range(300))
 
 
 @pytest.fixture
@@ -67,6 +69,16 @@ def crowd_template(
     with borrowed(server, detailed_template, tmp_path_factory.mktemp("crowd")) as project:
         describe(project)
         gather(project)
+        yield urlsplit(project.database.url).path[1:]
+
+
+@pytest.fixture(scope="session")
+def many_template(
+    server: str, current_template: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[str]:
+    """Three hundred more tenants and nothing to do; for the tests of the group "many" alone."""
+    with borrowed(server, current_template, tmp_path_factory.mktemp("many")) as project:
+        copy_tenant(project.database, "athena", *MANY)
         yield urlsplit(project.database.url).path[1:]
 
 
