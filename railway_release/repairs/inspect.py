@@ -73,13 +73,17 @@ def inspect_schemas(
         snapshot = update_snapshot(target, planner, earlier, changed)
     else:
         snapshot = take_snapshot(target, planner, depth="everything")
-    return reading(target, lambda reader: _Inspecting(target, planner, snapshot, reader).result())
+    return inspect_snapshot(target, snapshot)
+
+
+def inspect_snapshot(target: Target, snapshot: Snapshot) -> RepairInspection:
+    """Plan the repair of each schema of a snapshot of everything; nothing is written."""
+    return reading(target, lambda reader: _Inspecting(target, snapshot, reader).result())
 
 
 @dataclass(frozen=True)
 class _Inspecting:
     target: Target
-    planner: Planner
     snapshot: Snapshot
     reader: BatchReader
 

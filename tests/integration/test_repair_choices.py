@@ -145,6 +145,19 @@ def test_doctor_says_what_is_to_be_decided_with_the_statement_for_it(choices: Ch
     assert f'ALTER TABLE "{schema}"."{RULE}"' in command
 
 
+@pytest.mark.parametrize(
+    ("id", "says"),
+    [
+        ("column.missing", "shows the SQL, and what has to be decided; --apply does the rest"),
+        ("key.missing", "shows what has to be decided, with the statements"),
+    ],
+)
+def test_doctor_does_not_promise_what_repair_leaves_to_a_person(choices: Choices, id: str, says: str) -> None:
+    (cause,) = [one for one in choices.doctor.report["diagnosis"] if one["id"] == id]
+
+    assert cause["command"].endswith(f"  # {says}")
+
+
 def test_what_cannot_be_repaired_does_not_keep_the_rest_from_it(choices: Choices) -> None:
     outcome = choices.story.applied.outcome("another_key")
 
