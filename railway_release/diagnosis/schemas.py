@@ -21,7 +21,6 @@ from railway_release.verification.findings import Finding
 _MAYBE_RENAMED = "decide first about column.missing in the same table: it may be this one, renamed by hand"
 # The findings that are causes themselves, each with what fixes it. Others have a module of their own.
 _COMMANDS = {
-    findings.TABLE_KIND: "run the SQL of the migration that makes it in the others; `repair` names it",
     findings.MISSING: "create the table, or correct EXPECTED_TABLES",
     findings.UNMIGRATED: "python manage.py makemigrations",
     findings.AHEAD: "deploy the newer code again, or leave it: nothing is unapplied",

@@ -17,13 +17,22 @@ from railway_release.repairs import forbidding_rows, rows, scope, unrecorded
 from railway_release.repairs.case import Case
 from railway_release.repairs.create import why_through_django_tenants
 from railway_release.repairs.not_restored import not_restored
+from railway_release.repairs.other_kind import OtherKind
 from railway_release.repairs.plan import plan_repair
 from railway_release.repairs.refusals import NOT_OURS, leaves
 from railway_release.repairs.repair_plan import Named, Refusal, RepairPlan
 from railway_release.snapshot import Snapshot, reading, take_snapshot, update_snapshot
 from railway_release.topology import tenant_connection
 from railway_release.verification.expectations import Expectations
-from railway_release.verification.findings import GHOST, HALF_CREATED, MASKED, MISNAMED, NO_SCHEMA, Finding
+from railway_release.verification.findings import (
+    GHOST,
+    HALF_CREATED,
+    MASKED,
+    MISNAMED,
+    NO_SCHEMA,
+    TABLE_KIND,
+    Finding,
+)
 from railway_release.verification.structure import Deviation, Structure
 
 Replan = Callable[[Mapping[Named, Refusal]], RepairPlan]  # given what the server refuses, with its words
@@ -221,7 +230,15 @@ class _Inspecting:
         is_told = one.candidates and one.id != MISNAMED
         found = f"{one.found[:1].upper()}{one.found[1:]}. {why}" if is_told else why
         ways = tenant_choices.about(one, self.snapshot.plan.topology) or choices.of(one.id, one.object, "")
+        if one.id == TABLE_KIND:
+            ways = tuple(self._other_kind(one).choices())
         return Refusal(one.id, one.object, found, ways)
+
+    def _other_kind(self, one: Finding) -> OtherKind:
+        plan = self.structure.plans[one.schema]
+        makers = self.expectations.makers_of(plan, one.object)
+        expected, actual = self.expectations.of(plan), self.structure.shapes_of(one.schema)
+        return OtherKind(plan, one.object, expected, actual, makers)
 
     def _in_order(self, plans: Mapping[str, RepairPlan]) -> dict[str, RepairPlan]:
         """The shared schema first, since others have keys to it; the same order each time."""

@@ -95,6 +95,7 @@ def _pointing_to_refused(case: Case, refused: Collection[Deviation]) -> dict[Dev
     """
     found, expected = case.found, case.expected
     absent = {_place(one) for one in refused if one.difference.id in _MADE or _is_free_to_repeat(one, case)}
+    absent |= {table for table, shape in case.actual.items() if not shape.is_table}  # a view has no keys
     more: dict[Deviation, Refusal] = {}
     while True:
         new = {

@@ -49,6 +49,18 @@ END $do$
 COLLATED = f'ALTER TABLE {RULE} ALTER title TYPE varchar(50) COLLATE "default"'
 INVALID = "UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'rule_ranks'::regclass"
 IN_THE_WAY = f"ALTER TABLE {RULE} ADD mine text NOT NULL"
+TAKEN = "ALTER TABLE buildings_building RENAME TO kept; CREATE VIEW buildings_building AS TABLE kept"
+SHOWN = """
+DROP TABLE buildings_building CASCADE;
+CREATE MATERIALIZED VIEW buildings_building AS
+    SELECT 99::bigint AS id, 'x'::varchar(120) AS name, ''::varchar(200) AS address, ''::varchar(120) AS slug
+"""
+PARTED = f"""
+{BUILDING}; ALTER TABLE buildings_building RENAME TO plain;
+CREATE TABLE buildings_building (LIKE plain) PARTITION BY LIST (id);
+CREATE TABLE buildings_part PARTITION OF buildings_building DEFAULT;
+INSERT INTO buildings_building SELECT * FROM plain; DROP TABLE plain CASCADE
+"""
 INDEX = "CREATE INDEX own ON buildings_building (address)"
 
 # Tenants that are two releases behind.
@@ -80,6 +92,10 @@ NEWEST = {
     "inconsistent": built("records.inconsistent", f"{FORGET} = '0005_note'"),
     "no_rows": built("rows.missing", "DELETE FROM django_content_type WHERE model = 'building'"),
     "odd": built("schema.odd", INDEX, 1),
+    "parted": built("table.kind", PARTED),
+    "shown": built("table.kind", SHOWN),
+    "shown_in_vain": built("table.kind", SHOWN, 1),
+    "taken": built("table.kind", TAKEN),
     "behind": built("sequence.behind", BUILDING),
     "several_unrecorded": built("migration.unrecorded", f"{FORGET} >= '0005'"),
     "created": built("schema.unfinished", f"COMMENT ON SCHEMA created IS '{CREATING}'"),
@@ -136,7 +152,6 @@ ELSEWHERE = {
     "shared.queried": CODE,
     "start.default": FILE,
     "start.migrates": FILE,
-    "table.kind": "what makes it is the project's own SQL; tests/integration/test_by_migrations",
     "table.missing": CODE,
     "template.stale": f"{OWN}test_repair_causes",
     "tenant.locks": SERVER,
