@@ -162,7 +162,7 @@ def _of_migrations(context: DiagnosisContext, *, refused: bool) -> Iterator[Caus
     failing = (*half_applied.causes(context), *_failing(context))
     yield from failing
     every = {one.schema.name for one in context.schemas}
-    names = every if refused else {name for one in failing for name in one.schemas}
+    names = every if refused else {name for one in causes.errors(failing) for name in one.schemas}
     yield from schemas.never_ran(context, names)
 
 
@@ -203,7 +203,7 @@ def _explain(target: Target, report: Report) -> None:
     with _context(target, report) as (context, snapshot):
         answers = explain(errors[:_MOST_ERRORS], context, deleting=from_a_deletion(text))
         if any(one.id == NEVER_RAN for answer in answers for one in answer.causes):
-            obstacles = Obstacles(*_of_the_release(target), _failing(context))
+            obstacles = Obstacles(*_of_the_release(target), tuple(causes.errors(_failing(context))))
             answers = [_advisable(answer, obstacles) for answer in answers]
     plans = foresight.plans_of((one for answer in answers for one in answer.causes), target, snapshot)
     answers = [replace(one, causes=tuple(foreseen(each, plans) for each in one.causes)) for one in answers]

@@ -12,7 +12,7 @@ from railway_release.postgres.server import Privileges
 from railway_release.postgres.session import literal, quote
 from railway_release.runtime.program import DEPLOYED, PROGRAM
 from railway_release.runtime.text import schema_flag
-from railway_release.verification.findings import COLUMN_EARLY, NO_SCHEMA, Finding
+from railway_release.verification.findings import EARLY, NO_SCHEMA, Finding
 
 SHOWS_THE_SQL = "shows the SQL"
 _NAMES = 5
@@ -46,7 +46,7 @@ def of_finding(found: Sequence[Finding], given: Sequence[Choice]) -> str:
         ways = [_way(choice.for_schema(one.schema)) for choice in given]
         others = f"; likewise the other{'s' if found[2:] else ''}" if found[1:] else ""
         return f"decide, since nothing else can: {'; or: '.join(ways)}{others}"
-    is_asked_for = one.severity == "warning" and one.id != COLUMN_EARLY
+    is_asked_for = one.severity == "warning" and one.id not in EARLY
     return repair(schemas, *(("--finding", one.id) if is_asked_for else ()))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from typing import cast
@@ -12,8 +12,9 @@ from railway_release.config.config import Config
 from railway_release.diagnosis import choices, tenant_choices
 from railway_release.migrations.plan import Planner, SchemaPlan
 from railway_release.postgres.batch_reader import BatchReader
+from railway_release.postgres.dependents import NOTHING, Dependents
 from railway_release.preflight.target import Target
-from railway_release.repairs import forbidding_rows, rows, scope, unrecorded
+from railway_release.repairs import forbidding_rows, mistyped, rows, scope, taken_names, unrecorded
 from railway_release.repairs.case import Case
 from railway_release.repairs.create import why_through_django_tenants
 from railway_release.repairs.not_restored import not_restored
@@ -157,11 +158,25 @@ class _Inspecting:
         filled = rows.read(self.reader, (one for ones in wanted.values() for one in ones), shared)
         for name, ones in wanted.items():
             if ones:
-                yield name, self._replanner(name, self._case(name, list(ones), filled), ones)
+                typed = frozenset(mistyped.columns(found[name]))
+                case = replace(
+                    self._case(name, list(ones), filled), mistyped=typed, using=dict(self._using(name, ones))
+                )
+                yield name, self._replanner(name, case, ones)
+
+    def _using(self, schema: str, found: Iterable[Deviation]) -> Iterator[tuple[Named, Dependents]]:
+        """What uses the columns that a person has to change or drop."""
+        for one in (each.difference for each in found):
+            using = choices.dependents(self.reader.connection, one.id, schema, one.object, one.expected)
+            if using != NOTHING:
+                yield (one.id, one.object), using
 
     def _replanner(self, name: str, case: Case, found: Mapping[Deviation, Finding]) -> Replan:
         plan = partial(self._planned, case, found)
-        forbidden = forbidding_rows.refusals(self.reader, name, case, plan({}))
+        first = plan({})
+        connection = self.reader.connection
+        forbidden = forbidding_rows.refusals(connection, name, case, first)
+        forbidden |= taken_names.refusals(connection, name, first)
         return lambda refused: plan({**forbidden, **refused})
 
     def _in_scope(self, schema: str, found: Sequence[Deviation]) -> dict[Deviation, Finding]:

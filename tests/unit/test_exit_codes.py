@@ -68,7 +68,7 @@ WAYS = {
         "a repair": "integration/test_repair_scope.py::"
         "test_a_repair_after_which_something_would_still_be_wrong_is_undone",
         "a repair refused by the server": "integration/test_repair_beside.py::"
-        "test_a_table_that_was_renamed_and_keeps_its_names_leaves_the_schema_as_it_was",
+        "test_a_repair_that_the_server_refuses_leaves_the_schema_as_it_was",
     },
     Exit.VERIFICATION: {
         "verify and check": "integration/test_looking.py::test_a_missing_table_in_one_tenant",
