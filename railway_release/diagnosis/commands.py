@@ -88,9 +88,13 @@ def fake_if_done(keys: Sequence[Key], schemas: Sequence[str], hidden: tuple[Key,
 
 def make_and_fake(keys: Sequence[Key], schemas: Sequence[str], *, data_is_done: bool) -> str:
     """How to make by hand what these migrations make, and record them then."""
+    return f"{make(keys)}, then: {fake(keys, schemas, data_is_done=data_is_done)}"
+
+
+def make(keys: Sequence[Key]) -> str:
+    """How to make by hand what these migrations make."""
     shown = "; ".join(f"python manage.py sqlmigrate {app} {name}" for app, name in keys)
-    then = fake(keys, schemas, data_is_done=data_is_done)
-    return f"make it in the schema with the SQL of `{shown}`, then: {then}"
+    return f"make it in the schema with the SQL of `{shown}`"
 
 
 def move_extension(one: Extension, schema: str) -> str:

@@ -231,7 +231,68 @@ def test_a_table_that_a_migration_removes_points_at_older_code(changing: Explain
 
 
 def test_a_table_of_sql_is_traced_to_its_migration(changing: Explained) -> None:
-    assert changing.cause(AUDIT)["seen"] == "buildings.0008_audit names it in SQL of its own"
+    cause = changing.cause(AUDIT)
+
+    assert (cause["id"], cause["command"]) == ("release.never_ran", PROGRAM)
+    assert cause["seen"].startswith("buildings.0008_audit, whose SQL makes it, is pending in 3 schemas")
+
+
+NOTES, PLACES, OWN, GONE, GONE_PLACES = (
+    f'relation "{name}" does not exist'
+    for name in ("notes_kept", "notes_kept_places", "athena.own_made", "notes_gone", "notes_gone_places")
+)
+EXTRA = "column announcements_announcement.extra does not exist"
+_ID = (
+    "('id', models.BigAutoField(primary_key=True)), ('places', models.ManyToManyField('buildings.Building'))"
+)
+
+
+@pytest.fixture(scope="module")
+def of_migrations(
+    server: str, current_template: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Explained]:
+    """No model has what migrations have made; kypseli waits for them, and athena has lost it."""
+    with borrowed(server, current_template, tmp_path_factory.mktemp("of_migrations")) as project:
+        kept, gone = (
+            f"migrations.CreateModel('{name}', [{_ID}], options={{'db_table': 'notes_{name.lower()}'}})"
+            for name in ("Kept", "Gone")
+        )
+        extra = "migrations.AddField('announcement', 'extra', models.IntegerField(null=True))"
+        own = "migrations.RunSQL('CREATE TABLE own_made (id int)')"
+        made = f"{kept}, {gone}, {extra}, {own}"
+        project.migration("announcements", "0004_made", "0003_announcement_pinned", made)
+        project.migration("announcements", "0005_gone", "0004_made", "migrations.DeleteModel('Gone')")
+        assert project.run("--no-collectstatic", "--exclude", "kypseli").code == 0
+        project.database.sql(
+            "SET search_path = athena; DROP TABLE notes_kept CASCADE; DROP TABLE own_made;"
+            "ALTER TABLE announcements_announcement DROP extra"
+        )
+        yield explain(project, NOTES, PLACES, OWN, GONE, GONE_PLACES, EXTRA)
+
+
+@pytest.mark.parametrize(
+    ("error", "lost"), [(NOTES, "table.ghost"), (EXTRA, "column.missing"), (OWN, "table.ghost")]
+)
+def test_what_only_migrations_know_is_explained_as_what_models_have(
+    of_migrations: Explained, error: str, lost: str
+) -> None:
+    assert {one["id"]: one["schemas"] for one in of_migrations.by_error[error]["causes"]} == {
+        "release.never_ran": ["kypseli"],
+        lost: ["athena"],
+    }
+
+
+def test_it_is_said_that_only_migrations_know_it(of_migrations: Explained) -> None:
+    assert of_migrations.by_error[PLACES]["about"].endswith(
+        "only the migrations know it, and no model of this code"
+    )
+
+
+@pytest.mark.parametrize("error", [GONE, GONE_PLACES])
+def test_what_a_migration_has_removed_is_known_by_the_name_it_had(
+    of_migrations: Explained, error: str
+) -> None:
+    assert of_migrations.cause(error)["seen"] == "announcements.0005_gone removes or renames it"
 
 
 # Columns, and what is to come.
