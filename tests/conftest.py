@@ -17,7 +17,7 @@ from tests.support import warm
 from tests.support.release import EXAMPLE, ROOT, Database, Project
 from tests.support.roles import Roles, roles
 from tests.support.schemas import let_a_day_pass
-from tests.support.server import create_database, psql, running_server
+from tests.support.server import create_database, memory_dir, psql, running_server
 
 # Enough to see one fail between others; each costs every release that a test runs.
 TENANTS = ("athena", "kypseli", "piraeus")
@@ -26,6 +26,12 @@ TENANTS = ("athena", "kypseli", "piraeus")
 def pytest_xdist_auto_num_workers() -> int:
     """Half as many more as there are cores: for a part of their time, most tests wait."""
     return cores() * 3 // 2
+
+
+def pytest_configure() -> None:
+    """The folders that tests make, too, are in memory if that can be; see there."""
+    if memory := memory_dir():
+        os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(memory))
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

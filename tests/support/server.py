@@ -40,7 +40,7 @@ THROWAWAY = {
     "max_connections": "200",
     "max_wal_size": "256MB",
 }
-_MOST_BYTES = 8 << 30  # of all servers of a run
+_MOST_BYTES = 8 << 30  # of all servers and projects of a run
 _WITH_STRATEGIES = 15_00_00
 _WITH_ITERATIONS = 16
 DURABLE = {"max_connections": "100"}
@@ -125,6 +125,17 @@ def _strategy(url: str) -> str:
 def database_url(url: str, name: str) -> str:
     """Return ``url`` with another database name."""
     return urlsplit(url)._replace(path=f"/{name}").geturl()
+
+
+def memory_dir() -> Path | None:
+    """A folder in memory, if there is one with room for everything and in which programs may be run.
+
+    A copy of a database, or of a project, is many small files, and each costs ten times as much on a disk.
+    """
+    memory = Path("/dev/shm")  # noqa: S108 - what is made in it gets a name that nobody can guess
+    if not memory.is_dir() or not os.access(memory, os.W_OK) or os.statvfs(memory).f_flag & os.ST_NOEXEC:
+        return None
+    return memory if shutil.disk_usage(memory).free > _MOST_BYTES else None
 
 
 def _usable(wanted: Path) -> bool:
@@ -230,20 +241,13 @@ def _answers(url: str, home: Path) -> bool:
 def _guarded_home() -> Iterator[Path]:
     """Yield a directory; its server is stopped and it is removed, even when this process is killed."""
     pg_ctl = str(bin_dir() / "pg_ctl")
-    home = Path(tempfile.mkdtemp(prefix="railway-release-", dir=_fastest_dir())).resolve()
+    home = Path(tempfile.mkdtemp(prefix="railway-release-", dir=memory_dir() or temp_dir())).resolve()
     give_to_account(home)
     guard = _start_guard(pg_ctl, home)
     try:
         yield home
     finally:
         guard.communicate()
-
-
-def _fastest_dir() -> Path:
-    """In memory, if there is room for it: a copy of a database is hundreds of small files."""
-    memory = Path("/dev/shm")  # noqa: S108 - mkdtemp makes a name that nobody can guess
-    roomy = memory.is_dir() and shutil.disk_usage(memory).free > _MOST_BYTES
-    return memory if roomy and os.access(memory, os.W_OK) else temp_dir()
 
 
 def _start_guard(pg_ctl: str, home: Path) -> subprocess.Popen[bytes]:
