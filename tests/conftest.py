@@ -17,7 +17,7 @@ from tests.support import warm
 from tests.support.release import EXAMPLE, ROOT, Database, Project
 from tests.support.roles import Roles, roles
 from tests.support.schemas import let_a_day_pass
-from tests.support.server import database_url, psql, running_server
+from tests.support.server import create_database, memory_dir, psql, running_server
 
 # Enough to see one fail between others; each costs every release that a test runs.
 TENANTS = ("athena", "kypseli", "piraeus")
@@ -26,6 +26,12 @@ TENANTS = ("athena", "kypseli", "piraeus")
 def pytest_xdist_auto_num_workers() -> int:
     """Half as many more as there are cores: for a part of their time, most tests wait."""
     return cores() * 3 // 2
+
+
+def pytest_configure() -> None:
+    """The folders that tests make, too, are in memory if that can be; see there."""
+    if memory := memory_dir():
+        os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(memory))
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -68,8 +74,7 @@ def template(server: str) -> Iterator[Callable[..., str]]:
     def build(*tenants: str) -> str:
         if tenants not in built:
             built[tenants] = f"template_{uuid.uuid4().hex[:12]}"
-            psql(server, f'CREATE DATABASE "{built[tenants]}"')
-            environ = {**os.environ, "DATABASE_URL": database_url(server, built[tenants])}
+            environ = {**os.environ, "DATABASE_URL": create_database(server, built[tenants])}
             command = [sys.executable, "-m", "examples.past", *tenants]
             subprocess.run(command, cwd=ROOT, env=environ, check=True, stdout=subprocess.DEVNULL)
             let_a_day_pass(Database(environ["DATABASE_URL"]))
@@ -87,8 +92,7 @@ def new_database(server: str) -> Iterator[Callable[..., Database]]:
 
     def create(template: str = "template0") -> Database:
         made.append(f"test_{uuid.uuid4().hex[:12]}")
-        psql(server, f'CREATE DATABASE "{made[-1]}" TEMPLATE "{template}"')
-        return Database(database_url(server, made[-1]))
+        return Database(create_database(server, made[-1], template))
 
     yield create
     for name in made:
@@ -107,9 +111,8 @@ def current_template(
 ) -> Iterator[str]:
     """The name of a database that a release has brought to the newest level."""
     name = f"{template(*TENANTS)}_current"
-    psql(server, f'CREATE DATABASE "{name}" TEMPLATE "{template(*TENANTS)}"')
     folder = tmp_path_factory.mktemp("current") / "project"
-    project = Project(folder, Database(database_url(server, name)))
+    project = Project(folder, Database(create_database(server, name, template(*TENANTS))))
     run = project.run("--no-collectstatic")
     assert run.code == 0, run.text
     let_a_day_pass(project.database)

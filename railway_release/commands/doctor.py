@@ -48,13 +48,15 @@ from railway_release.migrations.plan import Planner
 from railway_release.preflight import checks, database, references
 from railway_release.preflight.read_pool import prepare
 from railway_release.preflight.target import Target
+from railway_release.repairs import foresight
+from railway_release.repairs.foresight import foreseen
 from railway_release.report.report import Report
 from railway_release.report.results import DoctorResult
 from railway_release.runtime.log import get_logger
 from railway_release.runtime.plain import plain_traceback
 from railway_release.runtime.text import some
 from railway_release.runtime.waiting import told
-from railway_release.snapshot import take_snapshot
+from railway_release.snapshot import Snapshot, take_snapshot
 from railway_release.topology import tenant_connection
 from railway_release.verification import blocking
 from railway_release.verification.findings import GHOST, INCONSISTENT, MASKED
@@ -75,10 +77,12 @@ def _examine(target: Target, report: Report) -> None:
         preflight(target, report)
         found["server"] = _of_the_server(target)
         refused, found["release"] = _of_the_release(target)
-        with _context(target, report) as context:
+        with _context(target, report) as (context, snapshot):
             result = _seen(context)
             found |= _of_the_database(context, refused=refused)
             found["settings"] = tuple(settings.causes(keys=()))  # those are told with what fails
+        plans = foresight.plans_of(itertools.chain(*found.values()), target, snapshot)
+        found = {area: tuple(foreseen(one, plans) for one in ones) for area, ones in found.items()}
     if "settings" not in found and settings.are_loaded():
         found["settings"] = tuple(settings.causes())
     report.result = replace(
@@ -155,11 +159,10 @@ def _of_the_database(context: DiagnosisContext, *, refused: bool) -> dict[str, t
 
 def _of_migrations(context: DiagnosisContext, *, refused: bool) -> Iterator[Cause]:
     """Where migrations fail, and where a release would help; nowhere if it is refused."""
-    yield from half_applied.causes(context)
-    failing = _failing(context)
+    failing = (*half_applied.causes(context), *_failing(context))
     yield from failing
     every = {one.schema.name for one in context.schemas}
-    names = every if refused else {name for one in failing for name in one.schemas}
+    names = every if refused else {name for one in causes.errors(failing) for name in one.schemas}
     yield from schemas.never_ran(context, names)
 
 
@@ -197,12 +200,14 @@ def _explain(target: Target, report: Report) -> None:
             f"the first {_MOST_ERRORS} errors are explained; left out: {some([str(e) for e in left_out])}"
         )
         get_logger().warning("errors.left_out", message=message)
-    with _context(target, report) as context:
+    with _context(target, report) as (context, snapshot):
         answers = explain(errors[:_MOST_ERRORS], context, deleting=from_a_deletion(text))
         if any(one.id == NEVER_RAN for answer in answers for one in answer.causes):
-            obstacles = Obstacles(*_of_the_release(target), _failing(context))
+            obstacles = Obstacles(*_of_the_release(target), tuple(causes.errors(_failing(context))))
             answers = [_advisable(answer, obstacles) for answer in answers]
-        report.result = replace(_seen(context), explanations=tuple(answers)).judged()
+    plans = foresight.plans_of((one for answer in answers for one in answer.causes), target, snapshot)
+    answers = [replace(one, causes=tuple(foreseen(each, plans) for each in one.causes)) for one in answers]
+    report.result = replace(_seen(context), explanations=tuple(answers)).judged()
 
 
 def _advisable(answer: Explanation, obstacles: Obstacles) -> Explanation:
@@ -224,7 +229,7 @@ def _read() -> str:
 
 
 @contextlib.contextmanager
-def _context(target: Target, report: Report) -> Iterator[DiagnosisContext]:
+def _context(target: Target, report: Report) -> Iterator[tuple[DiagnosisContext, Snapshot]]:
     """Take a snapshot of everything; while entered, a connection is open for what causes read beyond it."""
     with phase(report, "plan"):
         planner = Planner()
@@ -234,4 +239,4 @@ def _context(target: Target, report: Report) -> Iterator[DiagnosisContext]:
         database.read_only(target.connector("doctor")) as connection,
         told("the causes are being looked for"),
     ):
-        yield DiagnosisContext(connection, snapshot.plan, target.config, snapshot.findings)
+        yield DiagnosisContext(connection, snapshot.plan, target.config, snapshot.findings), snapshot

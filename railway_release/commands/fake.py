@@ -24,6 +24,7 @@ from railway_release.postgres.batch_reader import BatchReader
 from railway_release.postgres.session import clip
 from railway_release.preflight.target import Target
 from railway_release.repairs import verdict
+from railway_release.repairs.apply import make_table_of_records
 from railway_release.repairs.proof import Prover
 from railway_release.repairs.together import proof_of, records_of
 from railway_release.report.report import Report
@@ -124,7 +125,7 @@ class _Fake:
         steps = [self.key] if unfake else graph.unrecorded_below([self.key])
         keys = graph.records_of(self.key) if unfake else records_of(steps, one, graph)
         statement = (delete_records if unfake else record)(one.schema.name, keys)
-        outcome = runner.run(one, partial(_send, runner, statement))
+        outcome = runner.run(one, partial(_send, runner, one, statement))
         if outcome.state != "migrated":
             return replace(outcome, failed_at="")
         verb = "forgot" if unfake else "recorded"
@@ -144,7 +145,8 @@ def _is_recorded(key: Key, graph: Graph, one: SchemaPlan) -> bool:
     return key in graph.held or bool(replaced and one.cohort.applied.issuperset(replaced))
 
 
-def _send(runner: SchemaRunner, statement: str) -> None:
+def _send(runner: SchemaRunner, one: SchemaPlan, statement: str) -> None:
     tenant_connection().ensure_connection()
+    make_table_of_records(one)
     runner.execution.send(statement)
     tenant_connection().connection.cursor().execute(statement)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
+
 from railway_release.commands.inspect import pending_of
 from railway_release.config.config import Config
 from railway_release.errors import Exit
@@ -10,21 +13,43 @@ from railway_release.repairs.inspect import RepairInspection
 from railway_release.repairs.repair_plan import PlannedRepair, RepairPlan
 from railway_release.report.results import RepairResult
 from railway_release.runtime.text import count
+from railway_release.snapshot import Snapshot
+from railway_release.verification.findings import HINTS
 
 
 def seen(found: RepairInspection, config: Config) -> RepairResult:
     """The result before anything is done; schemas with equal plans are told together."""
-    groups: dict[RepairPlan, list[str]] = {}
-    for name, repair_plan in found.repair_plans.items():
-        groups.setdefault(repair_plan, []).append(name)
     plan, findings = found.snapshot.plan, found.snapshot.findings
     return RepairResult(
         plan.shared.schema.name,
         pending_of(plan, config),
         findings=findings,
-        repair_plans=tuple(PlannedRepair(one, tuple(names)) for one, names in groups.items()),
+        repair_plans=_grouped(found.repair_plans),
         left_out=tuple(scope.left_out(config, findings)),
     )
+
+
+def still_refusing(result: RepairResult, found: RepairInspection, after: Snapshot) -> RepairResult:
+    """The result with the plans as they were, but what is refused in the end: some of it is done by then.
+
+    `found` is the last inspection, and `after` what there is after the migrations that followed it.
+    """
+    open = {(one.schema, one.id, one.object) for one in after.findings}
+    plans = {name: one.repair_plan for one in result.repair_plans for name in one.schemas}
+    plans |= {name: RepairPlan() for name in found.repair_plans if name not in plans}
+    now = {}
+    for name, one in plans.items():
+        last = found.repair_plans.get(name, RepairPlan()).refusals
+        left = (each for each in last if each.id not in HINTS or (name, each.id, each.object) in open)
+        now[name] = replace(one, refusals=tuple(left))
+    return replace(result, repair_plans=_grouped({name: one for name, one in now.items() if one}))
+
+
+def _grouped(plans: Mapping[str, RepairPlan]) -> tuple[PlannedRepair, ...]:
+    groups: dict[RepairPlan, list[str]] = {}
+    for name, one in plans.items():
+        groups.setdefault(one, []).append(name)
+    return tuple(PlannedRepair(one, tuple(names)) for one, names in groups.items())
 
 
 def judged(result: RepairResult) -> RepairResult:

@@ -10,7 +10,7 @@ from railway_release.backup.once import Backup
 from railway_release.commands import creation, selection
 from railway_release.commands.migrate import migrate, naming_the_unreached
 from railway_release.commands.phases import locked, phase, preflight, preflight_to_write
-from railway_release.commands.proposal import judged, left_as_it_is, seen
+from railway_release.commands.proposal import judged, left_as_it_is, seen, still_refusing
 from railway_release.commands.work import Work
 from railway_release.config.config import Config
 from railway_release.engine.cancel_token import OwnCancelToken
@@ -94,10 +94,9 @@ class _Repair:
             )
         with phase(self._report, "verify"):
             after = self._looked_again(found)
-        left = replace(
-            result, findings=after.findings, left_out=tuple(scope.left_out(self._config, after.findings))
-        )
-        self._report.result = self._verified(left, found, after)
+        left_out = tuple(scope.left_out(self._config, after.findings))
+        left = replace(still_refusing(result, found, after), findings=after.findings, left_out=left_out)
+        self._report.result = self._verified(left, after)
 
     @property
     def _config(self) -> Config:
@@ -267,7 +266,7 @@ class _Repair:
                 one = joined(repaired, then) if repaired else then
                 yield with_refusals(one, found.repair_plans.get(name, RepairPlan()))
 
-    def _verified(self, result: RepairResult, found: RepairInspection, after: Snapshot) -> RepairResult:
+    def _verified(self, result: RepairResult, after: Snapshot) -> RepairResult:
         shared = result.shared_schema
         if self._failed(shared):
             text = f"The shared schema {shared} could not be repaired."
@@ -279,8 +278,8 @@ class _Repair:
         if errors := result.errors:
             text = f"{count(len(errors), 'error')} left; see above why."
             result = result.failing(Exit.VERIFICATION, text)
-        if left := [name for name, one in found.repair_plans.items() if one.refusals]:
-            result = result.failing(Exit.VERIFICATION, left_as_it_is(len(left)))
+        if left := sum(len(one.schemas) for one in result.repair_plans if one.repair_plan.refusals):
+            result = result.failing(Exit.VERIFICATION, left_as_it_is(left))
         if pending := [one for one in after.plan.pending if one.is_chosen_by(self._config)]:
             text = f"Migrations are still pending in {count(len(pending), 'schema')}."
             result = result.failing(Exit.PENDING, text)

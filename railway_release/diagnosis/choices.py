@@ -6,10 +6,13 @@ In the statements "<schema>" stands for the schema; `for_schema` puts its name t
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
+from typing import Any
 
-from railway_release.postgres.session import quote
+from railway_release.postgres import dependents as dependents_of
+from railway_release.postgres.dependents import NOTHING, Dependents
+from railway_release.postgres.session import Connection, quote
 from railway_release.runtime.program import PROGRAM
 from railway_release.runtime.text import schema_flag
 from railway_release.verification import findings
@@ -35,17 +38,39 @@ def named(text: str, schema: str) -> str:
     return text.replace(SCHEMA, quote(schema)).replace(FLAG, schema_flag(schema))
 
 
-def of(id: str, object: str, expected: str) -> tuple[Choice, ...]:
-    """The choices about a finding; none where a command repairs it. `expected` is the finding's."""
+def of(id: str, object: str, expected: str, using: Dependents = NOTHING) -> tuple[Choice, ...]:
+    """The choices about a finding; none where a command repairs it. `expected` is the finding's.
+
+    `using` is what uses the column, and would keep the server from what is chosen.
+    """
     table, _, column = object.rpartition(".")
     if id not in _CHOICES:
         return ()
-    return tuple(_CHOICES[id](alter(table), quote(column), object, expected))
+    return tuple(_CHOICES[id](alter(table), quote(column), object, expected, using))
 
 
-def repair_again() -> str:
-    """The command that repairs a schema once something was decided."""
-    return f"{PROGRAM} repair {FLAG} --apply"
+def dependents(connection: Connection, id: str, schema: str, object: str, expected: str) -> Dependents:
+    """What uses the column that the choices about a finding would change or drop."""
+    table, _, column = object.rpartition(".")
+    if id in _RETYPES:
+        return dependents_of.of_type(connection, schema, table, column, expected)
+    return dependents_of.of_column(connection, schema, table, column) if id in _DROPS else NOTHING
+
+
+def repair_again(id: str = "") -> str:
+    """The command that repairs a schema once something was decided; a warning only where it is named."""
+    asked = f" --finding {id}" if id in findings.WARNINGS else ""
+    return f"{PROGRAM} repair{asked} {FLAG} --apply"
+
+
+def together(statements: Iterable[str], path: Iterable[str]) -> str:
+    """Statements that name tables without a schema, found in the schema and then on this path.
+
+    They are one, since each that is sent by itself would have another path.
+    """
+    path = ", ".join(dict.fromkeys((SCHEMA, *map(quote, path))))
+    ended = (sql.rstrip() if sql.rstrip().endswith(";") else f"{sql.rstrip()}\n;" for sql in statements)
+    return _in_one(f"SET search_path = {path};", *ended)
 
 
 def alter(table: str) -> str:
@@ -53,8 +78,8 @@ def alter(table: str) -> str:
     return f"ALTER TABLE {SCHEMA}.{quote(table)}"
 
 
-def _extra(alter: str, column: str, object: str, _: str) -> Iterator[Choice]:
-    yield Choice("If nothing needs it", (f"{alter} DROP COLUMN {column};",))
+def _extra(alter: str, column: str, object: str, _: str, using: Dependents) -> Iterator[Choice]:
+    yield _dropping("If nothing needs it", alter, column, using)
     entry = accepting(findings.COLUMN_EXTRA, object, "*")
     yield Choice("If something does, accept it in the settings", (entry,))
 
@@ -65,53 +90,81 @@ def accepting(id: str, object: str, schema: str) -> str:
     return f'RAILWAY_RELEASE = {{"ACCEPT": [{json.dumps(entry, ensure_ascii=False)}]}}'
 
 
-def _odd(_alter: str, _column: str, object: str, _: str) -> Iterator[Choice]:
+def _odd(_alter: str, _column: str, object: str, *_: Any) -> Iterator[Choice]:
     yield Choice("If it should be as in the others, undo or repeat by hand here what has made the difference")
     entry = accepting(findings.ODD_ONE_OUT, object, PLACE)
     yield Choice("If this schema is meant to be otherwise, accept it in the settings", (entry,))
 
 
-def _unowned(*_: str) -> Iterator[Choice]:
+def _unowned(*_: Any) -> Iterator[Choice]:
     yield Choice("If it is a tenant's, give the tenant its row back, with this schema_name")
     yield Choice("If nobody needs it, after a pg_dump of it", (f"DROP SCHEMA {SCHEMA} CASCADE;",))
 
 
-def _in_the_way(alter: str, column: str, _object: str, _: str) -> Iterator[Choice]:
+def _in_the_way(alter: str, column: str, _object: str, _: str, using: Dependents) -> Iterator[Choice]:
     yield Choice("If its values are to stay", (f"{alter} ALTER COLUMN {column} DROP NOT NULL;",))
-    yield Choice("If nothing needs it", (f"{alter} DROP COLUMN {column};",))
+    yield _dropping("If nothing needs it", alter, column, using)
 
 
-def _typed(alter: str, column: str, _object: str, expected: str) -> Iterator[Choice]:
+def _dropping(when: str, alter: str, column: str, using: Dependents, *then: str) -> Choice:
+    """To drop a column, and first what uses it, in one transaction."""
+    if using.by_hand:
+        return Choice(f"{when}: drop first what uses it, by hand: {', '.join(using.by_hand)}")
+    also = f", nor {', '.join(using.lost)}" if using.lost else ""
+    return Choice(f"{when}{also}", (_in_one(*using.drops, f"{alter} DROP COLUMN {column};"), *then))
+
+
+def _in_one(*statements: str) -> str:
+    """Statements on one line: given to psql together, they are one transaction."""
+    return " ".join(statements)
+
+
+def _typed(alter: str, column: str, _object: str, expected: str, using: Dependents) -> Iterator[Choice]:
     # A cast to text of some length cuts what is longer; without one the server refuses it.
     is_text = expected.startswith(("character", "varchar"))
-    using = "" if is_text else f" USING {column}::{expected.partition('(')[0]}"
+    value = f"{column}::text" if using.through_text else column
+    cast = "" if is_text else f" USING {value}::{expected.partition('(')[0]}"
     rounded = "" if is_text else " (decimals that it has no place for are rounded)"
-    yield Choice(
-        f"If all that is there fits into that type{rounded}",
-        (f"{alter} ALTER COLUMN {column} TYPE {expected}{using};",),
+    yield _retyping(
+        f"If all that is there fits into that type{rounded}", alter, column, expected + cast, using
     )
 
 
-def _collated(alter: str, column: str, _object: str, expected: str) -> Iterator[Choice]:
-    yield Choice(
-        "If nothing relies on the other order (indexes of the column are built anew, unique ones may fail)",
-        (f"{alter} ALTER COLUMN {column} TYPE {expected};",),
-    )
+def _collated(alter: str, column: str, _object: str, expected: str, using: Dependents) -> Iterator[Choice]:
+    when = "If nothing relies on the other order (indexes of the column are built anew, unique ones may fail)"
+    yield _retyping(when, alter, column, expected, using)
 
 
-def _generated(alter: str, column: str, _object: str, expected: str) -> Iterator[Choice]:
+def _retyping(when: str, alter: str, column: str, type: str, using: Dependents) -> Choice:
+    """To change a column's type, with what uses it taken away before and made again after it."""
+    if using.by_hand:
+        way = "drop by hand first what uses it, and make it again afterwards"
+        return Choice(f"{when}: {way}: {', '.join(using.by_hand)}; then look again")
+    also = f", and nothing needs what it cannot have then, {', '.join(using.lost)}" if using.lost else ""
+    free = f"ALTER COLUMN {column} DROP DEFAULT, " if using.has_default else ""
+    change = f"{alter} {free}ALTER COLUMN {column} TYPE {type};"
+    # What models have of all that, and the default.
+    again = (repair_again(),) if using.lost or using.has_default or using.generated else ()
+    return Choice(f"{when}{also}", (_in_one(*using.drops, change, *using.makes), *again))
+
+
+def _generated(alter: str, column: str, _object: str, expected: str, using: Dependents) -> Iterator[Choice]:
     if expected == "not generated":
         yield Choice(
             "If the values that are there are right", (f"{alter} ALTER COLUMN {column} DROP EXPRESSION;",)
         )
     else:
-        yield Choice(
+        yield _dropping(
             "If the values that are there may be computed anew, which `repair` does then",
-            (f"{alter} DROP COLUMN {column};",),
+            alter,
+            column,
+            using,
+            repair_again(),
+            *using.makes,
         )
 
 
-_CHOICES = {
+_CHOICES: dict[str, Callable[[str, str, str, str, Dependents], Iterator[Choice]]] = {
     findings.COLUMN_EXTRA: _extra,
     findings.COLUMN_IN_THE_WAY: _in_the_way,
     findings.COLUMN_TYPE: _typed,
@@ -120,3 +173,5 @@ _CHOICES = {
     findings.ODD_ONE_OUT: _odd,
     findings.NO_ROW: _unowned,
 }
+_RETYPES = (findings.COLUMN_TYPE, findings.COLUMN_COLLATION)
+_DROPS = (findings.COLUMN_EXTRA, findings.COLUMN_IN_THE_WAY, findings.COLUMN_GENERATED)

@@ -6,14 +6,15 @@ import shlex
 from collections.abc import Sequence
 
 from railway_release.diagnosis.choices import Choice
-from railway_release.migrations.outcome import Key
+from railway_release.migrations.outcome import Key, in_words
 from railway_release.postgres.locations import Extension, OwnedSequence
 from railway_release.postgres.server import Privileges
 from railway_release.postgres.session import literal, quote
 from railway_release.runtime.program import DEPLOYED, PROGRAM
 from railway_release.runtime.text import schema_flag
-from railway_release.verification.findings import COLUMN_EARLY, NO_SCHEMA, Finding
+from railway_release.verification.findings import EARLY, NO_SCHEMA, Finding
 
+SHOWS_THE_SQL = "shows the SQL"
 _NAMES = 5
 _SEQUENCES = 20  # in one statement, which has to fit on a screen
 
@@ -30,7 +31,7 @@ INSTALL_PG_DUMP = 'set RAILPACK_DEPLOY_APT_PACKAGES="... postgresql-client" (Nix
 COMPARE_DATABASES = f"{PROGRAM} plan  (its first line names the database; compare it with the service's)"
 
 
-def repair(schemas: Sequence[str], *words: str, shows: str = "shows the SQL") -> str:
+def repair(schemas: Sequence[str], *words: str, shows: str = SHOWS_THE_SQL) -> str:
     """The command that shows the SQL which repairs these, or why not; with --apply it is run."""
     named = [schema_flag(name) for name in schemas] if len(schemas) <= _NAMES else []
     return f"{' '.join((PROGRAM, 'repair', *words, *named))}  # {shows}; --apply does it"
@@ -45,7 +46,7 @@ def of_finding(found: Sequence[Finding], given: Sequence[Choice]) -> str:
         ways = [_way(choice.for_schema(one.schema)) for choice in given]
         others = f"; likewise the other{'s' if found[2:] else ''}" if found[1:] else ""
         return f"decide, since nothing else can: {'; or: '.join(ways)}{others}"
-    is_asked_for = one.severity == "warning" and one.id != COLUMN_EARLY
+    is_asked_for = one.severity == "warning" and one.id not in EARLY
     return repair(schemas, *(("--finding", one.id) if is_asked_for else ()))
 
 
@@ -73,16 +74,27 @@ def verify(schema: str) -> str:
     return f"{PROGRAM} verify {schema_flag(schema)}"
 
 
-def fake(keys: Sequence[Key], schemas: Sequence[str]) -> str:
+def fake(keys: Sequence[Key], schemas: Sequence[str], *, data_is_done: bool = False) -> str:
     """The commands that record these migrations where their work is proven to be there."""
-    named = " ".join(schema_flag(name) for name in schemas)
-    return " && ".join(f"{PROGRAM} fake {app} {name} {named}" for app, name in keys)
+    words = [*(schema_flag(name) for name in schemas), *(["--data-is-done"] if data_is_done else [])]
+    return " && ".join(f"{PROGRAM} fake {app} {name} {' '.join(words)}" for app, name in keys)
 
 
-def make_and_fake(keys: Sequence[Key], schemas: Sequence[str]) -> str:
+def fake_if_done(keys: Sequence[Key], schemas: Sequence[str], hidden: tuple[Key, ...]) -> str:
+    """The same where nobody can see the work of some migrations that lead to these."""
+    done = fake(keys, schemas, data_is_done=True)
+    return f"decide, since nobody can see what code or SQL in {in_words(hidden)} did; if that is done: {done}"
+
+
+def make_and_fake(keys: Sequence[Key], schemas: Sequence[str], *, data_is_done: bool) -> str:
     """How to make by hand what these migrations make, and record them then."""
+    return f"{make(keys)}, then: {fake(keys, schemas, data_is_done=data_is_done)}"
+
+
+def make(keys: Sequence[Key]) -> str:
+    """How to make by hand what these migrations make."""
     shown = "; ".join(f"python manage.py sqlmigrate {app} {name}" for app, name in keys)
-    return f"make it in the schema with the SQL of `{shown}`, then: {fake(keys, schemas)}"
+    return f"make it in the schema with the SQL of `{shown}`"
 
 
 def move_extension(one: Extension, schema: str) -> str:

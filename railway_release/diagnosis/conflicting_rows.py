@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from railway_release.diagnosis import commands
 from railway_release.diagnosis.causes import Cause, cause
@@ -16,6 +16,11 @@ from railway_release.postgres.conflicts import Conflict, Table, conflicts, schem
 from railway_release.runtime.text import schemas_in_words
 from railway_release.topology import Schema
 
+_UNKNOWN = (
+    "The rows of now break the rule that the migration adds. What code makes of them before cannot be known "
+    "without running it: look whether it is meant to."
+)
+
 
 @dataclass(frozen=True)
 class Forbidden:
@@ -25,30 +30,40 @@ class Forbidden:
     conflict: Conflict
     schemas: tuple[str, ...]
     target_schema: str  # of the first schema's foreign key
+    after: Key | None = None  # a migration whose code may change these rows before
 
 
 def find(context: DiagnosisContext) -> list[Forbidden]:
-    """What each pending migration is known to fail on, if no code before it changes the rows first."""
+    """What each pending migration is known to fail on, unless code before it changes the rows first."""
     groups: dict[tuple[frozenset[Key], Schema], list[SchemaPlan]] = {}
     for one in context.schemas:
         if one.pending:
             kind = Schema("", one.schema.role, one.schema.type)
             groups.setdefault((one.cohort.applied, kind), []).append(one)
-    found: dict[tuple[Key, Conflict], Forbidden] = {}
+    found: dict[tuple[Key, Conflict, Key | None], Forbidden] = {}
     for alike in groups.values():
         for new in _in_group(context, alike):
-            known = found.get((new.step, new.conflict), new)
-            schemas = tuple(dict.fromkeys((*known.schemas, *new.schemas)))
-            found[new.step, new.conflict] = Forbidden(new.step, new.conflict, schemas, known.target_schema)
+            key = (new.step, new.conflict, new.after)
+            known = found.get(key, new)
+            found[key] = replace(known, schemas=tuple(dict.fromkeys((*known.schemas, *new.schemas))))
     return list(found.values())
 
 
 def causes(found: Sequence[Forbidden]) -> Iterator[Cause]:
     """A cause for each of them, with the query that lists the rows of the first schema."""
     for one in found:
-        seen = f"{dotted(one.step)} fails in {schemas_in_words(one.schemas)}: {one.conflict.what}"
-        query = one.conflict.query(one.schemas[0], one.target_schema)
-        yield cause("rows.in_the_way", seen, commands.sql(query), one.schemas)
+        where, command = schemas_in_words(one.schemas), commands.sql(_query(one))
+        if one.after is None:
+            seen = f"{dotted(one.step)} fails in {where}: {one.conflict.what}"
+            yield cause("rows.in_the_way", seen, command, one.schemas)
+        else:
+            code = f"code of {dotted(one.after)}, which runs before"
+            seen = f"{dotted(one.step)} fails in {where} unless {code}, changes this: {one.conflict.what}"
+            yield replace(cause("rows.in_the_way", seen, command, one.schemas, "warning"), meaning=_UNKNOWN)
+
+
+def _query(one: Forbidden) -> str:
+    return one.conflict.query(one.schemas[0], one.target_schema)
 
 
 def _in_group(context: DiagnosisContext, alike: Sequence[SchemaPlan]) -> Iterator[Forbidden]:
@@ -56,16 +71,16 @@ def _in_group(context: DiagnosisContext, alike: Sequence[SchemaPlan]) -> Iterato
     first, shared = alike[0], context.plan.shared.schema.name
     graph = first.cohort.graph
     asked = [
-        (step, conflict)
-        for step, statement in statements_about_rows(graph, first.cohort, first.schema)
-        for conflict in conflicts(statement)
+        (statement, conflict)
+        for statement in statements_about_rows(graph, first.cohort, first.schema)
+        for conflict in conflicts(statement.text)
     ]
     named = {table.name for _, one in asked for table in (one.table, one.target) if table}
     tables = catalog.tables(context.connection, named) if named else {}
-    for step, conflict in asked:
+    for of, conflict in asked:
         for target_schema, schemas in _by_target(conflict, alike, tables, shared).items():
             if hit := schemas_with(context.reader, conflict, schemas, target_schema):
-                yield Forbidden(step, conflict, tuple(hit), target_schema or hit[0])
+                yield Forbidden(of.key, conflict, tuple(hit), target_schema or hit[0], of.after)
 
 
 def _by_target(

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import replace
 
-from railway_release.diagnosis import ghosts, subjects, verdicts
-from railway_release.diagnosis.causes import cause
+from django.db import router
+
+from railway_release.diagnosis import commands, ghosts, subjects, verdicts
+from railway_release.diagnosis.causes import Cause, cause
 from railway_release.diagnosis.context import DiagnosisContext
 from railway_release.diagnosis.deletion import reaches
 from railway_release.diagnosis.errortext import Missing
 from railway_release.diagnosis.explanation import Explanation
 from railway_release.diagnosis.subjects import Subject
 from railway_release.diagnosis.verdicts import Case, SubjectState, Verdict
+from railway_release.migrations.outcome import Key, dotted
 from railway_release.migrations.plan import SchemaPlan
 from railway_release.postgres import catalog, locations
-from railway_release.postgres.session import Connection
+from railway_release.postgres.session import Connection, clip
 from railway_release.preflight.routing import belongs, home_in_words, in_shared, in_tenants
+from railway_release.runtime.program import PROGRAM
 from railway_release.runtime.text import schemas_in_words
+from railway_release.topology import tenant_connection
 
 _MOST_SUBJECTS = 5  # a column by itself, such as "name", may be anybody's
 
@@ -27,11 +32,12 @@ def explain(
 ) -> list[Explanation]:
     """One explanation for each error; `deleting` if something was being deleted when it came up."""
     listed = list(errors)
-    found = {one: subjects.find(one) for one in listed}
+    graph = context.plan.graph
+    found = {one: subjects.find(one, graph) for one in listed}
     has = _presence(context.connection, [subject for some in found.values() for subject in some])
     explained: list[Explanation] = []
     for one in listed:
-        cases = [_case(subject, context, has, subjects.schema_named(one)) for subject in found[one]]
+        cases = [_case(subject, context, has, subjects.schema_named(one, graph)) for subject in found[one]]
         # Of the columns that an alias may stand for, those that are in order explain nothing.
         unwell = [case for case in cases if case.absent] or cases[:1]
         explained += [_explained(one, case, context, deleting) for case in unwell[:_MOST_SUBJECTS]]
@@ -85,6 +91,7 @@ def _absence(subject: Subject, one: SchemaPlan, context: DiagnosisContext, share
 def _explained(missing: Missing, case: Case, context: DiagnosisContext, deleting: bool) -> Explanation:
     judged = list(_judged(missing, case, context, deleting))
     about = f"{case.subject.in_words}, {home_in_words(case.subject.model)}"
+    about += "" if case.subject.of_code else "; only the migrations know it, and no model of this code"
     unusable = [one.schema for one in context.plan.topology.unusable if context.config.includes(one.schema)]
     if unusable:
         about += f"; nothing is known of {schemas_in_words(unusable)}"
@@ -96,7 +103,7 @@ def _explained(missing: Missing, case: Case, context: DiagnosisContext, deleting
 
 def _judged(missing: Missing, case: Case, context: DiagnosisContext, deleting: bool) -> Iterator[Verdict]:
     """The verdicts on a subject, the likeliest first."""
-    schema = subjects.schema_named(missing)
+    schema = subjects.schema_named(missing, context.plan.graph)
     if schema and schema not in context.plan.topology.names:
         yield verdicts.no_such_schema(schema)
         return
@@ -138,8 +145,43 @@ def _unknown(missing: Missing, context: DiagnosisContext) -> Explanation:
     name = f"the column {missing.column}" if missing.column else f"the table {missing.table}"
     if missing.column and missing.table:
         name += f" in {missing.table}"
-    where = locations.relations(context.connection, subjects.tables(missing)) if not missing.column else ()
-    there = tuple(sorted(schema for schema, _ in where))
+    there = tuple(sorted({one[0] for one in _places(missing, context.connection)}))
+    key = subjects.made_by_sql(missing, context.plan.graph)
+    if key and (found := tuple(_by_sql(key, there, context))):
+        absent = tuple(schema for one in found for schema in one.schemas)
+        verdict = f"{dotted(key)} makes it by SQL of its own, and has not in {schemas_in_words(absent)}."
+        return Explanation(str(missing), verdict, "", found, there, absent)
     seen, command = subjects.origin(missing, context.plan.graph)
+    if key:
+        seen = f"{dotted(key)} makes it by SQL of its own, and is recorded where it belongs"
     one = cause("name.unknown", seen, command)
     return Explanation(str(missing), f"No model of this code has {name}.", "", (one,), there)
+
+
+def _places(missing: Missing, connection: Connection) -> Collection[tuple[str, ...]]:
+    """Where something of that name is, which no model knows; of each place, the schema first."""
+    if missing.column:
+        return catalog.columns(connection, subjects.tables(missing), {clip(missing.column)})
+    return locations.relations(connection, subjects.tables(missing))
+
+
+def _is_at_home(app: str, one: SchemaPlan) -> bool:
+    """Whether the routers let the app's own SQL run in this schema."""
+    connection = tenant_connection()
+    connection.set_schema(one.schema.name, tenant_type=one.schema.type)
+    return bool(router.allow_migrate(connection.alias, app))
+
+
+def _by_sql(key: Key, there: Collection[str], context: DiagnosisContext) -> Iterator[Cause]:
+    """Where SQL of a migration should have made something that no model knows, and has not."""
+    home = [one for one in context.schemas if _is_at_home(key[0], one) and not one.cohort.inconsistency]
+    if pending := [one.schema.name for one in home if key in one.cohort.to_apply]:
+        seen = f"{dotted(key)}, whose SQL makes it, is pending in {schemas_in_words(pending)}"
+        yield cause("release.never_ran", seen, PROGRAM, pending)
+    elsewhere = {*there} - {one.schema.name for one in home}  # where it may have been made on purpose
+    recorded = [one.schema.name for one in home if key in one.cohort.applied and not elsewhere]
+    if lost := [name for name in recorded if name not in there]:
+        seen = (
+            f"{dotted(key)}, whose SQL makes it, is recorded in {schemas_in_words(lost)}, and it is not there"
+        )
+        yield cause("table.ghost", seen, commands.make([key]), lost)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from django.db import router
@@ -15,7 +15,7 @@ from railway_release.diagnosis import commands
 from railway_release.diagnosis.causes import Cause, cause
 from railway_release.diagnosis.context import DiagnosisContext
 from railway_release.migrations.operations import all_operations, model_name
-from railway_release.migrations.outcome import Key, dotted
+from railway_release.migrations.outcome import MOST_MIGRATIONS, Key, in_words
 from railway_release.migrations.plan import Cohort, SchemaPlan
 from railway_release.naming import (
     column_of_state,
@@ -26,9 +26,11 @@ from railway_release.naming import (
 )
 from railway_release.postgres import catalog, locations
 from railway_release.postgres.session import clip
-from railway_release.runtime.text import schemas_in_words, some
+from railway_release.runtime.program import PROGRAM
+from railway_release.runtime.text import schema_flag, schemas_in_words, some
 from railway_release.topology import Schema, tenant_connection
 
+_MOST_GROUPS = 5
 HALF_APPLIED, UNRECORDED = "migration.half_applied", "migration.unrecorded"
 
 
@@ -54,21 +56,45 @@ class Step:
     migration: Migration
     makes: tuple[Made, ...]
 
-    @property
-    def name(self) -> str:
-        """``app.migration``."""
-        return dotted(self.key)
+
+Begun = tuple[Key, tuple[Made, ...]]  # a migration, and what of it is there
 
 
 def causes(context: DiagnosisContext) -> Iterator[Cause]:
-    """A cause for each pending migration of which something exists already."""
-    groups: dict[tuple[str, str], tuple[list[str], list[Made]]] = {}
+    """Causes for pending migrations of which something exists already: one for all schemas that are alike."""
+    by_schema: dict[tuple[str, str], tuple[Begun, ...]] = {}
     for one, step, id, found in begun(context):
-        groups.setdefault((id, step.name), ([], found))[0].append(one.schema.name)
-    for (id, step_name), (schemas, found) in groups.items():
-        seen = f"{step_name} is pending in {schemas_in_words(schemas)}, and there already: "
-        words = seen + some([str(made) for made in found], 3)
-        yield cause(id, words, commands.repair(schemas), schemas)
+        at = id, one.schema.name
+        by_schema[at] = (*by_schema.get(at, ()), (step.key, (*found,)))
+    groups: dict[tuple[str, tuple[Begun, ...]], list[str]] = {}
+    for (id, schema), steps in by_schema.items():
+        groups.setdefault((id, steps), []).append(schema)
+    for id in dict.fromkeys(id for id, _ in groups):
+        alike = sorted((one for one in groups if one[0] == id), key=lambda one: -len(groups[one]))
+        yield from (_one_group(id, one[1], groups[one]) for one in alike[:_MOST_GROUPS])
+        if rest := alike[_MOST_GROUPS:]:
+            yield _the_rest(
+                id,
+                [key for _, steps in rest for key, _ in steps],
+                [name for one in rest for name in groups[one]],
+            )
+
+
+def _one_group(id: str, steps: tuple[Begun, ...], schemas: Sequence[str]) -> Cause:
+    keys, found = tuple(key for key, _ in steps), [str(one) for _, made in steps for one in made]
+    pending = f"{in_words(keys)} {'is' if len(keys) == 1 else 'are'} pending in {schemas_in_words(schemas)}"
+    seen = f"{pending}, and there already: {some(found, 3)}"
+    if len(keys) > MOST_MIGRATIONS:
+        seen += f"; `{PROGRAM} plan --all {schema_flag(schemas[0])}` names all that are pending"
+    return cause(id, seen, commands.repair(schemas), schemas)
+
+
+def _the_rest(id: str, keys: Iterable[Key], schemas: Sequence[str]) -> Cause:
+    some_keys = in_words(tuple(dict.fromkeys(keys)))
+    seen = (
+        f"others of {some_keys} are pending in {schemas_in_words(schemas)}, and their work is there already"
+    )
+    return cause(id, seen, commands.repair(schemas), schemas)
 
 
 def begun(context: DiagnosisContext) -> Iterator[tuple[SchemaPlan, Step, str, list[Made]]]:

@@ -21,7 +21,6 @@ from railway_release.verification.findings import Finding
 _MAYBE_RENAMED = "decide first about column.missing in the same table: it may be this one, renamed by hand"
 # The findings that are causes themselves, each with what fixes it. Others have a module of their own.
 _COMMANDS = {
-    findings.TABLE_KIND: "run the SQL of the migration that makes it in the others; `repair` names it",
     findings.MISSING: "create the table, or correct EXPECTED_TABLES",
     findings.UNMIGRATED: "python manage.py makemigrations",
     findings.AHEAD: "deploy the newer code again, or leave it: nothing is unapplied",
@@ -86,7 +85,9 @@ def _command(context: DiagnosisContext, found: list[Finding]) -> str:
     id, there = found[0].id, context.plan.topology
     if id == findings.TENANTS_UNKNOWN:
         return commands.find_tenants(there.shared.name, is_lost=_is_lost(context))
-    given = tenant_choices.about(found[0], there) or choices.of(id, found[0].object, found[0].expected)
+    one = found[0]
+    using = choices.dependents(context.connection, id, one.schema, one.object, one.expected)
+    given = tenant_choices.about(one, there) or choices.of(id, one.object, one.expected, using)
     return _COMMANDS.get(id) or commands.of_finding(found, given)
 
 

@@ -2,30 +2,34 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from typing import Any
 
 from django.apps import apps
+from django.apps.registry import Apps
 from django.db.migrations import operations
 from django.db.migrations.operations.base import Operation
-from django.db.migrations.state import ProjectState
+from django.db.migrations.state import ModelState, ProjectState
 from django.db.models import Model
 
 from railway_release.diagnosis.errortext import Missing
-from railway_release.migrations.disk import Graph
+from railway_release.migrations.disk import Graph, state_after
 from railway_release.migrations.operations import all_operations
-from railway_release.migrations.outcome import dotted
-from railway_release.naming import column_of_state, table_of, table_of_state
+from railway_release.migrations.outcome import Key, dotted
+from railway_release.migrations.own_sql import own_sql
+from railway_release.naming import column_of_state, joining_tables, split_table, table_of, table_of_state
 from railway_release.postgres.session import clip
-from railway_release.runtime.program import PROGRAM
 
 
 @dataclass(frozen=True)
 class Subject:
-    """A model of this code, and its column where the error names one."""
+    """A model, and its column where the error names one."""
 
     model: type[Model]
     column: str = ""
+    of_code: bool = True  # not of the migrations alone
 
     @property
     def table(self) -> str:
@@ -68,18 +72,26 @@ class Subject:
         return table_of_state(found) == self.table and same_column
 
 
-def find(missing: Missing) -> list[Subject]:
-    """The models of this code that the error may be about; none if it knows no such table or column."""
-    models = list(apps.get_models(include_auto_created=True))
-    if not missing.column:
-        return [Subject(one) for one in models if table_of(one) in tables(missing)]
+def find(missing: Missing, graph: Graph) -> list[Subject]:
+    """The models of this code that the error may be about, or else those that only migrations know."""
+    if found := [*_of_models(missing, apps)]:
+        return found
+    if not _knows(graph.last_state, missing):
+        return []
+    rendered = graph.last_state.clone().apps
+    return [replace(one, of_code=False) for one in _of_models(missing, rendered)]
+
+
+def _of_models(missing: Missing, known: Apps) -> Iterator[Subject]:
+    models = list(known.get_models(include_auto_created=True))
     holders = [one for one in models if table_of(one) in tables(missing)]
+    if not missing.column:
+        yield from map(Subject, holders)
+        return
     # The server prints an alias where the query has one, and Django's are T3 or U0.
-    return [
-        Subject(one, clip(missing.column))
-        for one in holders or models
-        if clip(missing.column) in {clip(f.column) for f in one._meta.local_concrete_fields if f.column}
-    ]
+    for one in holders or models:
+        if clip(missing.column) in {clip(f.column) for f in one._meta.local_concrete_fields if f.column}:
+            yield Subject(one, clip(missing.column))
 
 
 def all_tables() -> frozenset[str]:
@@ -87,10 +99,30 @@ def all_tables() -> frozenset[str]:
     return frozenset(table_of(one) for one in apps.get_models(include_auto_created=True))
 
 
-def schema_named(missing: Missing) -> str:
+def schema_named(missing: Missing, graph: Graph) -> str:
     """The schema that the error names, if it does."""
     whole, _, table = missing.table.rpartition(".")
-    return whole if clip(table) in all_tables() else ""
+    known = clip(table) in all_tables() or _knows(graph.last_state, Missing(table))
+    return whole if known else ""
+
+
+def _knows(state: ProjectState, missing: Missing) -> bool:
+    """Whether a model of the state has this table or column."""
+    names = [name for model in state.models.values() for name in _names_of(model)]
+    holders = [(table, column) for table, column in names if table in tables(missing)]
+    # As above, what stands for the table may be an alias.
+    asked = holders or (names if missing.column else ())
+    return any(column == clip(missing.column) for _, column in asked)
+
+
+def _names_of(model: ModelState) -> Iterator[tuple[str, str]]:
+    """Each table and column of a model; of a table, with an empty column."""
+    table = table_of_state(model)
+    yield table, ""
+    yield from ((clip(split_table(joining)[1]), "") for _, joining in joining_tables(model))
+    for name, field in model.fields.items():
+        if not field.many_to_many:
+            yield table, column_of_state(name, field)
 
 
 def made_by(subject: Subject, graph: Graph) -> str:
@@ -110,15 +142,38 @@ def origin(missing: Missing, graph: Graph) -> tuple[str, str]:
     if model := next((m for m in swapped if table_of(m) in tables(missing)), None):
         setting = f"{model._meta.label} is replaced by {model._meta.swapped}"
         return setting, f"correct the code that uses {model._meta.label} directly (get_user_model())"
+    if key := _removed_by(missing, graph):
+        return f"{dotted(key)} removes or renames it", "restart or redeploy what still runs older code"
     for key, migration in sorted(graph.disk_migrations.items()):
         if any(_removes(one, key[0], missing) for one in all_operations(migration)):
             return f"{dotted(key)} removes or renames it", "restart or redeploy what still runs older code"
-        if any(_names(one, missing) for one in all_operations(migration)):
-            return f"{dotted(key)} names it in SQL of its own", f"{PROGRAM} plan"
     return (
         "no migration on disk names it either",
         "look in the traceback for the query, and compare the deployed commit with this one",
     )
+
+
+def made_by_sql(missing: Missing, graph: Graph) -> Key | None:
+    """The migration whose SQL, sent as it is, makes something of that name that none drops again."""
+    name = re.escape(missing.column or missing.table.rpartition(".")[2])
+    about = re.compile(rf"\b(CREATE|ADD|DROP)\b[^;]*(?<!\w){name}(?!\w)", re.IGNORECASE)
+    found = None
+    for key in graph.in_order():
+        for one in own_sql(key, graph.graph.nodes[key]):
+            for verb in about.findall(one.text or ""):
+                found = None if verb.upper() == "DROP" else found or key
+    return found
+
+
+def _removed_by(missing: Missing, graph: Graph) -> Key | None:
+    """The last migration after which no model has a table or column that one had before it."""
+    found, state = None, ProjectState(real_apps=graph.unmigrated_apps)
+    had = False
+    for key in graph.in_order():
+        state = state_after(graph.graph.nodes[key], state)
+        has = _knows(state, missing)
+        found, had = (key if had and not has else found), has
+    return found
 
 
 def tables(missing: Missing) -> set[str]:
@@ -150,8 +205,3 @@ def _removes(one: Operation, app: str, missing: Missing) -> bool:
             columns = {name, f"{name}_id"}
             return missing.column in columns and f"{app}_{model}" in tables(missing)
     return False
-
-
-def _names(one: Operation, missing: Missing) -> bool:
-    name = missing.column or missing.table.rpartition(".")[2]
-    return isinstance(one, operations.RunSQL) and name in str(one.sql)

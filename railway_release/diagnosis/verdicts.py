@@ -117,7 +117,7 @@ def _inconsistent(case: Case, names: Sequence[str]) -> Verdict:
         f"The migration records of {schemas_in_words(names)} contradict each other, so it never ran there."
     )
     seen = f"{case.subject} is not there, in {schemas_in_words(names)}"
-    return Verdict(sentence, cause("records.inconsistent", seen, commands.verify(names[0]), names))
+    return Verdict(sentence, cause("records.inconsistent", seen, commands.repair(names), names))
 
 
 def _unmigrated(case: Case, names: Sequence[str]) -> Verdict:

@@ -31,8 +31,9 @@ from railway_release.postgres.failures import (
     sqlstate,
 )
 from railway_release.postgres.retry import Budget, retrying
+from railway_release.postgres.session import quote
 from railway_release.runtime.signals import Interrupted
-from railway_release.topology import tenant_connection
+from railway_release.topology import search_path, tenant_connection
 
 _UNRECORDED = "a run was cut off before the migration was recorded, or it was made by hand."
 _HINTS = {
@@ -116,9 +117,17 @@ def _about_rows(error: BaseException, statement: str, show_values: bool) -> str:
         return ""
     hint = "" if show_values else "--show-values shows the values. "
     if queries := "; ".join(one.query() for one in conflicts(statement.replace("%%", "%"))):
-        where = "PGOPTIONS='-c search_path=SCHEMA,public' psql \"$DATABASE_URL\" -c"
+        path = ",".join(map(_of_options, search_path()))
+        where = f"PGOPTIONS='-c search_path=SCHEMA,{path}' psql \"$DATABASE_URL\" -c"
         hint += f"The rows: {where} {shlex.quote(queries)}. Change them, then run again."
     return hint.strip()
+
+
+def _of_options(name: str) -> str:
+    """A schema's name as PGOPTIONS takes it within quotes of the shell."""
+    if re.fullmatch(r"[a-z_][a-z0-9_]*", name):
+        return name
+    return re.sub(r"([\\ ])", r"\\\1", quote(name)).replace("'", "'\"'\"'")
 
 
 def _shortened(statement: str, show_values: bool) -> str:

@@ -1,6 +1,6 @@
 """The statements of pending migrations, as Django would send them; nothing is sent.
 
-They are told up to the first operation whose effect cannot be known without running it.
+They are told up to the first operation after which tables have other names, or whose models nobody knows.
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import re
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 from django.db import router
@@ -34,20 +35,29 @@ _RULES = (
 _RENAMES = (operations.RenameModel, operations.RenameField, operations.AlterModelTable)
 _CHANGES_NO_ROWS = re.compile(r"\s*(ALTER|COMMENT|CREATE|DROP|SET\s+CONSTRAINTS)\b", re.I)
 
-Found = tuple[Key, str]  # a migration, and one of its statements
+_CODE = ""  # in the place of a statement: what code makes of the rows cannot be known without running it
+
+
+@dataclass(frozen=True)
+class Statement:
+    """A statement of a migration; `after` is the migration whose code or data may change the rows before."""
+
+    key: Key
+    text: str
+    after: Key | None = None
 
 
 class _Unknown(Exception):
-    """What comes now depends on what code or data makes of the rows."""
+    """What comes now is about tables or columns that have other names yet."""
 
 
-def statements_about_rows(graph: Graph, cohort: Cohort, schema: Schema) -> Iterator[Found]:
+def statements_about_rows(graph: Graph, cohort: Cohort, schema: Schema) -> Iterator[Statement]:
     """The statements of the cohort's pending migrations about tables that there are, in their order.
 
     `schema` is one of the cohort's: the routers are asked for it.
     """
     state, rendering = graph.state.clone(), Rendering(graph.unmigrated_apps)
-    there = set(graph.state.models)
+    there, after = set(graph.state.models), None
     tenant_connection().set_schema(schema.name, tenant_type=schema.type)
     tenant_connection().ensure_connection()  # the driver quotes values only on an open connection
     # An operation of a package may raise anything where it is not really run.
@@ -58,7 +68,9 @@ def statements_about_rows(graph: Graph, cohort: Cohort, schema: Schema) -> Itera
                 return
             for operation in migration.operations:
                 for statement in _of(operation, key[0], state, rendering, there):
-                    yield key, statement
+                    if statement != _CODE:
+                        yield Statement(key, statement, after)
+                    after = after or (key if statement == _CODE else None)
 
 
 def _of(
@@ -80,8 +92,10 @@ def _of(
         yield from _sent(operation, app, rendering.shared(before.models), rendering.shared(state.models))
     elif isinstance(operation, operations.CreateModel):
         there.discard((app, model_name(operation)))
-    elif (isinstance(operation, _RENAMES) or is_opaque(operation)) and _allowed(operation, app):
+    elif isinstance(operation, _RENAMES) and _allowed(operation, app):
         raise _Unknown
+    elif is_opaque(operation) and _allowed(operation, app):
+        yield _CODE
 
 
 def _sent(operation: Operation, app: str, before: ProjectState, after: ProjectState) -> Iterable[str]:
@@ -89,9 +103,10 @@ def _sent(operation: Operation, app: str, before: ProjectState, after: ProjectSt
     editor.deferred_sql = []
     operation.database_forwards(app, editor, before, after)
     for statement in editor.collected_sql:
-        if not _CHANGES_NO_ROWS.match(statement):
-            raise _Unknown
-        yield statement
+        changes_rows = not _CHANGES_NO_ROWS.match(statement)
+        yield _CODE if changes_rows else statement
+        if changes_rows and not isinstance(operation, operations.RunSQL):
+            return  # Django changes them so that what follows is possible
 
 
 def _allowed(operation: Operation, app: str) -> bool:

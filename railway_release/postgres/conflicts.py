@@ -63,6 +63,7 @@ class Conflict:
     target: Table | None = None  # what a foreign key points to
     delete: str = ""  # the statement that deletes them, of duplicates all but the first; empty if unknown
     lookup: str = ""  # the part of both that looks for a key's target
+    column: str = ""  # the column whose NULLs they are, quoted as in the statement
 
     def query(self, schema: str = "", target_schema: str = "") -> str:
         """The query that lists the rows in a schema; without one, in the first on the search path."""
@@ -118,7 +119,7 @@ def _of_clause(table: Table, clause: str) -> Iterator[Conflict]:
     if match := _NEW_COLUMN.match(clause):
         yield from _of_new_column(table, match["column"], match["rest"])
     elif match := _NOT_NULL.match(clause):
-        yield _selecting(table, f"NULL in {_dotted(table, match['column'])}", f"{match['column']} IS NULL")
+        yield _nulls(table, match["column"])
     elif match := _TYPE.match(clause):
         yield from _of_type(table, match)
     elif match := _RULE.match(clause):
@@ -151,7 +152,7 @@ def _duplicates(table: Table, rest: str, *, needs_values: bool = False) -> Itera
     yield Conflict(what, table, select, delete=delete if is_simple else "")
     if needs_values:
         for key in keys:
-            yield _selecting(table, f"NULL in {_dotted(table, key)}", f"{key} IS NULL")
+            yield _nulls(table, key)
 
 
 def _orphans(table: Table, rest: str) -> Iterator[Conflict]:
@@ -212,6 +213,11 @@ def _number(table: Table, column: str, type: str, large: str, *, whole: bool = F
     is_text = f"pg_typeof({column})::text IN ('text', 'character varying', 'character')"
     wrong = f"CASE WHEN {is_text} AND {column}::text !~* {form} THEN true ELSE {large} END"
     return _selecting(table, f"values of {_dotted(table, column)} that are no {type}", wrong)
+
+
+def _nulls(table: Table, column: str) -> Conflict:
+    found = _selecting(table, f"NULL in {_dotted(table, column)}", f"{column} IS NULL")
+    return replace(found, column=column)
 
 
 def _selecting(table: Table, what: str, condition: str) -> Conflict:

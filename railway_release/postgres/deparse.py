@@ -41,6 +41,34 @@ def expressions(connection: Connection, schema: str, table: str, texts: Sequence
     return {text: one or text for text, one in zip(texts, found, strict=True)}
 
 
+def understood(connection: Connection, texts: Sequence[str], source: str = "") -> list[bool]:
+    """Whether the server can make sense of each of these lists of expressions, over a FROM clause."""
+    return [bool(one) for text in texts for one in _outputs(connection, [text or "1"], source)]
+
+
+def say_the_same(connection: Connection, schema: str, table: str, one: str, other: str) -> bool:
+    """Whether the planner can prove that two conditions over a table's columns allow the same rows."""
+    # It looks for contradictions in the parts of a UNION ALL; OFFSET 0 keeps the table's own checks out.
+    rows = f"SELECT * FROM (SELECT * FROM ONLY {quote(schema)}.{quote(table)} OFFSET 0) AS r"  # noqa: S608 - quoted
+    source = f"FROM ({rows} UNION ALL {rows}) AS r"
+    return all(
+        _is_impossible(connection, f"{source} WHERE ({here}) AND NOT ({there})")
+        for here, there in ((one, other), (other, one))
+    )
+
+
+def _is_impossible(connection: Connection, select: str) -> bool:
+    try:
+        with savepoint(connection):
+            ((plan,),) = fetch(connection, f"{_EXPLAIN}{select}")
+    except Exception as error:
+        if not (sqlstate(error) or "").startswith(_NOT_UNDERSTOOD):
+            raise
+        return False
+    document = json.loads(plan) if isinstance(plan, str) else plan
+    return str(document[0]["Plan"].get("One-Time Filter")) == "false"
+
+
 def default_opclasses(connection: Connection) -> frozenset[str]:
     """The operator classes that are the default of some type, so that naming them changes nothing."""
     rows = fetch(connection, "SELECT DISTINCT opcname::text FROM pg_catalog.pg_opclass WHERE opcdefault")

@@ -53,9 +53,7 @@ class RepairTransaction:
                 self._verify(connection, one, repair_plan, before)
         self._rebuild_indexes(connection, one.schema.name, repair_plan)
         if repair_plan.records:
-            # Alone on the path, or the shared schema's table would be taken for this one's.
-            tenant_connection().set_schema(one.schema.name, tenant_type=one.schema.type, include_public=False)
-            MigrationRecorder(tenant_connection()).ensure_schema()
+            make_table_of_records(one)
             self._send(connection, record(one.schema.name, repair_plan.records))
 
     @property
@@ -89,6 +87,13 @@ class RepairTransaction:
                 self._execution.begin(("", name), atomic=False)
                 self._send(connection, f"{command} {quote(schema)}.{quote(name)}")
                 self._execution.end()
+
+
+def make_table_of_records(one: SchemaPlan) -> None:
+    """Create the schema's django_migrations if it is not there."""
+    # Alone on the path, or the shared schema's table would be taken for this one's.
+    tenant_connection().set_schema(one.schema.name, tenant_type=one.schema.type, include_public=False)
+    MigrationRecorder(tenant_connection()).ensure_schema()
 
 
 def _key(one: Deviation) -> tuple[str, str]:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
 
+from railway_release.postgres.dependents import Dependents
+from railway_release.repairs.repair_plan import Named
 from railway_release.repairs.rows import Rows
 from railway_release.verification.expectations import Tables
 from railway_release.verification.structure import Deviation
@@ -21,3 +23,5 @@ class Case:
     rows: Rows  # which tables hold any
     shared: str  # the name of the shared schema
     shared_tables: Collection[str]  # those that the shared schema should have
+    mistyped: frozenset[tuple[str, str]] = frozenset()  # table and column of those of quite another type
+    using: Mapping[Named, Dependents] = field(default_factory=dict)  # of columns to be changed by hand

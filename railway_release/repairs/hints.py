@@ -8,19 +8,12 @@ _ROWS = (
     "Rows that are there break the rule, and nobody knows what they should be: correct them, or delete those "
     "that nobody needs, then repair again."
 )
-_TAKEN = (
-    "Something that was made or renamed by hand has the name, or the place: rename or drop it, "
-    "then repair again."
-)
 _HINTS = {
     "23502": _ROWS,  # not_null_violation
     "23503": _ROWS,  # foreign_key_violation
     "23505": _ROWS,  # unique_violation
     "23514": _ROWS,  # check_violation
     "23P01": _ROWS,  # exclusion_violation
-    "42P07": _TAKEN,  # duplicate_table, and of an index
-    "42710": _TAKEN,  # duplicate_object, as of a constraint
-    "42P16": _TAKEN,  # invalid_table_definition: a second primary key
 }
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from typing import cast
@@ -12,18 +12,28 @@ from railway_release.config.config import Config
 from railway_release.diagnosis import choices, tenant_choices
 from railway_release.migrations.plan import Planner, SchemaPlan
 from railway_release.postgres.batch_reader import BatchReader
+from railway_release.postgres.dependents import NOTHING, Dependents
 from railway_release.preflight.target import Target
-from railway_release.repairs import forbidding_rows, rows, scope, unrecorded
+from railway_release.repairs import forbidding_rows, mistyped, rows, scope, taken_names, unrecorded
 from railway_release.repairs.case import Case
 from railway_release.repairs.create import why_through_django_tenants
 from railway_release.repairs.not_restored import not_restored
+from railway_release.repairs.other_kind import OtherKind
 from railway_release.repairs.plan import plan_repair
 from railway_release.repairs.refusals import NOT_OURS, leaves
 from railway_release.repairs.repair_plan import Named, Refusal, RepairPlan
 from railway_release.snapshot import Snapshot, reading, take_snapshot, update_snapshot
 from railway_release.topology import tenant_connection
 from railway_release.verification.expectations import Expectations
-from railway_release.verification.findings import GHOST, HALF_CREATED, MASKED, MISNAMED, NO_SCHEMA, Finding
+from railway_release.verification.findings import (
+    GHOST,
+    HALF_CREATED,
+    MASKED,
+    MISNAMED,
+    NO_SCHEMA,
+    TABLE_KIND,
+    Finding,
+)
 from railway_release.verification.structure import Deviation, Structure
 
 Replan = Callable[[Mapping[Named, Refusal]], RepairPlan]  # given what the server refuses, with its words
@@ -73,13 +83,17 @@ def inspect_schemas(
         snapshot = update_snapshot(target, planner, earlier, changed)
     else:
         snapshot = take_snapshot(target, planner, depth="everything")
-    return reading(target, lambda reader: _Inspecting(target, planner, snapshot, reader).result())
+    return inspect_snapshot(target, snapshot)
+
+
+def inspect_snapshot(target: Target, snapshot: Snapshot) -> RepairInspection:
+    """Plan the repair of each schema of a snapshot of everything; nothing is written."""
+    return reading(target, lambda reader: _Inspecting(target, snapshot, reader).result())
 
 
 @dataclass(frozen=True)
 class _Inspecting:
     target: Target
-    planner: Planner
     snapshot: Snapshot
     reader: BatchReader
 
@@ -144,11 +158,25 @@ class _Inspecting:
         filled = rows.read(self.reader, (one for ones in wanted.values() for one in ones), shared)
         for name, ones in wanted.items():
             if ones:
-                yield name, self._replanner(name, self._case(name, list(ones), filled), ones)
+                typed = frozenset(mistyped.columns(found[name]))
+                case = replace(
+                    self._case(name, list(ones), filled), mistyped=typed, using=dict(self._using(name, ones))
+                )
+                yield name, self._replanner(name, case, ones)
+
+    def _using(self, schema: str, found: Iterable[Deviation]) -> Iterator[tuple[Named, Dependents]]:
+        """What uses the columns that a person has to change or drop."""
+        for one in (each.difference for each in found):
+            using = choices.dependents(self.reader.connection, one.id, schema, one.object, one.expected)
+            if using != NOTHING:
+                yield (one.id, one.object), using
 
     def _replanner(self, name: str, case: Case, found: Mapping[Deviation, Finding]) -> Replan:
         plan = partial(self._planned, case, found)
-        forbidden = forbidding_rows.refusals(self.reader, name, case, plan({}))
+        first = plan({})
+        connection = self.reader.connection
+        forbidden = forbidding_rows.refusals(connection, name, case, first)
+        forbidden |= taken_names.refusals(connection, name, first)
         return lambda refused: plan({**forbidden, **refused})
 
     def _in_scope(self, schema: str, found: Sequence[Deviation]) -> dict[Deviation, Finding]:
@@ -217,7 +245,15 @@ class _Inspecting:
         is_told = one.candidates and one.id != MISNAMED
         found = f"{one.found[:1].upper()}{one.found[1:]}. {why}" if is_told else why
         ways = tenant_choices.about(one, self.snapshot.plan.topology) or choices.of(one.id, one.object, "")
+        if one.id == TABLE_KIND:
+            ways = tuple(self._other_kind(one).choices())
         return Refusal(one.id, one.object, found, ways)
+
+    def _other_kind(self, one: Finding) -> OtherKind:
+        plan = self.structure.plans[one.schema]
+        makers = self.expectations.makers_of(plan, one.object)
+        expected, actual = self.expectations.of(plan), self.structure.shapes_of(one.schema)
+        return OtherKind(plan, one.object, expected, actual, makers)
 
     def _in_order(self, plans: Mapping[str, RepairPlan]) -> dict[str, RepairPlan]:
         """The shared schema first, since others have keys to it; the same order each time."""

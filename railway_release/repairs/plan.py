@@ -31,6 +31,7 @@ class _Parted:
     expected: Tables
     repaired: tuple[Deviation, ...]
     refused: tuple[Deviation, ...]
+    wrong: Collection[tuple[str, str]] = ()  # table and column of those of quite another type
 
     def tables(self) -> set[str]:
         """The tables that will be created."""
@@ -39,6 +40,10 @@ class _Parted:
     def columns(self, table: str) -> set[str]:
         """The columns that will be added to an existing table."""
         return _missing_columns(table, self.repaired)
+
+    def mistyped(self, table: str) -> set[str]:
+        """The columns of a table that have quite another type."""
+        return {name for its, name in self.wrong if its == table}
 
     def refused_columns(self, table: str) -> set[str]:
         """The columns that stay missing in a table."""
@@ -54,8 +59,10 @@ def plan_repair(case: Case, connection: TenantConnection, refused: Mapping[Named
     refusals = {one: refused[_named(one)] for one in case.found if _named(one) in refused}
     why = {one: text for one in case.found if one not in refusals and (text := why_not(one, case))}
     refusals |= {one: refusal(one, text, case, connection) for one, text in why.items()}
+    refusals |= {one: its for one in case.found if (its := _needing_not_null(one, case, refusals))}
     refusals |= _pointing_to_refused(case, refusals)
-    parted = _Parted(case.expected, tuple(one for one in case.found if one not in refusals), tuple(refusals))
+    repaired = tuple(one for one in case.found if one not in refusals)
+    parted = _Parted(case.expected, repaired, tuple(refusals), case.mistyped)
     owned = {sql: owners for sql, owners in _owned(parted, connection).items() if {*owners} - refused.keys()}
     indexes = [name for one in parted.repaired if _is_invalid(one) for name in one.difference.instead]
     left = [name for name in indexes if name.rstrip("0123456789").endswith(_LEFT_BY_REINDEX)]
@@ -87,6 +94,23 @@ def _owned(case: _Parted, connection: TenantConnection) -> dict[str, tuple[Named
     return found
 
 
+def _needing_not_null(one: Deviation, case: Case, refused: Collection[Deviation]) -> Refusal | None:
+    """The refusal of an identity, which only a column without NULLs can get, where that is not repaired."""
+    column = next((c for c in case.actual.get(one.difference.table, Shape()).columns if _is_of(one, c)), None)
+    if one.difference.id != findings.COLUMN_UNCOUNTED or column is None or column.not_null:
+        return None
+    repaired = {_named(other) for other in case.found if other not in refused}
+    if (findings.COLUMN_NULL, one.difference.object) in repaired:
+        return None
+    return Refusal(
+        *_named(one), "Only a column that allows no NULL can count: repair column.null of it first."
+    )
+
+
+def _is_of(one: Deviation, column: Column) -> bool:
+    return one.difference.object == f"{one.difference.table}.{column.name}"
+
+
 def _pointing_to_refused(case: Case, refused: Collection[Deviation]) -> dict[Deviation, Refusal]:
     """What has foreign keys to something refused, and why it is refused, too.
 
@@ -95,12 +119,12 @@ def _pointing_to_refused(case: Case, refused: Collection[Deviation]) -> dict[Dev
     """
     found, expected = case.found, case.expected
     absent = {_place(one) for one in refused if one.difference.id in _MADE or _is_free_to_repeat(one, case)}
+    absent |= {table for table, shape in case.actual.items() if not shape.is_table}  # a view has no keys
+    absent |= {f"{table}.{column}" for table, column in case.mistyped}
     more: dict[Deviation, Refusal] = {}
     while True:
         new = {
-            one: Refusal(
-                *_named(one), f"It points to {', '.join(sorted(targets))}, which cannot be made here."
-            )
+            one: Refusal(*_named(one), _of_targets(targets, case))
             for one in found
             if one not in more and one not in refused and (targets := _targets(one, expected) & absent)
         }
@@ -108,6 +132,13 @@ def _pointing_to_refused(case: Case, refused: Collection[Deviation]) -> dict[Dev
             return more
         more |= new
         absent |= {_place(one) for one in new if one.difference.id in _MADE}
+
+
+def _of_targets(targets: Collection[str], case: Case) -> str:
+    names = ", ".join(sorted(targets))
+    if {*targets} <= {f"{table}.{column}" for table, column in case.mistyped}:
+        return f"It points to {names}: decide first about column.type of that."
+    return f"It points to {names}, which cannot be made here."
 
 
 def _place(one: Deviation) -> str:
@@ -154,7 +185,8 @@ def _of_consequences(case: _Parted, connection: TenantConnection) -> Iterator[Ow
     for table, shape in case.expected.items():
         if table in made:
             continue
-        columns, possible = case.columns(table), without(shape, case.refused_columns(table))
+        columns = case.columns(table)
+        possible = without(shape, case.refused_columns(table) | case.mistyped(table))
         added = tuple(_named(one) for one in case.repaired if _adds_column(one, table))
         definitions = [(definition, added) for definition in _about(possible, columns)]
         keys = [key for key in possible.foreign_keys if _is_to_one_of(key, made)]

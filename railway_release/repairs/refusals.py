@@ -8,13 +8,13 @@ from railway_release.diagnosis import choices
 from railway_release.diagnosis.choices import SCHEMA, Choice, repair_again
 from railway_release.migrations.operations import opaque
 from railway_release.migrations.own_sql import own_sql
+from railway_release.postgres.dependents import NOTHING
 from railway_release.postgres.session import clip, quote
 from railway_release.postgres.shape import Column, Shape, Unique
-from railway_release.repairs import renamed, statements
+from railway_release.repairs import mistyped, renamed, statements
 from railway_release.repairs.case import Case
 from railway_release.repairs.repair_plan import Refusal
 from railway_release.repairs.rows import needs_value
-from railway_release.runtime.program import PROGRAM
 from railway_release.runtime.text import count, some
 from railway_release.topology import TenantConnection, search_path
 from railway_release.verification import findings
@@ -58,10 +58,11 @@ def _choices(one: Deviation, case: Case, connection: TenantConnection) -> Iterat
     if renamed.may_be_one(difference, case):
         yield Choice("Decide first about column.missing in this table: it may be this one, renamed by hand")
         return
-    yield from choices.of(difference.id, difference.object, difference.expected)
+    using = case.using.get((difference.id, difference.object), NOTHING)
+    yield from choices.of(difference.id, difference.object, difference.expected, using)
     if difference.made_by:
         if own := [*_own_sql(one)]:
-            yield Choice("If it is to be as that migration makes it", (_search_path(), *own))
+            yield Choice("If it is to be as that migration makes it", (choices.together(own, search_path()),))
     elif _hidden_rows(one, case):
         yield from _of_masked(difference, case, connection)
     elif renamed.why(one, case):
@@ -94,6 +95,8 @@ def _why_impossible(one: Deviation, case: Case) -> str:
         return f"It allows no NULL, has no default, and {table} holds rows: nobody knows their values."
     if _other_key(difference, case.actual):
         return "The table has another primary key, and there can be only one."
+    if why := mistyped.why(difference, case):
+        return why
     needs_creation = difference.id not in (findings.INDEX_INVALID, findings.CONSTRAINT_UNCHECKED)
     return (
         _BY_HAND if needs_creation and not (difference.definition and difference.definition.creation) else ""
@@ -151,7 +154,7 @@ def _of_masked(difference: Difference, case: Case, connection: TenantConnection)
     name, shared = difference.table, case.shared
     table, here = f"{quote(shared)}.{quote(name)}", f"{SCHEMA}.{quote(name)}"
     if name in case.shared_tables:
-        create = tuple(_creating(case, connection))
+        create = (choices.together(_creating(case, connection), search_path()),)
         yield Choice("If no row of it is a tenant's", create)
         moved = (
             *_copied(difference, table, here),
@@ -169,8 +172,8 @@ def _of_masked(difference: Difference, case: Case, connection: TenantConnection)
         "If they are of several tenants: set the table aside, let every tenant have its own, and give each "
         "its rows",
         (
-            f"ALTER TABLE {table} RENAME TO {quote(aside)};",
-            f"{PROGRAM} repair --apply",
+            f"ALTER TABLE IF EXISTS {table} RENAME TO {quote(aside)};",  # once for all of them
+            repair_again(),
             *_copied(difference, kept, here),
         ),
     )
@@ -186,14 +189,8 @@ def _own_sql(one: Deviation) -> Iterator[str]:
             yield from (sql.text for sql in found if sql.text and sql.names(one.difference.table))
 
 
-def _search_path() -> str:
-    path = ", ".join((SCHEMA, *(quote(one) for one in search_path())))
-    return f"SET search_path = {path};"
-
-
 def _creating(case: Case, connection: TenantConnection) -> Iterator[str]:
     """The statements that make the schema's own tables in the place of all masked ones with rows."""
-    yield _search_path()
     masked = [one.difference for one in case.found if case.rows.in_shared.get(one.difference.table)]
     ranked = [each for one in masked for each in statements.of(one, connection, ())]
     yield from dict.fromkeys(sql for _, sql in sorted(ranked, key=lambda one: one[0]))

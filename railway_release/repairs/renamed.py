@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from railway_release.diagnosis import choices
-from railway_release.diagnosis.choices import Choice, repair_again
+from railway_release.diagnosis.choices import SCHEMA, Choice, repair_again
 from railway_release.postgres.session import quote
 from railway_release.postgres.shape import Column, Shape
 from railway_release.repairs.case import Case
@@ -13,13 +13,17 @@ from railway_release.verification import findings
 from railway_release.verification.differences import Difference
 from railway_release.verification.structure import Deviation
 
+_TABLES = (findings.GHOST, findings.MASKED)
+
 
 def why(one: Deviation, case: Case) -> str:
     """Why something missing is not made anew: it may have been renamed; empty if nothing looks like it."""
     if names := _columns(one, case):
         return f"It may have been renamed: no model knows {', '.join(names)}, of the same type, in its table."
-    if names := _tables(one, case):
+    if names := _pointed_to(one, case):
         return f"It may have been renamed: foreign keys that should point to it point to {', '.join(names)}."
+    if names := _alike(one, case):
+        return f"It may have been renamed: no model knows {', '.join(names)}, which has the same columns."
     return ""
 
 
@@ -30,15 +34,26 @@ def choices_about(one: Deviation, case: Case) -> Iterator[Choice]:
         new = quote(one.difference.object.removeprefix(f"{table}."))
         rename = f"{choices.alter(table)} RENAME COLUMN {quote(old)} TO {new};"
         yield Choice(f"If it is {old}, renamed by hand", (rename, repair_again()))
-    for old in (tables := _tables(one, case)):
+    pointed_to = _pointed_to(one, case)
+    for old in (tables := pointed_to or _alike(one, case)):
         rename = f"{choices.alter(old)} RENAME TO {quote(table)};"
         yield Choice(f"If it is {old}, renamed by hand", (rename, repair_again()))
     if columns:
         yield Choice(
             f"If it is not: drop {', '.join(columns)}, or give it a type of its own, then repair again"
         )
-    if tables:
+    if pointed_to:
         yield Choice("If it is not: drop those foreign keys, then repair again")
+    elif tables:
+        yield from _others(tables)
+
+
+def _others(tables: Sequence[str]) -> Iterator[Choice]:
+    """What to do with tables that only look like the missing one."""
+    drop = (f"DROP TABLE {SCHEMA}.{quote(one)};" for one in tables)
+    yield Choice("If it is not, and nobody needs what is there instead", (*drop, repair_again()))
+    move = (f"{choices.alter(one)} SET SCHEMA …;" for one in tables)
+    yield Choice("If it is not, and that is to stay, give it a place of its own", (*move, repair_again()))
 
 
 def may_be_one(surplus: Difference, case: Case) -> bool:
@@ -58,10 +73,24 @@ def _columns(one: Deviation, case: Case) -> list[str]:
     return [column.name for column in there if column.name not in known and column.type == definition.type]
 
 
-def _tables(one: Deviation, case: Case) -> list[str]:
+def _alike(one: Deviation, case: Case) -> list[str]:
+    """The tables of the schema that no model knows, with the columns of a missing one."""
+    wanted = one.difference.definition
+    if one.difference.id not in _TABLES or not isinstance(wanted, Shape):
+        return []
+    known = {*case.expected, *case.later, *case.shared_tables}
+    unknown = ((name, shape) for name, shape in case.actual.items() if name not in known and shape.is_table)
+    return sorted(name for name, shape in unknown if _names(shape) == _names(wanted))
+
+
+def _names(shape: Shape) -> set[str]:
+    return {column.name for column in shape.columns}
+
+
+def _pointed_to(one: Deviation, case: Case) -> list[str]:
     """The tables of the schema that foreign keys point to in the place of a missing one."""
     table, found = one.difference.table, set()
-    if one.difference.id not in (findings.GHOST, findings.MASKED):
+    if one.difference.id not in _TABLES:
         return []
     for name, shape in case.actual.items():
         wanted = case.expected.get(name, Shape()).foreign_keys

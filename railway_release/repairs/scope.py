@@ -34,7 +34,7 @@ def includes(config: Config, id: str, severity: str) -> bool:
     """Whether the repair is about a finding of this id and severity."""
     if severity not in ("error", "warning"):
         return False
-    if config.finding or id == findings.COLUMN_EARLY:  # where its migration is there, that is recorded
+    if config.finding or id in findings.EARLY:  # where its migration is there, that is recorded
         return id in config.finding
     return severity == "error" or config.warnings
 
@@ -64,4 +64,4 @@ NO_DEVIATIONS = frozenset(
         findings.ODD_ONE_OUT,
     }
 )
-REPAIRABLE = frozenset(HINTS) - NO_DEVIATIONS - {findings.HALF_CREATED, findings.COLUMN_EARLY}
+REPAIRABLE = frozenset(HINTS) - NO_DEVIATIONS - {findings.HALF_CREATED} - findings.EARLY

@@ -6,7 +6,7 @@ They are pending, or a gap in the records: others that are built on them are rec
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 from railway_release.config.config import Config
 from railway_release.diagnosis import choices, commands, half_applied
@@ -22,10 +22,12 @@ from railway_release.repairs.together import Holding, holding, records_of
 from railway_release.runtime.text import some
 from railway_release.snapshot import Snapshot
 from railway_release.verification.expectations import Expectations
-from railway_release.verification.findings import INCONSISTENT
+from railway_release.verification.findings import CHANGE_EARLY, INCONSISTENT
 
 ID = half_applied.UNRECORDED
-IDS = frozenset({ID, half_applied.HALF_APPLIED, INCONSISTENT})  # of the findings that are repaired here
+IDS = frozenset(
+    {ID, half_applied.HALF_APPLIED, INCONSISTENT, CHANGE_EARLY}
+)  # of the findings that are repaired here
 Found = tuple[str, tuple[Key, ...], tuple[Refusal, ...]]  # schema, migrations to record, and those refused
 
 
@@ -44,8 +46,15 @@ def find(
     for one in first:
         if one.cohort.inconsistency and one.is_chosen_by(config):
             yield _gap(one, prover, one.cohort.graph)
-    for one, keys in begun.items() if not shared.cohort.inconsistency else ():
-        yield _pending(one, keys, prover, one.cohort.graph)
+    early: dict[str, set[str]] = defaultdict(set)  # the apps with something that a pending migration changes
+    for finding in snapshot.findings:
+        if finding.id == CHANGE_EARLY:
+            early[finding.schema].add(finding.app)
+    for one in snapshot.plan.schemas if not shared.cohort.inconsistency else ():
+        keys, changed = begun.get(one, []), early.get(one.schema.name, set())
+        if keys or changed:
+            more = _that_changed(changed, one, prover, one.cohort.graph)
+            yield _pending(one, keys, [*more], prover, one.cohort.graph)
 
 
 def apps(keys: Iterable[Key], refusals: Iterable[Refusal]) -> set[str]:
@@ -69,9 +78,25 @@ def _gap(one: SchemaPlan, prover: Prover, graph: Graph) -> Found:
     return one.schema.name, (), (Refusal(INCONSISTENT, "django_migrations", text.strip()),)
 
 
-def _pending(one: SchemaPlan, begun: Sequence[Key], prover: Prover, graph: Graph) -> Found:
-    """The pending migrations of the apps that have begun, as far as their work is there and can be seen."""
-    found = holding(begun, one, prover, graph)
+def _that_changed(apps: Collection[str], one: SchemaPlan, prover: Prover, graph: Graph) -> Iterator[Key]:
+    """The pending migrations of these apps of which something is there, if those before them have run."""
+    before, there = [], 0
+    for key in one.cohort.steps if apps else ():
+        before.append(key)
+        now = len(prover.prove(one.schema.name, records_of(before, one, graph)).there)
+        if now > there and key[0] in apps:
+            yield key
+        there = now
+
+
+def _pending(
+    one: SchemaPlan, begun: Sequence[Key], changed: Sequence[Key], prover: Prover, graph: Graph
+) -> Found:
+    """The pending migrations of the apps that have begun, as far as their work is there and can be seen.
+
+    Those that only `changed` something can be run again, so nothing is refused for them.
+    """
+    found = holding([*begun, *changed], one, prover, graph)
     keys, there = _to_record(found, one, graph), [key for key in begun if key in found.steps]
     refusals = [
         *_partly([key for key in begun if key in found.given_up], found.given_up),

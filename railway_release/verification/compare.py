@@ -71,11 +71,11 @@ def verify(
 
 
 def _with_kinds(found: Collection[Finding]) -> Iterator[Finding]:
-    """The findings, missing tables with the kind that migrations have made of them elsewhere."""
+    """The findings; missing tables and those of a third kind with what migrations made of them elsewhere."""
     kinds = {f.object: f.found for f in found if f.id == findings.TABLE_KIND and f.severity == "information"}
     for one in found:
-        is_missing = one.id in (findings.GHOST, findings.MASKED)
-        yield replace(one, expected=kinds[one.object]) if is_missing and one.object in kinds else one
+        differs = one.id in (findings.GHOST, findings.MASKED, findings.TABLE_KIND) and one.is_open
+        yield replace(one, expected=kinds[one.object]) if differs and one.object in kinds else one
 
 
 def _missing_tables(levels: Levels, present: Present) -> Iterator[Finding]:

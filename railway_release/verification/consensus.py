@@ -94,7 +94,7 @@ class Customs:
             key_of(one): one
             for table in tables
             for one in table.differences
-            if is_possible(one) and self._is_custom(table, one)
+            if is_possible(one) and not one.is_early and self._is_custom(table, one)
         }
 
     def _is_custom(self, table: ComparedTable, one: Difference) -> bool:
@@ -109,7 +109,7 @@ class Customs:
 
     def include(self, one: Difference) -> bool:
         """Whether migrations have made it: in this level, or at least in another."""
-        return key_of(one) in self._keys
+        return key_of(one) in self._keys and not one.is_early
 
     def told(self, includes: Callable[[SchemaPlan], bool]) -> Iterator[Finding]:
         """One finding for each, with the number of schemas, of those that are included."""

@@ -8,6 +8,14 @@ from dataclasses import dataclass, field, replace
 from railway_release.postgres.shape import Check, Column, Definition, ForeignKey, Index, Part, Shape, Unique
 from railway_release.verification import findings
 
+# What a pending AlterField sets right, also where it was run before.
+_ALTERED = (
+    findings.COLUMN_TYPE,
+    findings.COLUMN_NULL,
+    findings.COLUMN_DEFAULT,
+    findings.COLUMN_COLLATION,
+)
+
 
 @dataclass(frozen=True)
 class Difference:
@@ -21,6 +29,7 @@ class Difference:
     table: str = ""
     definition: Definition | None = field(default=None, repr=False)  # what is expected
     instead: tuple[str, ...] = ()  # names of the constraints or the index that the table has instead
+    is_early: bool = False  # whether a pending migration changes that part of the column
     made_by: tuple[str, ...] = ()  # of a missing table: the migrations whose SQL made what no model can
 
 
@@ -28,10 +37,11 @@ def differences(table: str, expected: Shape, actual: Shape, later: Shape) -> Ite
     """All differences between an expected and an actual shape; names of constraints and indexes do not count.
 
     Types and expressions have to be as the server prints them. `later` is the shape that is expected once
-    all migrations have run.
+    all migrations have run, in the same form.
     """
+    changed = {(one.id, one.object) for one in _columns(table, later, expected, ()) if one.id in _ALTERED}
     for one in _differences(table, expected, actual, later):
-        yield replace(one, table=table)
+        yield replace(one, table=table, is_early=(one.id, one.object) in changed)
 
 
 def _differences(table: str, expected: Shape, actual: Shape, later: Shape) -> Iterator[Difference]:

@@ -38,6 +38,7 @@ COLUMN_UNCOUNTED = "column.uncounted"
 COLUMN_DEFAULT = "column.default"
 COLUMN_EXTRA = "column.extra"
 COLUMN_EARLY = "column.early"
+CHANGE_EARLY = "change.early"
 COLUMN_IN_THE_WAY = "column.in_the_way"
 KEY_MISSING = "key.missing"
 UNIQUE_MISSING = "unique.missing"
@@ -60,6 +61,7 @@ WARNINGS = frozenset(
     {
         COLUMN_EXTRA,
         COLUMN_EARLY,
+        CHANGE_EARLY,
         COLUMN_COLLATION,
         FOREIGN_KEY_RULES,
         CONSTRAINT_UNCHECKED,
@@ -67,6 +69,9 @@ WARNINGS = frozenset(
         ODD_ONE_OUT,
     }
 )
+
+# What a pending migration was to do is there already.
+EARLY = frozenset({COLUMN_EARLY, CHANGE_EARLY})
 
 HINTS = {
     GHOST: "A migration is recorded as applied but its table is not there: an app moved from the shared apps "
@@ -103,12 +108,14 @@ HINTS = {
     COLUMN_DEFAULT: "The models leave this value to the database, which has none or another one.",
     COLUMN_EXTRA: "No model knows the column; a migration that was unapplied or deleted, or somebody's own.",
     COLUMN_EARLY: "A pending migration adds it, and will fail: it was applied without its record.",
+    CHANGE_EARLY: "A pending migration changes it, and has perhaps done so without its record: a release "
+    "sets it right, and `repair` records what is there already.",
     COLUMN_IN_THE_WAY: "No model knows the column, it allows no NULL and has no default: inserts fail.",
     KEY_MISSING: "Without its primary key, rows can be there twice, and no foreign key can point to them.",
     UNIQUE_MISSING: "Rows that the models forbid can be there twice; while some are, it cannot be added.",
     FOREIGN_KEY_MISSING: "Rows can point to what is not there; while some do, it cannot be added.",
-    FOREIGN_KEY_ELSEWHERE: "It points to another table of that name, in another schema: inserts of right "
-    "rows fail, and wrong ones are let in.",
+    FOREIGN_KEY_ELSEWHERE: "It points to another table or column than the models say, as to the table "
+    "of that name in another schema: inserts of right rows fail, and wrong ones are let in.",
     FOREIGN_KEY_RULES: "It is enforced at another moment, or does other things on delete than the models.",
     CHECK_MISSING: "Rows that the models forbid are let in; while some are there, it cannot be added.",
     CHECK_OTHER: "It checks something else than the models say.",

@@ -51,6 +51,29 @@ class Server:
             indexes=tuple(self._index(one, words) for one in shape.indexes),
         )
 
+    def agreed(self, actual: Shape, expected: Shape, schema: str, table: str) -> Shape:
+        """The actual shape, with the conditions that say the same as expected ones written as these are."""
+
+        def like(text: str, others: Iterable[str]) -> str:
+            same = (one for one in others if deparse.say_the_same(self._connection, schema, table, text, one))
+            return next(same, text) if text else text
+
+        checks = {one.text for one in expected.checks if not one.exclusion}
+        wanted = checks - {one.text for one in actual.checks}
+        wheres = {one.where for one in expected.indexes if one.where}
+        wanted_wheres = wheres - {one.where for one in actual.indexes}
+        return replace(
+            actual,
+            checks=tuple(
+                one if one.exclusion or one.text in checks else replace(one, text=like(one.text, wanted))
+                for one in actual.checks
+            ),
+            indexes=tuple(
+                one if one.where in wheres else replace(one, where=like(one.where, wanted_wheres))
+                for one in actual.indexes
+            ),
+        )
+
     def _ask(self, shape: Shape, schema: str, table: str) -> None:
         asked = {text for text in _texts(shape) if (schema, table, text) not in self._expressions}
         found = deparse.expressions(self._connection, schema, table, sorted(asked))

@@ -127,12 +127,14 @@ class Structure:
             return self._server.normal(shape, one.schema.name, alike.table)
 
         here, later = normal(alike.shape), self._later(alike, one)
+        later = normal(later) if later else None
         # What a pending migration will create is no surplus.
-        own = [frozenset(surplus(normal(later), here))] if later else []
+        own = [frozenset(surplus(later, here))] if later else []
         if alike.table not in self.expectations.of(one):
             is_ours = later or self._comes_and_goes(alike, one)
             return (), frozenset() if is_ours else frozenset({THE_TABLE})
         there = normal(self.expectations.of(one)[alike.table])
+        here = self._server.agreed(here, there, one.schema.name, alike.table)
         found = differences(alike.table, there, here, later or Shape())
         return tuple(found), frozenset(surplus(there, here)).intersection(*own)
 
@@ -277,6 +279,10 @@ def can_be_judged(one: SchemaPlan) -> bool:
 
 def _finding(one: Deviation) -> Finding:
     difference = one.difference
+    if difference.is_early:
+        words = f"{difference.id}, {difference.expected} expected, {difference.found} found"
+        early = findings.CHANGE_EARLY
+        return Finding(early, "warning", one.plan.schema.name, difference.object, one.app, words)
     return Finding(
         difference.id,
         "warning" if difference.id in findings.WARNINGS or one.is_ahead else "error",

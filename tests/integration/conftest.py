@@ -13,9 +13,11 @@ from tests.support.binaries import bin_dir, environment, run
 from tests.support.crowd import gather
 from tests.support.detailed import describe
 from tests.support.release import Database, Project
-from tests.support.schemas import let_a_day_pass
-from tests.support.server import database_url, psql
+from tests.support.schemas import copy_tenant, let_a_day_pass
+from tests.support.server import create_database, database_url, psql
 from tests.support.unwell import borrowed
+
+MANY = tuple(f"tenant{number:03}" for number in range(300))
 
 
 @pytest.fixture
@@ -42,8 +44,8 @@ def new_role() -> Iterator[Callable[[Database], str]]:
 def detailed_template(server: str, current_template: str, tmp_path_factory: pytest.TempPathFactory) -> str:
     """A database in which every tenant has that model."""
     name = f"{current_template}_detailed"
-    psql(server, f'CREATE DATABASE "{name}" TEMPLATE "{current_template}"')
-    project = Project(tmp_path_factory.mktemp("detailed") / "project", Database(database_url(server, name)))
+    url = create_database(server, name, current_template)
+    project = Project(tmp_path_factory.mktemp("detailed") / "project", Database(url))
     describe(project)
     assert project.run("--no-collectstatic").code == 0
     let_a_day_pass(project.database)
@@ -71,6 +73,16 @@ def crowd_template(
 
 
 @pytest.fixture(scope="session")
+def many_template(
+    server: str, current_template: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[str]:
+    """Three hundred more tenants and nothing to do; for the tests of the group "many" alone."""
+    with borrowed(server, current_template, tmp_path_factory.mktemp("many")) as project:
+        copy_tenant(project.database, "athena", *MANY)
+        yield urlsplit(project.database.url).path[1:]
+
+
+@pytest.fixture(scope="session")
 def tight_server() -> Iterator[str]:
     with tight.tight_server() as url:
         yield url
@@ -80,8 +92,7 @@ def tight_server() -> Iterator[str]:
 def tight_template(tight_server: str, server: str, current_template: str) -> str:
     """A database there with three tenants, and many more that nobody is a member of."""
     dump = run("pg_dump", "--inserts", "--no-comments", "-d", database_url(server, current_template))
-    psql(tight_server, "CREATE DATABASE tight")
-    url = database_url(tight_server, "tight")
+    url = create_database(tight_server, "tight")
     each = [str(bin_dir() / "psql"), "-X", "-q", "-v", "ON_ERROR_STOP=1", "-d", url]
     subprocess.run(each, input=dump, text=True, check=True, env=environment(), stdout=subprocess.DEVNULL)
     psql(url, tight.TENANTS)
@@ -92,8 +103,7 @@ def tight_template(tight_server: str, server: str, current_template: str) -> str
 def cramped(tight_server: str, tight_template: str, tmp_path: Path) -> Iterator[Project]:
     """The example project on a server with few lock slots."""
     name = f"test_{uuid.uuid4().hex[:12]}"
-    psql(tight_server, f'CREATE DATABASE "{name}" TEMPLATE "{tight_template}"')
-    yield Project(tmp_path / "project", Database(database_url(tight_server, name)))
+    yield Project(tmp_path / "project", Database(create_database(tight_server, name, tight_template)))
     psql(tight_server, f'DROP DATABASE "{name}" WITH (FORCE)')
 
 

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.support.own_sql import KINDS, describe
+from tests.support.printed import decide, decisions
 from tests.support.release import Project, Run
 from tests.support.unwell import borrowed
 
@@ -88,6 +89,21 @@ def test_the_others_are_not_findings(one_unlike: Run) -> None:
     assert {schema for _, severity, schema, _ in judged(one_unlike) if severity != "information"} == {
         "athena"
     }
+
+
+def test_what_is_of_another_kind_can_be_made_as_in_the_others_with_its_rows(
+    server: str, kinds: Project, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    for project in copied(server, kinds, tmp_path_factory):
+        lost = [one.lost for one in KINDS if one.model in ("Parted", "Viewed")]
+        row = "INSERT INTO announcements_parted (day, code) VALUES ('2025-05-05', 7)"
+        project.database.sql("; ".join(("SET search_path = athena, public", *lost, row)))
+        for decision in decisions(project.run("repair", "--schema", "athena")):
+            if decision.id == "table.kind":
+                decide(project, decision.choices[0])
+
+        assert not [one for one in judged(project.run("verify")) if one[:2] == ("table.kind", "error")]
+        assert project.database.sql("SELECT code FROM athena.announcements_parted_1") == "7"
 
 
 @pytest.fixture(scope="module")
@@ -178,8 +194,9 @@ def test_the_sql_of_that_migration_is_shown(without: Run) -> None:
     (remedy,) = without.report["remedies"]
     shown = {one["object"]: one["choices"][0]["statements"] for one in remedy["refusals"] if one["choices"]}
 
-    assert shown["announcements_parted"][0] == 'SET search_path = "<schema>", "public";'
-    assert "PARTITION BY" in shown["announcements_parted"][1]
+    (parted,) = shown["announcements_parted"]  # one, or each statement would have its own path
+    assert parted.startswith('SET search_path = "<schema>", "public"; ')
+    assert "PARTITION BY" in parted
 
 
 def test_a_table_that_models_can_make_is_repaired_beside_it(without: Run) -> None:

@@ -9,15 +9,17 @@ import pytest
 from tests.support.cases import add_cases, copy_of
 from tests.support.deletion import CASES, START, memberships, shown_of_cases
 from tests.support.release import Database, Project
-from tests.support.server import database_url, psql
+from tests.support.server import create_database, psql
+
+pytestmark = pytest.mark.xdist_group("cases")  # the models are made once
 
 
 @pytest.fixture(scope="session")
 def cases_template(server: str, current_template: str, tmp_path_factory: pytest.TempPathFactory) -> Any:
     """A database and a folder of the project that has the apps of tests.support.cases."""
     name = f"{current_template}_cases"
-    psql(server, f'CREATE DATABASE "{name}" TEMPLATE "{current_template}"')
-    project = Project(tmp_path_factory.mktemp("cases") / "project", Database(database_url(server, name)))
+    url = create_database(server, name, current_template)
+    project = Project(tmp_path_factory.mktemp("cases") / "project", Database(url))
     add_cases(project)
     yield name, project.folder
     psql(server, f'DROP DATABASE "{name}" WITH (FORCE)')

@@ -7,7 +7,7 @@ import pytest
 
 from tests.support.diagnosis import TREE, USUAL, ids, repair, the
 from tests.support.release import PROGRAM, Project
-from tests.support.schemas import add_row, copy_schema, everything
+from tests.support.schemas import add_row, copy_schema, copy_tenant, everything, literal
 
 MEMBERSHIP = "buildings_buildingmembership"
 
@@ -79,6 +79,36 @@ def test_only_the_schemas_asked_for_are_looked_at(past: Project) -> None:
     run = past.run("doctor", "--schema", "athena")
 
     assert the(run, "release.never_ran")["schemas"] == ["athena"]
+
+
+def test_many_lost_records_are_one_cause_and_no_release_is_advised(current: Project) -> None:
+    current.database.sql("DELETE FROM athena.django_migrations WHERE app IN ('announcements', 'buildings')")
+    run = current.run("doctor")
+    seen = str(the(run, "migration.unrecorded")["seen"])
+
+    assert ids(run) == ["migration.unrecorded"], run.text
+    assert "announcements.0001_initial" in seen
+    assert "and 5 more are pending in athena" in seen
+    assert "plan --all --schema athena` names all" in seen
+    assert [
+        event["message"] for event in run.named("release.hinted") if "To migrate" in event["message"]
+    ] == []
+
+
+def test_records_that_are_lost_elsewhere_in_each_schema_are_a_few_causes(current: Project) -> None:
+    names = [f"t{number}" for number in range(9)]
+    copy_tenant(current.database, "athena", *names)
+    steps = current.database.lines(
+        "SELECT app || '.' || name FROM athena.django_migrations"
+        " WHERE app IN ('announcements', 'buildings') ORDER BY app, name DESC"
+    )
+    for number, name in enumerate(names, 1):
+        lost = ", ".join(map(literal, steps[:number]))
+        current.database.sql(f"DELETE FROM {name}.django_migrations WHERE app || '.' || name IN ({lost})")
+    found = [one for one in current.run("doctor").report["diagnosis"] if one["id"] == "migration.unrecorded"]
+
+    assert sorted(name for one in found for name in one["schemas"]) == names
+    assert len(found) == 5 + 1
 
 
 # Whatever verification finds.
@@ -261,12 +291,10 @@ def test_an_error_cannot_be_explained_without_the_project(current: Project) -> N
 def test_a_joining_table_of_a_migration_that_is_not_recorded(current: Project) -> None:
     current.database.sql("DELETE FROM athena.django_migrations WHERE name = '0002_announcement_audience'")
     current.database.sql("DELETE FROM athena.django_migrations WHERE name = '0003_announcement_pinned'")
-    found = current.run("doctor").report["diagnosis"]
+    seen = str(the(current.run("doctor"), "migration.unrecorded")["seen"])
 
-    assert [str(one["seen"]).split(" ")[0] for one in found if one["id"] == "migration.unrecorded"] == [
-        "announcements.0002_announcement_audience",
-        "announcements.0003_announcement_pinned",
-    ]
+    both = "announcements.0002_announcement_audience, announcements.0003_announcement_pinned"
+    assert seen.startswith(f"{both} are pending in athena")
 
 
 # As a document.

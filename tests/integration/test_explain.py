@@ -1,56 +1,72 @@
-"""doctor --explain: from the text of an error to the one cause that it has here."""
+"""doctor --explain: which cause a missing table or column has here."""
 
-import json
+from collections.abc import Callable, Iterator
 
 import pytest
 
+from tests.conftest import TENANTS
 from tests.support.diagnosis import repair
-from tests.support.release import PROGRAM, Project, Run
-from tests.support.schemas import add_row, copy_schema, everything
+from tests.support.explained import ERROR, INITIAL, MEMBERSHIP, Explained, explain, forget
+from tests.support.release import PROGRAM, Project
+from tests.support.schemas import add_row, copy_schema
+from tests.support.unwell import borrowed
 
-MEMBERSHIP = "buildings_buildingmembership"
-ERROR = f'relation "{MEMBERSHIP}" does not exist'
-INITIAL = "buildings.0002_buildingmembership"
+# What is wrong is made once, and all the errors of one database are asked for at once.
+pytestmark = pytest.mark.xdist_group("explain")
 
-
-def explained(run: Run) -> list[tuple[str, list[str]]]:
-    """Each error and the ids of its causes."""
-    return [(one["error"], [c["id"] for c in one["causes"]]) for one in run.report["explanations"]]
-
-
-def verdict(run: Run) -> str:
-    """The sentence about the only error."""
-    (one,) = run.report["explanations"]
-    return str(one["verdict"])
-
-
-def cause(run: Run, number: int = 0) -> dict[str, object]:
-    """A cause of the only error."""
-    (one,) = run.report["explanations"]
-    found: dict[str, object] = one["causes"][number]
-    return found
+QUERIED = 'relation "announcements_announcement" does not exist'
+SHARED = 'relation "users_user" does not exist'
+OF_KYPSELI = f'relation "kypseli.{MEMBERSHIP}" does not exist'
+OF_PUBLIC = f'relation "public.{MEMBERSHIP}" does not exist'
+OF_ATHENA = f'relation "athena.{MEMBERSHIP}" does not exist'
+OF_NOBODY = f'relation "atlantis.{MEMBERSHIP}" does not exist'
+UNKNOWN = 'relation "shop_order" does not exist'
+SWAPPED = 'relation "auth_user" does not exist'
+NO_COLUMN = "column buildings_building.colour does not exist"
+JOINING = 'relation "announcements_announcement_audience" does not exist'
+TRACEBACK = f'File "django/db/models/deletion.py", line 345, in collect\nProgrammingError: {ERROR}'
 
 
-def forget(project: Project, schema: str, table: str = "") -> None:
-    """Take an app back to before its second migration, as if that had never run."""
-    project.database.sql(
-        f"DELETE FROM {schema}.django_migrations WHERE app = 'announcements' AND name > '0001_initial';"
-        f"DELETE FROM {schema}.django_migrations WHERE app = 'buildings' AND name > '0001_initial';"
-        f"DROP TABLE {schema}.{table or MEMBERSHIP} CASCADE"
-    )
+@pytest.fixture(scope="module")
+def well(server: str, current_template: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Explained]:
+    """Every migration is in place."""
+    with borrowed(server, current_template, tmp_path_factory.mktemp("well")) as project:
+        yield explain(project, ERROR, QUERIED, SHARED, OF_NOBODY, UNKNOWN, SWAPPED, NO_COLUMN)
+
+
+@pytest.fixture(scope="module")
+def one_behind(
+    server: str, current_template: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Project]:
+    """The migration never ran in athena; to look at only."""
+    with borrowed(server, current_template, tmp_path_factory.mktemp("behind")) as project:
+        forget(project, "athena")
+        yield project
+
+
+@pytest.fixture(scope="module")
+def behind(one_behind: Project) -> Explained:
+    """What is told there."""
+    return explain(one_behind, ERROR, f'relation "kypseli"."{MEMBERSHIP}" does not exist', OF_PUBLIC)
+
+
+@pytest.fixture(scope="module")
+def two(server: str, current_template: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Explained]:
+    """It never ran in kypseli, and athena has lost the table."""
+    with borrowed(server, current_template, tmp_path_factory.mktemp("two")) as project:
+        forget(project, "kypseli")
+        project.database.sql(f"DROP TABLE athena.{MEMBERSHIP}")
+        yield explain(project, ERROR, OF_ATHENA)
 
 
 # The four causes of a table that is not there.
 
 
-def test_a_migration_that_never_ran_is_named_with_the_schemas_that_lack_it(current: Project) -> None:
-    forget(current, "athena")
-    run = current.run("doctor", "--explain", ERROR)
-
-    assert (run.code, explained(run)) == (8, [(ERROR, ["release.never_ran"])]), run.text
-    assert verdict(run) == f"{INITIAL} never ran in athena."
-    assert cause(run)["command"] == PROGRAM
-    assert run.report["explanations"][0]["there"] == ["kypseli", "piraeus"]
+def test_a_migration_that_never_ran_is_named_with_the_schemas_that_lack_it(behind: Explained) -> None:
+    assert (behind.run.code, behind.ids()) == (8, ["release.never_ran"]), behind.run.text
+    assert behind.verdict() == f"{INITIAL} never ran in athena."
+    assert behind.cause()["command"] == PROGRAM
+    assert behind.by_error[ERROR]["there"] == ["kypseli", "piraeus"]
 
 
 def test_the_command_for_a_migration_that_never_ran_fixes_it(past: Project) -> None:
@@ -58,46 +74,41 @@ def test_the_command_for_a_migration_that_never_ran_fixes_it(past: Project) -> N
         "DELETE FROM athena.django_migrations WHERE app = 'buildings';"
         "DROP TABLE athena.buildings_buildingmembership, athena.buildings_building"
     )
-    before = past.run("doctor", "--explain", ERROR)
-    assert verdict(before) == f"{INITIAL} never ran in athena."
+    assert explain(past).verdict() == f"{INITIAL} never ran in athena."
     assert past.run("--no-collectstatic").code == 0
-    after = past.run("doctor", "--explain", ERROR)
 
-    assert explained(after) == [(ERROR, ["deletion.shared"])]
+    assert explain(past).ids() == ["deletion.shared"]
 
 
-def test_a_recorded_migration_without_its_table_is_a_ghost(current: Project) -> None:
+def test_a_recorded_migration_without_its_table_is_a_ghost_which_the_command_shows_and_fixes(
+    current: Project,
+) -> None:
     current.database.sql(f"DROP TABLE athena.{MEMBERSHIP}")
-    run = current.run("doctor", "--explain", ERROR)
+    ghost = explain(current)
+    words = repair(ghost.cause())
 
-    assert (run.code, explained(run)) == (8, [(ERROR, ["table.ghost"])])
-    assert verdict(run) == f"{INITIAL} is recorded as applied in athena, but its table is not there."
-
-
-def test_the_command_for_a_ghost_shows_the_sql_of_its_table_and_fixes_it(current: Project) -> None:
-    current.database.sql(f"DROP TABLE athena.{MEMBERSHIP}")
-    words = repair(cause(current.run("doctor", "--explain", ERROR)))
-
+    assert (ghost.run.code, ghost.ids()) == (8, ["table.ghost"])
+    assert ghost.verdict() == f"{INITIAL} is recorded as applied in athena, but its table is not there."
     assert f'CREATE TABLE \\"{MEMBERSHIP}\\"' in current.run(*words[:-1]).stdout
     assert current.run(*words).code == 0
-    assert current.run("doctor", "--explain", ERROR).code == 0
+    assert explain(current).run.code == 0
 
 
 def test_a_table_of_the_shared_schema_in_the_way_is_masking(current: Project) -> None:
     current.database.sql(f"ALTER TABLE athena.{MEMBERSHIP} SET SCHEMA public")
-    run = current.run("doctor", "--explain", ERROR)
+    masked = explain(current)
 
-    assert (run.code, explained(run)) == (8, [(ERROR, ["table.masked"])])
-    assert "athena" in verdict(run)
+    assert (masked.run.code, masked.ids()) == (8, ["table.masked"])
+    assert "athena" in masked.verdict()
 
 
-def test_with_every_migration_in_place_it_is_a_deletion_from_the_shared_schema(current: Project) -> None:
-    run = current.run("doctor", "--explain", ERROR)
-
-    assert (run.code, explained(run)) == (0, [(ERROR, ["deletion.shared"])]), run.text
-    assert verdict(run).startswith(f"Only the shared schema lacks {MEMBERSHIP}, rightly: deleting users.User")
-    assert "No migration cures that" in verdict(run)
-    assert "delete_everywhere" in str(cause(run)["command"])
+def test_with_every_migration_in_place_it_is_a_deletion_from_the_shared_schema(well: Explained) -> None:
+    assert (well.run.code, well.ids()) == (0, ["deletion.shared"]), well.run.text
+    assert well.verdict().startswith(
+        f"Only the shared schema lacks {MEMBERSHIP}, rightly: deleting users.User"
+    )
+    assert "No migration cures that" in well.verdict()
+    assert "delete_everywhere" in str(well.cause()["command"])
 
 
 def test_that_deletion_does_raise_the_error(current: Project) -> None:
@@ -106,287 +117,247 @@ def test_that_deletion_does_raise_the_error(current: Project) -> None:
         "try: User.objects.get(username='eleni').delete()\n"
         "except Exception as error: print(str(error).splitlines()[0])"
     )
-    run = current.run("doctor", "--explain", raised)
 
-    assert explained(run) == [(ERROR, ["deletion.shared"])]
+    assert raised.strip() == ERROR
 
 
 def test_a_traceback_of_a_deletion_settles_that_it_was_one(current: Project) -> None:
-    traceback = f'File "django/db/models/deletion.py", line 345, in collect\nProgrammingError: {ERROR}'
-
-    assert "that is what happened here" in verdict(current.run("doctor", "--explain", traceback))
+    assert "that is what happened here" in explain(current, TRACEBACK).verdict()
 
 
-def test_a_tenant_table_that_no_deletion_asks_for_was_queried_from_the_shared_schema(
-    current: Project,
-) -> None:
-    run = current.run("doctor", "--explain", 'relation "announcements_announcement" does not exist')
-
-    assert (run.code, cause(run)["id"]) == (0, "shared.queried")
-
-
-def test_a_joining_table_belongs_to_the_migration_of_its_field(past: Project) -> None:
-    table = "announcements_announcement_audience"
-    run = past.run("doctor", "--explain", f'relation "{table}" does not exist')
-
-    assert verdict(run).startswith("announcements.0002_announcement_audience never ran in 3 schemas")
+def test_a_tenant_table_that_no_deletion_asks_for_was_queried_from_the_shared_schema(well: Explained) -> None:
+    assert well.cause(QUERIED)["id"] == "shared.queried"
 
 
 def test_a_tenant_without_its_schema_is_named(current: Project) -> None:
     add_row(current.database, "rhodes")
-    run = current.run("doctor", "--explain", ERROR)
+    found = explain(current)
 
-    assert explained(run) == [(ERROR, ["schema.missing"])]
-    assert verdict(run) == "The tenant rhodes has a row but no schema, so it has no table at all."
-
-
-def test_several_causes_are_all_named_the_likeliest_first(current: Project) -> None:
-    forget(current, "kypseli")
-    current.database.sql(f"DROP TABLE athena.{MEMBERSHIP}")
-    run = current.run("doctor", "--explain", ERROR)
-
-    assert explained(run) == [(ERROR, ["release.never_ran", "table.ghost"])]
+    assert found.ids() == ["schema.missing"]
+    assert found.verdict() == "The tenant rhodes has a row but no schema, so it has no table at all."
 
 
-def test_the_schema_that_the_error_names_comes_first(current: Project) -> None:
-    forget(current, "kypseli")
-    current.database.sql(f"DROP TABLE athena.{MEMBERSHIP}")
-    run = current.run("doctor", "--explain", f'relation "athena.{MEMBERSHIP}" does not exist')
+def test_several_causes_are_all_named_the_likeliest_first(two: Explained) -> None:
+    assert two.ids() == ["release.never_ran", "table.ghost"]
 
-    assert [one["id"] for one in run.report["explanations"][0]["causes"]] == [
-        "table.ghost",
-        "release.never_ran",
-    ]
+
+def test_the_schema_that_the_error_names_comes_first(two: Explained) -> None:
+    assert two.ids(OF_ATHENA) == ["table.ghost", "release.never_ran"]
 
 
 @pytest.mark.parametrize(
-    ("named", "id", "sentence"),
+    ("error", "id", "sentence"),
     [
-        (
-            f'"kypseli"."{MEMBERSHIP}"',
-            "nothing.missing",
-            " is there now, in kypseli; the error is from before.",
-        ),
-        (f"public.{MEMBERSHIP}", "deletion.shared", "No migration cures that."),
+        (OF_KYPSELI, "nothing.missing", " is there now, in kypseli; the error is from before."),
+        (OF_PUBLIC, "deletion.shared", "No migration cures that."),
     ],
+    ids=["kypseli", "public"],
 )
 def test_the_schema_that_the_error_names_decides(
-    current: Project, named: str, id: str, sentence: str
+    behind: Explained, error: str, id: str, sentence: str
 ) -> None:
-    forget(current, "athena")
-    run = current.run("doctor", "--explain", f"relation {named} does not exist")
-
-    assert [one["id"] for one in run.report["explanations"][0]["causes"]] == [id]
-    assert verdict(run).endswith(sentence)
+    assert behind.ids(error) == [id]
+    assert behind.verdict(error).endswith(sentence)
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        f"FEHLER:  Relation »{MEMBERSHIP}« existiert nicht",
-        f"ΣΦΑΛΜΑ:  η σχέση «{MEMBERSHIP}» δεν υπάρχει",
-        f"UndefinedTable: la relation « {MEMBERSHIP} » n'existe pas",
-    ],
-)
-def test_an_error_in_another_language_is_understood_by_the_name(current: Project, text: str) -> None:
-    forget(current, "athena")
-
-    assert explained(current.run("doctor", "--explain", text)) == [(ERROR, ["release.never_ran"])]
-
-
-def test_an_error_in_another_language_about_nothing_known_is_a_usage_error(current: Project) -> None:
-    run = current.run("doctor", "--explain", "Sicht »niemand« existiert nicht")
-
-    assert (run.code, run.report["error"]) == (2, "explain.nothing")
-
-
-def test_a_shared_table_that_is_there_is_missing_nowhere(current: Project) -> None:
-    run = current.run("doctor", "--explain", 'relation "users_user" does not exist')
-
-    assert (run.code, cause(run)["id"]) == (0, "nothing.missing")
-
-
-def test_a_model_without_a_migration_cannot_have_its_table(current: Project) -> None:
-    current.write(
-        "announcements/models.py",
-        (current.folder / "announcements/models.py").read_text()
-        + "\n\nclass Poll(models.Model):\n    question = models.TextField()\n",
-    )
-    run = current.run("doctor", "--explain", 'relation "announcements_poll" does not exist')
-
-    assert cause(run)["command"] == "python manage.py makemigrations announcements"
+def test_a_shared_table_that_is_there_is_missing_nowhere(well: Explained) -> None:
+    assert well.cause(SHARED)["id"] == "nothing.missing"
 
 
 def test_an_app_in_neither_list_has_its_tables_nowhere(current: Project) -> None:
     current.settings("SHARED_APPS.remove('django.contrib.sessions')")
     current.database.sql("DROP TABLE public.django_session")
-    run = current.run("doctor", "--explain", 'relation "django_session" does not exist')
+    error = 'relation "django_session" does not exist'
+    found = explain(current, error)
 
-    assert (run.code, cause(run)["id"]) == (8, "app.homeless"), run.text
+    assert (found.run.code, found.cause(error)["id"]) == (8, "app.homeless"), found.run.text
 
 
-def test_a_deletion_that_failed_while_a_tenant_is_behind_has_two_causes(current: Project) -> None:
-    forget(current, "athena")
-    run = current.run(
-        "doctor", "--explain", f'File "django/db/models/deletion.py"\nProgrammingError: {ERROR}'
-    )
-
-    assert explained(run) == [(ERROR, ["release.never_ran", "deletion.shared"])]
+def test_a_deletion_that_failed_while_a_tenant_is_behind_has_two_causes(one_behind: Project) -> None:
+    assert explain(one_behind, TRACEBACK).ids() == ["release.never_ran", "deletion.shared"]
 
 
 def test_a_schema_that_cannot_be_read_is_said_to_be_unknown(current: Project) -> None:
     current.database.sql("ALTER TABLE athena.django_migrations RENAME app TO label")
-    run = current.run("doctor", "--explain", ERROR)
 
-    assert run.report["explanations"][0]["about"].endswith("; nothing is known of athena")
-
-
-# Names that no model has.
+    assert explain(current).by_error[ERROR]["about"].endswith("; nothing is known of athena")
 
 
-def test_a_schema_that_is_not_in_this_database(current: Project) -> None:
-    run = current.run("doctor", "--explain", f'relation "atlantis.{MEMBERSHIP}" does not exist')
-
-    assert (run.code, cause(run)["id"]) == (0, "name.unknown")
-    assert verdict(run) == "There is no schema atlantis in this database, and no tenant of that name."
+# Names that no model has, or not yet, or no longer.
 
 
-def test_an_unknown_name_is_said_to_be_unknown(current: Project) -> None:
-    run = current.run("doctor", "--explain", 'relation "shop_order" does not exist')
-
-    assert (run.code, cause(run)["id"]) == (0, "name.unknown")
-    assert verdict(run) == "No model of this code has the table shop_order."
-
-
-def test_a_model_that_a_setting_replaces_is_named(current: Project) -> None:
-    run = current.run("doctor", "--explain", 'relation "auth_user" does not exist')
-
-    assert cause(run)["seen"] == "auth.User is replaced by users.User"
-
-
-def test_a_table_that_a_migration_removes_points_at_older_code(current: Project) -> None:
-    current.migration(
-        "buildings",
-        "0007_remove",
-        "0006_fill_slugs",
-        "migrations.DeleteModel('BuildingMembership')",
+def test_a_schema_that_is_not_in_this_database(well: Explained) -> None:
+    assert well.cause(OF_NOBODY)["id"] == "name.unknown"
+    assert (
+        well.verdict(OF_NOBODY) == "There is no schema atlantis in this database, and no tenant of that name."
     )
-    models = current.folder / "buildings/models.py"
-    models.write_text(models.read_text().partition("class BuildingMembership")[0])
-    run = current.run("doctor", "--explain", ERROR)
-
-    assert cause(run)["seen"] == "buildings.0007_remove removes or renames it"
 
 
-def test_a_table_of_sql_is_traced_to_its_migration(current: Project) -> None:
-    sql = "migrations.RunSQL('CREATE TABLE audit_log (id int)')"
-    current.migration("buildings", "0007_audit", "0006_fill_slugs", sql)
-    run = current.run("doctor", "--explain", 'relation "audit_log" does not exist')
-
-    assert cause(run)["seen"] == "buildings.0007_audit names it in SQL of its own"
+def test_an_unknown_name_is_said_to_be_unknown(well: Explained) -> None:
+    assert well.cause(UNKNOWN)["id"] == "name.unknown"
+    assert well.verdict(UNKNOWN) == "No model of this code has the table shop_order."
 
 
-# Columns.
+def test_a_model_that_a_setting_replaces_is_named(well: Explained) -> None:
+    assert well.cause(SWAPPED)["seen"] == "auth.User is replaced by users.User"
+
+
+POLL, AUDIT = (f'relation "{name}" does not exist' for name in ("announcements_poll", "audit_log"))
+
+
+@pytest.fixture(scope="module")
+def changing(
+    server: str, current_template: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Explained]:
+    """A model without a migration, one that a migration removes, and a table of SQL."""
+    with borrowed(server, current_template, tmp_path_factory.mktemp("changing")) as project:
+        polls, buildings = (project.folder / app / "models.py" for app in ("announcements", "buildings"))
+        poll = "\n\nclass Poll(models.Model):\n    question = models.TextField()\n"
+        polls.write_text(polls.read_text() + poll)
+        buildings.write_text(buildings.read_text().partition("class BuildingMembership")[0])
+        remove = "migrations.DeleteModel('BuildingMembership')"
+        sql = "migrations.RunSQL('CREATE TABLE audit_log (id int)')"
+        project.migration("buildings", "0007_remove", "0006_fill_slugs", remove)
+        project.migration("buildings", "0008_audit", "0007_remove", sql)
+        yield explain(project, POLL, ERROR, AUDIT)
+
+
+def test_a_model_without_a_migration_cannot_have_its_table(changing: Explained) -> None:
+    assert changing.cause(POLL)["command"] == "python manage.py makemigrations announcements"
+
+
+def test_a_table_that_a_migration_removes_points_at_older_code(changing: Explained) -> None:
+    assert changing.cause()["seen"] == "buildings.0007_remove removes or renames it"
+
+
+def test_a_table_of_sql_is_traced_to_its_migration(changing: Explained) -> None:
+    cause = changing.cause(AUDIT)
+
+    assert (cause["id"], cause["command"]) == ("release.never_ran", PROGRAM)
+    assert cause["seen"].startswith("buildings.0008_audit, whose SQL makes it, is pending in 3 schemas")
+
+
+NOTES, PLACES, OWN, GONE, GONE_PLACES = (
+    f'relation "{name}" does not exist'
+    for name in ("notes_kept", "notes_kept_places", "athena.own_made", "notes_gone", "notes_gone_places")
+)
+EXTRA = "column announcements_announcement.extra does not exist"
+_ID = (
+    "('id', models.BigAutoField(primary_key=True)), ('places', models.ManyToManyField('buildings.Building'))"
+)
+
+
+@pytest.fixture(scope="module")
+def of_migrations(
+    server: str, current_template: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Explained]:
+    """No model has what migrations have made; kypseli waits for them, and athena has lost it."""
+    with borrowed(server, current_template, tmp_path_factory.mktemp("of_migrations")) as project:
+        kept, gone = (
+            f"migrations.CreateModel('{name}', [{_ID}], options={{'db_table': 'notes_{name.lower()}'}})"
+            for name in ("Kept", "Gone")
+        )
+        extra = "migrations.AddField('announcement', 'extra', models.IntegerField(null=True))"
+        own = "migrations.RunSQL('CREATE TABLE own_made (id int)')"
+        made = f"{kept}, {gone}, {extra}, {own}"
+        project.migration("announcements", "0004_made", "0003_announcement_pinned", made)
+        project.migration("announcements", "0005_gone", "0004_made", "migrations.DeleteModel('Gone')")
+        assert project.run("--no-collectstatic", "--exclude", "kypseli").code == 0
+        project.database.sql(
+            "SET search_path = athena; DROP TABLE notes_kept CASCADE; DROP TABLE own_made;"
+            "ALTER TABLE announcements_announcement DROP extra"
+        )
+        yield explain(project, NOTES, PLACES, OWN, GONE, GONE_PLACES, EXTRA)
 
 
 @pytest.mark.parametrize(
-    "text",
-    [
-        "column buildings_building.slug does not exist",
-        'column "slug" of relation "buildings_building" does not exist',
-        "column T3.slug does not exist",
-        'column "slug" does not exist',
-    ],
+    ("error", "lost"), [(NOTES, "table.ghost"), (EXTRA, "column.missing"), (OWN, "table.ghost")]
 )
-def test_a_column_whose_migration_never_ran(past: Project, text: str) -> None:
-    run = past.run("doctor", "--explain", text)
-
-    assert run.code == 8
-    assert verdict(run).startswith("buildings.0005_building_slug never ran in 3 schemas"), run.text
-
-
-def test_of_the_columns_that_an_alias_may_stand_for_the_missing_one_is_explained(current: Project) -> None:
-    current.database.sql("ALTER TABLE athena.buildings_building DROP COLUMN name")
-    (one,) = current.run("doctor", "--explain", "column T3.name does not exist").report["explanations"]
-
-    assert one["about"].startswith("buildings.Building (table buildings_building, column name)")
+def test_what_only_migrations_know_is_explained_as_what_models_have(
+    of_migrations: Explained, error: str, lost: str
+) -> None:
+    assert {one["id"]: one["schemas"] for one in of_migrations.by_error[error]["causes"]} == {
+        "release.never_ran": ["kypseli"],
+        lost: ["athena"],
+    }
 
 
-def test_a_column_that_is_recorded_and_not_there(current: Project) -> None:
-    current.database.sql("ALTER TABLE athena.buildings_building DROP COLUMN slug")
-    run = current.run("doctor", "--explain", "column buildings_building.slug does not exist")
-
-    assert (run.code, cause(run)["id"], cause(run)["schemas"]) == (8, "column.missing", ["athena"])
-
-
-def test_a_foreign_key_is_known_by_its_column(current: Project) -> None:
-    current.database.sql(f"ALTER TABLE athena.{MEMBERSHIP} DROP COLUMN building_id")
-    run = current.run("doctor", "--explain", f"column {MEMBERSHIP}.building_id does not exist")
-
-    assert cause(run)["id"] == "column.missing"
-    assert str(cause(run)["command"]).startswith(f"{PROGRAM} repair --schema athena")
+def test_it_is_said_that_only_migrations_know_it(of_migrations: Explained) -> None:
+    assert of_migrations.by_error[PLACES]["about"].endswith(
+        "only the migrations know it, and no model of this code"
+    )
 
 
-def test_a_column_that_no_model_has(current: Project) -> None:
-    run = current.run("doctor", "--explain", "column buildings_building.colour does not exist")
-
-    assert verdict(run) == "No model of this code has the column colour in buildings_building."
-
-
-# Where the text comes from.
+@pytest.mark.parametrize("error", [GONE, GONE_PLACES])
+def test_what_a_migration_has_removed_is_known_by_the_name_it_had(
+    of_migrations: Explained, error: str
+) -> None:
+    assert of_migrations.cause(error)["seen"] == "announcements.0005_gone removes or renames it"
 
 
-def test_a_log_from_a_pipe_is_read_and_each_distinct_error_explained_once(current: Project) -> None:
-    line = json.dumps({"message": f"ProgrammingError: {ERROR}", "level": "error"})
-    log = f'started\n{line}\n{line}\n  column buildings_building.colour does not exist\nLINE 1: SELECT "a"\n'
-    run = current.finish(current.start_reading("doctor", "--explain", "-"), text=log)
+# Columns, and what is to come.
 
-    assert [error for error, _ in explained(run)] == [
-        ERROR,
-        "column buildings_building.colour does not exist",
-    ]
+SLUG, T3_SLUG = (f"column {name}.slug does not exist" for name in ("buildings_building", "T3"))
+BARE_SLUG = "column slug does not exist"
 
 
-def test_a_log_that_is_followed_need_not_end(current: Project) -> None:
-    process = current.start_reading("doctor", "--explain", "-")
-    assert process.stdin
-    process.stdin.write(f"{ERROR}\n")
-    process.stdin.flush()
-    process.wait(60)  # the pipe is still open
-    run = current.finish(process)
-
-    assert explained(run) == [(ERROR, ["deletion.shared"])]
-
-
-def test_a_text_without_such_an_error_is_a_usage_error(current: Project) -> None:
-    run = current.run("doctor", "--explain", "it does not work")
-
-    assert (run.code, run.report["error"]) == (2, "explain.nothing")
+@pytest.fixture(scope="module")
+def to_come(
+    server: str, template: Callable[..., str], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Explained]:
+    """Two releases behind."""
+    with borrowed(server, template(*TENANTS), tmp_path_factory.mktemp("to_come")) as project:
+        texts = ('column "slug" of relation "buildings_building" does not exist', T3_SLUG)
+        yield explain(project, *texts, 'column "slug" does not exist', JOINING)
 
 
-# How it is told.
+@pytest.mark.parametrize("error", [SLUG, T3_SLUG, BARE_SLUG])
+def test_a_column_whose_migration_never_ran(to_come: Explained, error: str) -> None:
+    assert to_come.run.code == 8
+    assert to_come.verdict(error).startswith("buildings.0005_building_slug never ran in 3 schemas")
 
 
-def test_the_verdict_comes_before_the_evidence_and_the_command_last(current: Project) -> None:
-    forget(current, "athena")
-    message = current.run("doctor", "--explain", ERROR).event("error.explained")["message"]
-    lines = message.splitlines()
-
-    assert lines[0] == f"{ERROR}: {INITIAL} never ran in athena."
-    assert lines[1:4] == [
-        f"   model: buildings.BuildingMembership (table {MEMBERSHIP}), of an app in TENANT_APPS alone",
-        "   there: 2 schemas (kypseli, piraeus)",
-        "   not there: athena",
-    ]
-    assert lines[-1] == f"   -> {PROGRAM}"
+def test_a_joining_table_belongs_to_the_migration_of_its_field(to_come: Explained) -> None:
+    assert to_come.verdict(JOINING).startswith(
+        "announcements.0002_announcement_audience never ran in 3 schemas"
+    )
 
 
-def test_explaining_writes_nothing(current: Project) -> None:
-    forget(current, "athena")
-    before = everything(current.database)
-    current.run("doctor", "--explain", ERROR)
+NAME, KEY = "column T3.name does not exist", f"column {MEMBERSHIP}.building_id does not exist"
 
-    assert everything(current.database) == before
+
+@pytest.fixture(scope="module")
+def lost(server: str, current_template: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Explained]:
+    """Athena has lost columns."""
+    with borrowed(server, current_template, tmp_path_factory.mktemp("lost")) as project:
+        project.database.sql(
+            "ALTER TABLE athena.buildings_building DROP COLUMN name, DROP COLUMN slug;"
+            f"ALTER TABLE athena.{MEMBERSHIP} DROP COLUMN building_id"
+        )
+        yield explain(project, NAME, SLUG, KEY)
+
+
+def test_of_the_columns_that_an_alias_may_stand_for_the_missing_one_is_explained(lost: Explained) -> None:
+    about = lost.by_error[NAME]["about"]
+
+    assert about.startswith("buildings.Building (table buildings_building, column name)")
+
+
+def test_a_column_that_is_recorded_and_not_there(lost: Explained) -> None:
+    assert (lost.run.code, lost.cause(SLUG)["id"], lost.cause(SLUG)["schemas"]) == (
+        8,
+        "column.missing",
+        ["athena"],
+    )
+
+
+def test_a_foreign_key_is_known_by_its_column(lost: Explained) -> None:
+    assert lost.cause(KEY)["id"] == "column.missing"
+    assert str(lost.cause(KEY)["command"]).startswith(f"{PROGRAM} repair --schema athena")
+
+
+def test_a_column_that_no_model_has(well: Explained) -> None:
+    assert well.verdict(NO_COLUMN) == "No model of this code has the column colour in buildings_building."
 
 
 # How it came about.
@@ -396,10 +367,13 @@ def test_a_table_of_an_app_that_was_moved(current: Project) -> None:
     current.settings(
         "SHARED_APPS.remove('django.contrib.sessions')\nTENANT_APPS.append('django.contrib.sessions')"
     )
-    run = current.run("doctor", "--explain", 'relation "django_session" does not exist')
+    error = 'relation "django_session" does not exist'
+    found = explain(current, error)
 
-    assert cause(run)["id"] == "app.moved"
-    assert verdict(run).endswith("its app was moved to TENANT_APPS after its migrations were recorded there.")
+    assert found.cause(error)["id"] == "app.moved"
+    assert found.verdict(error).endswith(
+        "its app was moved to TENANT_APPS after its migrations were recorded there."
+    )
 
 
 def test_a_ghost_that_its_template_lacks_too(current: Project) -> None:
@@ -407,15 +381,7 @@ def test_a_ghost_that_its_template_lacks_too(current: Project) -> None:
     copy_schema(current.database, "athena", "template")
     forget(current, "template")
     current.database.sql(f"DROP TABLE kypseli.{MEMBERSHIP}")
-    run = current.run("doctor", "--explain", ERROR)
+    found = explain(current)
 
-    assert explained(run) == [(ERROR, ["release.never_ran", "template.stale"])]
-    assert cause(run, 1)["schemas"] == ["kypseli"]
-
-
-def test_a_log_with_many_errors_is_explained_as_far_as_anybody_reads(current: Project) -> None:
-    log = "\n".join(f'relation "shop_{number:02}" does not exist' for number in range(25))
-    run = current.finish(current.start_reading("doctor", "--explain", "-"), text=log)
-
-    assert len(run.report["explanations"]) == 20
-    assert 'relation "shop_20" does not exist' in run.event("errors.left_out")["message"]
+    assert found.ids() == ["release.never_ran", "template.stale"]
+    assert found.cause(number=1)["schemas"] == ["kypseli"]

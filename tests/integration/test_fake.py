@@ -171,6 +171,14 @@ def test_a_tenant_without_a_schema_has_no_records(current: Project) -> None:
     assert (run.code, run.states) == (8, {"rhodes": "refused"})
 
 
+def test_a_table_of_records_that_was_dropped_is_made_for_the_first_one(current: Project) -> None:
+    current.database.sql("DROP TABLE athena.django_migrations")
+    run = fake(current, "contenttypes", "0002")
+
+    assert (run.code, run.states) == (0, {"athena": "repaired"}), run.text
+    assert len(current.database.applied("athena", "contenttypes")) == 2
+
+
 def test_the_shared_schema_has_its_records_like_any_other(current: Project) -> None:
     current.database.sql("DELETE FROM public.django_migrations WHERE app = 'announcements'")
     run = fake(current, "announcements", "0001", schema="public")

@@ -146,6 +146,15 @@ def test_doctor_prints_the_command_that_closes_a_gap(gap: Project) -> None:
     assert "records.inconsistent" not in ids(gap.run("doctor"))
 
 
+def test_doctor_asks_about_code_that_a_lacking_record_stands_for(current: Project) -> None:
+    current.database.sql("DELETE FROM athena.django_migrations WHERE app = 'auth'")
+    asked, _, command = str(the(current.run("doctor"), "records.inconsistent")["command"]).partition("done: ")
+
+    assert asked.startswith("decide, since nobody can see what code or SQL in auth.0011_")
+    assert current.run(*shlex.split(command)[2:]).code == 0
+    assert current.run("check").code == 0
+
+
 def test_doctor_says_what_to_make_first_where_a_gap_is_no_mere_record(gap: Project) -> None:
     gap.database.sql("DROP TABLE athena.buildings_buildingmembership")
     cause = the(gap.run("doctor"), "records.inconsistent")

@@ -10,33 +10,26 @@ import pytest
 from railway_release.postgres.shape_queries import DETAILS, TABLES
 from tests.support.proxy import open_proxy
 from tests.support.release import Database, Project, Run
-from tests.support.schemas import copy_tenant
-from tests.support.server import database_url, psql
 from tests.support.trips import counting_proxy
+from tests.support.unwell import borrowed
+
+from .conftest import MANY
 
 # What they all look at is built once.
 pytestmark = pytest.mark.xdist_group("many")
 
-MANY = tuple(f"tenant{number:03}" for number in range(300))
-
 
 @pytest.fixture(scope="module")
-def all_well(
-    server: str, current_template: str, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Project]:
+def all_well(server: str, many_template: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
     """The example project with three hundred more tenants and nothing to do, for tests that only look."""
-    name = f"{current_template}_many"
-    psql(server, f'CREATE DATABASE "{name}" TEMPLATE "{current_template}"')
-    database = Database(database_url(server, name))
-    copy_tenant(database, "athena", *MANY)
-    yield Project(tmp_path_factory.mktemp("many") / "project", database)
-    psql(server, f'DROP DATABASE "{name}" WITH (FORCE)')
+    with borrowed(server, many_template, tmp_path_factory.mktemp("all_well")) as project:
+        yield project
 
 
 @pytest.fixture
-def many(new_database: Callable[..., Database], all_well: Project, tmp_path: Path) -> Project:
+def many(new_database: Callable[..., Database], many_template: str, tmp_path: Path) -> Project:
     """The same, for tests that change something."""
-    return Project(tmp_path / "many", new_database(all_well.database.url.rpartition("/")[2]))
+    return Project(tmp_path / "many", new_database(many_template))
 
 
 def counted(project: Project, *words: str) -> tuple[Run, int]:
@@ -99,12 +92,27 @@ def test_the_same_finding_everywhere_is_one_line_and_all_names_are_in_the_report
 
 def unwell(project: Project, *names: str) -> None:
     """Tenants without a table, some of which do not know of it."""
+    tables = project.database.tables(names[0]) - {"django_migrations", "django_content_type"}
     for number, name in enumerate(names):
         forget = f"DELETE FROM {name}.django_migrations WHERE app IN ('announcements', 'buildings')"
-        tables = project.database.tables(name) - {"django_migrations", "django_content_type"}
         drop = f"DROP TABLE {', '.join(f'{name}.{table}' for table in tables)}"
         ghost = f"DROP TABLE {name}.buildings_buildingmembership"
         project.database.sql(f"{forget};{drop}" if number % 2 else ghost)
+
+
+@pytest.fixture(scope="module")
+def few_and_many(
+    server: str, current_template: str, many_template: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[Project, Project]]:
+    """Two tenants that are unwell, and a hundred."""
+    folder = tmp_path_factory.mktemp("unwell")
+    with (
+        borrowed(server, current_template, folder / "few") as few,
+        borrowed(server, many_template, folder / "many") as many,
+    ):
+        unwell(few, "athena", "kypseli")
+        unwell(many, *MANY[:100])
+        yield few, many
 
 
 @pytest.mark.parametrize(
@@ -113,11 +121,10 @@ def unwell(project: Project, *names: str) -> None:
     ids=["everything", "with sequences", "one error"],
 )
 def test_a_diagnosis_asks_no_tenant_by_itself(
-    current: Project, many: Project, words: tuple[str, ...]
+    few_and_many: tuple[Project, Project], words: tuple[str, ...]
 ) -> None:
     asked, lines = [], []
-    for project, names in ((current, ("athena", "kypseli")), (many, MANY[:100])):
-        unwell(project, *names)
+    for project in few_and_many:
         with counting_proxy(project.database.url) as proxy:
             run = project.run("doctor", *words, DATABASE_URL=proxy.url)
         assert run.code == 8, run.text

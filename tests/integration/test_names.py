@@ -2,9 +2,10 @@
 
 import re
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from importlib.metadata import version
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -12,6 +13,7 @@ from tests.support.diagnosis import repair
 from tests.support.printed import decide, decisions
 from tests.support.release import Database, Project
 from tests.support.schemas import copy_tenant, quote
+from tests.support.unwell import borrowed
 
 ODD = (
     "Kypseli",
@@ -44,12 +46,37 @@ FORBIDDEN = ("new\nline",) if version("django-tenants").startswith("3.") else ("
 ODD = (*ODD, *(name for name in QUOTED if name not in FORBIDDEN))
 
 
+pytestmark = pytest.mark.xdist_group("names")  # what they begin with is made once
+
+
+@pytest.fixture(scope="module")
+def behind(
+    server: str, template: Callable[..., str], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Project]:
+    """A project two releases behind whose tenants have all these names, and athena; to look at only."""
+    with borrowed(server, template("athena"), tmp_path_factory.mktemp("odd")) as project:
+        copy_tenant(project.database, "athena", *ODD)
+        yield project
+
+
+@pytest.fixture(scope="module")
+def forbidden(server: str, behind: Project, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
+    """The same with the others' names too, one of which lacks a table; to look at only."""
+    with borrowed(server, name_of(behind.database), tmp_path_factory.mktemp("forbidden")) as project:
+        copy_tenant(project.database, "athena", *FORBIDDEN)
+        project.database.sql('DROP TABLE "new\nline".buildings_building CASCADE')
+        yield project
+
+
 @pytest.fixture
-def odd(new_database: Callable[..., Database], template: Callable[..., str], tmp_path: Path) -> Project:
-    """A project two releases behind whose tenants have all these names, and athena."""
-    database = new_database(template("athena"))
-    copy_tenant(database, "athena", *ODD)
-    return Project(tmp_path / "project", database)
+def odd(new_database: Callable[..., Database], behind: Project, tmp_path: Path) -> Project:
+    """A copy of the first, to change."""
+    return Project(tmp_path / "project", new_database(name_of(behind.database)))
+
+
+def name_of(database: Database) -> str:
+    """Its name."""
+    return urlsplit(database.url).path[1:]
 
 
 @pytest.mark.parametrize("jobs", ["1", "2"])
@@ -94,20 +121,20 @@ def test_a_name_that_django_tenants_forbids_is_left_alone_until_it_has_another(o
     assert again.report["findings"] == []
 
 
-def test_odd_names_can_be_asked_for(odd: Project) -> None:
+def test_odd_names_can_be_asked_for(behind: Project) -> None:
     """As they are, and as a terminal shows them."""
     names = [name for name in ODD if name != "tab\there"]
-    run = odd.run("plan", *(f"--schema={name}" for name in (*names, r"tab\there")))
+    run = behind.run("plan", *(f"--schema={name}" for name in (*names, r"tab\there")))
 
     assert run.code == 9, run.text
     assert sorted(name for group in run.report["pending"] for name in group["schemas"]) == sorted(ODD)
 
 
 @pytest.mark.parametrize("words", [("status", "--schemas"), ("doctor",), ("repair", "--schema=athena")])
-def test_no_name_moves_the_cursor_or_makes_a_line_of_its_own(odd: Project, words: tuple[str, ...]) -> None:
-    copy_tenant(odd.database, "athena", *FORBIDDEN)
-    odd.database.sql('DROP TABLE "new\nline".buildings_building CASCADE')
-    run = odd.run(*words, "--log-format", "console", "--schema", r"new\nline")
+def test_no_name_moves_the_cursor_or_makes_a_line_of_its_own(
+    forbidden: Project, words: tuple[str, ...]
+) -> None:
+    run = forbidden.run(*words, "--log-format", "console", "--schema", r"new\nline")
 
     assert r"new\nline" in run.stdout
     assert [line for line in run.stdout.split("\n") if not re.match(r"\d\d:\d\d:\d\d  |   |$", line)] == []
@@ -115,8 +142,8 @@ def test_no_name_moves_the_cursor_or_makes_a_line_of_its_own(odd: Project, words
 
 
 @pytest.mark.parametrize("name", ["Kypseli", "a,b", " leading space", "%s%(x)s"])
-def test_an_odd_name_can_be_excluded(odd: Project, name: str) -> None:
-    run = odd.run("plan", f"--exclude={name}")
+def test_an_odd_name_can_be_excluded(behind: Project, name: str) -> None:
+    run = behind.run("plan", f"--exclude={name}")
 
     (group,) = [one["schemas"] for one in run.report["pending"] if "athena" in one["schemas"]]
     assert sorted(group) == sorted({"athena", *ODD} - {name})

@@ -2,7 +2,8 @@
 
 from tests.support.printed import decide, decisions
 from tests.support.release import Project
-from tests.support.schemas import everything
+from tests.support.schemas import NO_TABLES, everything
+from tests.support.unwell import refusals
 
 from .test_verification import judged
 
@@ -135,14 +136,27 @@ def test_a_key_that_stays_for_new_rows_alone_comes_after_the_table_that_it_point
     ]
 
 
-def test_a_table_that_was_renamed_and_keeps_its_names_leaves_the_schema_as_it_was(current: Project) -> None:
-    current.database.sql(f"ALTER TABLE athena.{MEMBERSHIP} RENAME TO kept")
+def test_a_repair_that_the_server_refuses_leaves_the_schema_as_it_was(current: Project) -> None:
+    current.database.sql(f"DROP TABLE athena.{MEMBERSHIP}; {NO_TABLES}")
     before = everything(current.database)
     run = current.run("repair", "--apply")
 
     assert (run.code, run.states["athena"], run.states["kypseli"]) == (7, "failed", "current")
-    assert run.outcome("athena")["hint"].startswith("Something that was made or renamed by hand has the name")
-    assert run.named("release.hinted") == []  # it would fail again
+    assert run.outcome("athena")["message"] == "no tables today"
+    assert everything(current.database) == before
+
+
+def test_what_has_the_name_that_something_missing_needs_is_said_beforehand(current: Project) -> None:
+    current.database.sql(
+        f"ALTER TABLE athena.{MEMBERSHIP} RENAME TO kept; ALTER TABLE athena.kept RENAME role TO part"
+    )
+    before = everything(current.database)
+    run = current.run("repair", "--apply")
+    (why,) = refusals(run, "athena").values()
+
+    assert (run.code, run.states["athena"], run.states["kypseli"]) == (8, "refused", "current")
+    assert why.endswith("is taken: an index of kept that was made or renamed by hand has it.")
+    assert run.named("release.hinted") == []  # it would be refused again
     assert everything(current.database) == before
 
 

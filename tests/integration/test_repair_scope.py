@@ -4,6 +4,7 @@ from collections.abc import Callable
 from urllib.parse import urlsplit
 
 from tests.support.release import Database, Project
+from tests.support.schemas import held_open
 from tests.support.snapshot import contents
 from tests.support.unwell import mends, refusals
 
@@ -49,6 +50,41 @@ def test_a_masked_table_behind_which_nobody_can_look_is_refused(
 
     assert (run.code, mends(run, "athena")) == (8, [])
     assert "permission denied" in refusals(run, "athena")[f"table.masked {AUDIENCE}"]
+
+
+def test_what_was_refused_and_a_migration_then_took_away_is_not_told(current: Project) -> None:
+    current.database.sql("ALTER TABLE athena.announcements_announcement ALTER body TYPE varchar(900)")
+    gone = "migrations.RemoveField('announcement', 'body')"
+    current.migration("announcements", "0004_gone", "0003_announcement_pinned", gone)
+    assert [*refusals(current.run("repair"), "athena")] == ["column.type announcements_announcement.body"]
+    run = current.run("repair", "--apply")
+
+    assert (run.code, refusals(run, "athena")) == (0, {}), run.text
+
+
+def test_a_key_to_a_column_of_another_type_elsewhere_is_refused_in_the_words_of_the_server(
+    current: Project,
+) -> None:
+    current.database.sql(
+        "ALTER TABLE users_user DROP CONSTRAINT users_user_pkey CASCADE;"
+        "ALTER TABLE users_user ALTER id DROP IDENTITY; ALTER TABLE users_user ALTER id TYPE text"
+    )
+    run = current.run("repair", "--schema", "athena")
+
+    assert mends(run, "athena") == []
+    whys = refusals(run, "athena").values()
+    assert whys
+    assert all(why == "The server would refuse it: operator does not exist: text = bigint." for why in whys)
+
+
+def test_a_locked_table_is_waited_for_once(current: Project) -> None:
+    table = "athena.buildings_building"
+    constraints = "DROP CONSTRAINT buildings_building_pkey CASCADE, ALTER name DROP NOT NULL"
+    current.database.sql(f"ALTER TABLE {table} {constraints}, ALTER address DROP NOT NULL")
+    with held_open(current.database, f"LOCK TABLE {table}"):
+        run = current.run("repair", "--schema", "athena", "--log-level", "debug")
+
+    assert len(run.named("rows.unread")) == 1
 
 
 def test_only_the_schemas_asked_for_are_repaired(current: Project) -> None:

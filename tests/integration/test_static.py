@@ -38,9 +38,31 @@ def use_storage(project: Project, name: str) -> None:
     )
 
 
+@pytest.fixture
+def current(current: Project) -> Project:
+    """With a file of its own alone, since those of the admin are many."""
+    return with_one_file(current)
+
+
+@pytest.fixture
+def past(past: Project) -> Project:
+    """The same."""
+    return with_one_file(past)
+
+
+def with_one_file(project: Project) -> Project:
+    """The project; its static files are this one."""
+    project.write("css/base.css", "")
+    project.settings(
+        'STATICFILES_FINDERS = ["django.contrib.staticfiles.finders.FileSystemFinder"]\n'
+        'STATICFILES_DIRS = [BASE_DIR / "css"]'
+    )
+    return project
+
+
 def collected(project: Project) -> bool:
-    """Whether the files of the admin are there."""
-    return (project.folder / "staticfiles" / "admin" / "css" / "base.css").exists()
+    """Whether that file is there."""
+    return (project.folder / "staticfiles" / "base.css").exists()
 
 
 def test_static_files_are_collected_where_there_is_a_place_for_them(current: Project) -> None:

@@ -1,12 +1,16 @@
 """status: where no release can start, for what it is asked, and at hundreds of tenants."""
 
+from collections.abc import Iterator
+
 import pytest
 
+from tests.integration.conftest import MANY
 from tests.integration.test_history import forget, record
 from tests.integration.test_status import LAST, behind
 from tests.support.release import Project
-from tests.support.schemas import copy_tenant, everything
+from tests.support.schemas import everything
 from tests.support.status import counts, migrations, said, schemas
+from tests.support.unwell import borrowed
 
 # When no release can start.
 
@@ -128,16 +132,21 @@ def test_other_documents_have_no_status(past: Project) -> None:
 # Hundreds of tenants.
 
 
-@pytest.fixture
-def varied(current: Project) -> Project:
+@pytest.fixture(scope="module")
+def varied(server: str, many_template: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
     """Three hundred more tenants, twenty of which lack one migration each, in many different ways."""
-    copy_tenant(current.database, "athena", *(f"tenant{number:03}" for number in range(300)))
-    rows = current.database.lines("SELECT id FROM athena.django_migrations ORDER BY id DESC LIMIT 20")
-    for number, id in enumerate(rows):
-        current.database.sql(f"DELETE FROM tenant{number:03}.django_migrations WHERE id = {id}")
-    return current
+    with borrowed(server, many_template, tmp_path_factory.mktemp("varied")) as project:
+        rows = project.database.lines("SELECT id FROM athena.django_migrations ORDER BY id DESC LIMIT 20")
+        project.database.sql(
+            "".join(
+                f"DELETE FROM {name}.django_migrations WHERE id = {id};"
+                for name, id in zip(MANY, rows, strict=False)
+            )
+        )
+        yield project
 
 
+@pytest.mark.xdist_group("many")
 def test_hundreds_of_tenants_in_many_states_fit_on_one_screen(varied: Project) -> None:
     run = varied.run("status", "--log-format", "console")
 
@@ -146,6 +155,7 @@ def test_hundreds_of_tenants_in_many_states_fit_on_one_screen(varied: Project) -
     assert "283 tenants (athena, kypseli, piraeus, tenant020, tenant021 and 278 more)" in run.text
 
 
+@pytest.mark.xdist_group("many")
 def test_what_does_not_fit_on_the_screen_is_counted_and_in_the_document(varied: Project) -> None:
     run = varied.run("status")
 
@@ -155,6 +165,7 @@ def test_what_does_not_fit_on_the_screen_is_counted_and_in_the_document(varied: 
     assert len(said(varied.run("status", "--schemas"), "schema.listed")) == 304
 
 
+@pytest.mark.xdist_group("many")
 def test_what_a_release_cannot_fix_is_shown_before_what_it_can(varied: Project) -> None:
     levels = [event["level"] for event in varied.run("status").named("schemas.counted")]
 

@@ -57,6 +57,24 @@ def test_what_only_looks_like_a_difference_is_none(current: Project) -> None:
     assert judged(current.run("verify")) == []
 
 
+def test_conditions_that_are_written_otherwise_and_say_the_same_are_no_difference(current: Project) -> None:
+    fields = '("n", models.PositiveIntegerField()), ("code", models.CharField(max_length=5))'
+    condition = 'models.Q(n__lt=100) | models.Q(code__in=["a", "b"])'
+    check = f'models.CheckConstraint(condition={condition}, name="least")'
+    index = 'models.Index(fields=["code"], condition=models.Q(n__gte=3), name="dear")'
+    release(current, (fields, f'"constraints": [{check}], "indexes": [{index}]'))
+    table = "athena.announcements_thing0"
+    current.database.sql(
+        f"DROP INDEX athena.dear; CREATE INDEX dear ON {table} (code) WHERE 3 <= n;"
+        f"ALTER TABLE {table} DROP CONSTRAINT least, DROP CONSTRAINT announcements_thing0_n_check,"
+        " ADD CONSTRAINT least CHECK (code = 'a' OR 100 > n OR code = 'b'), ADD CHECK (0 <= n)"
+    )
+    assert judged(current.run("verify")) == []
+
+    current.database.sql(f"ALTER TABLE {table} DROP CONSTRAINT least, ADD CHECK (100 > n)")
+    assert [id for id, *_ in judged(current.run("verify"))] == ["check.missing", "schema.odd"]
+
+
 def test_extensions_can_live_in_another_schema(current: Project) -> None:
     current.database.sql("CREATE SCHEMA ext; CREATE EXTENSION citext SCHEMA ext")
     current.settings("PG_EXTRA_SEARCH_PATHS = ['ext']")

@@ -7,7 +7,7 @@ import pytest
 from tests.conftest import TENANTS
 from tests.support.release import Project, Run
 from tests.support.schemas import everything
-from tests.support.unwell import Story, borrowed, damage, live, refusals, remedy, settle
+from tests.support.unwell import Story, borrowed, damage, diagnosed, live, refusals, remedy, settle
 
 pytestmark = pytest.mark.xdist_group("unrecorded")
 
@@ -21,12 +21,15 @@ SHOP = {
 }
 LOST = "DELETE FROM django_migrations WHERE app = 'shop'"
 WITHOUT_SIZE = f"{LOST}; ALTER TABLE shop_item DROP size"
+CHANGED = f"{LOST} AND name >= '0003'; ALTER TABLE shop_item DROP size"
 
 CASES = {
     "all": LOST,
     "three": f"{LOST} AND name < '0004'",
     "until_third": WITHOUT_SIZE,
     "until_second": f"{WITHOUT_SIZE}; ALTER TABLE shop_item ALTER early TYPE varchar(5)",
+    "changed": CHANGED,
+    "otherwise": f"{CHANGED}; ALTER TABLE shop_item ALTER early TYPE varchar(7)",
     "neither": f"{WITHOUT_SIZE}; ALTER TABLE shop_item ALTER early TYPE varchar(7)",
     "contenttypes": "DELETE FROM django_migrations WHERE app = 'contenttypes'",
     "broken_gap": f"{LOST} AND name < '0004'; ALTER TABLE shop_item DROP early",
@@ -79,6 +82,20 @@ def test_what_is_there_of_migrations_without_a_record_is_recorded(
     app = "contenttypes" if schema == "contenttypes" else "shop"
 
     assert remedy(story.dry, schema)["records"] == [f"{app}.{name}" for name in names]
+
+
+@pytest.mark.parametrize("schema", ["changed", "otherwise"])
+def test_a_column_that_a_pending_migration_changes_is_not_to_be_changed_back(
+    story: Story, schema: str
+) -> None:
+    assert diagnosed(story.doctor, schema) == {"change.early", "release.never_ran"}
+    assert refusals(story.dry, schema) == {}
+
+
+def test_only_that_part_of_a_change_is_recorded_which_is_there(story: Story) -> None:
+    assert remedy(story.dry, "changed")["records"] == ["shop.0003_longer"]
+    assert remedy(story.dry, "otherwise") == {}
+    assert story.applied.outcome("otherwise")["applied"] == [f"shop.{name}" for name in [*SHOP][2:]]
 
 
 @pytest.mark.parametrize("schema", RECORDED)

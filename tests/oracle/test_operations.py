@@ -6,7 +6,7 @@ import pytest
 
 from tests.oracle.conftest import APPS, add_apps, build_levels
 from tests.support.release import Database, Project
-from tests.support.server import database_url, psql
+from tests.support.server import create_database, psql
 
 TOPICS = (
     "tables",
@@ -89,8 +89,7 @@ def label(request):
 @pytest.fixture(scope="module")
 def built(server, label, tmp_path_factory):
     """The project with that app, and a tenant at every level of its history."""
-    psql(server, f'CREATE DATABASE "levels_{label}" TEMPLATE template0')
-    url = database_url(server, f"levels_{label}")
+    url = create_database(server, f"levels_{label}")
     project = Project(tmp_path_factory.mktemp(label) / "project", Database(url))
     add_apps(project, label)
     build_levels(project, label)

@@ -18,7 +18,7 @@ from tests.support.engines import compare
 from tests.support.levels import Level, build
 from tests.support.random_history import APP, histories, name_of
 from tests.support.release import Database, Project
-from tests.support.server import database_url, psql
+from tests.support.server import create_database, psql
 
 EXAMPLES = int(os.environ.get("ORACLE_EXAMPLES", "0"))
 
@@ -30,8 +30,7 @@ def databases(server):
 
     def create(template="template0"):
         made.append(f"test_{uuid.uuid4().hex[:12]}")
-        psql(server, f'CREATE DATABASE "{made[-1]}" TEMPLATE "{template}"')
-        return Database(database_url(server, made[-1]))
+        return Database(create_database(server, made[-1], template))
 
     try:
         yield create

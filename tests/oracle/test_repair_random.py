@@ -26,7 +26,7 @@ from tests.support import catalogue
 from tests.support.damages import RENAMED, damages, explains, in_the_way, inflict, to_be_said
 from tests.support.dumps import dumps
 from tests.support.release import Database, Project
-from tests.support.server import database_url, psql
+from tests.support.server import create_database, database_url, psql
 from tests.support.varied import NAMES, describe_all
 
 EXAMPLES = int(os.environ.get("ORACLE_EXAMPLES", "0"))
@@ -67,8 +67,7 @@ def sound(varied):
 def copied(server, project):
     """The project with a copy of its database that lasts for one example."""
     original, name = project.database, f"test_{uuid.uuid4().hex[:12]}"
-    psql(server, f'CREATE DATABASE "{name}" TEMPLATE "{original.url.rpartition("/")[2]}"')
-    project.database = Database(database_url(server, name))
+    project.database = Database(create_database(server, name, original.url.rpartition("/")[2]))
     try:
         yield project
     finally:

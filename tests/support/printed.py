@@ -8,7 +8,7 @@ from typing import Any
 from .release import Project, Run
 from .schemas import quote
 
-ASKS = "--apply does it"  # what is said of a command that only shows what it would do
+ASKS = "; --apply does"  # what is said of a command that only shows what it would do
 BLANK = "…"  # what a person has to fill in
 
 

@@ -35,6 +35,14 @@ $copy$;
 """
 
 
+# A server on which nobody can make a table.
+NO_TABLES = """
+CREATE FUNCTION public.refuse() RETURNS event_trigger LANGUAGE plpgsql AS
+    $body$ BEGIN RAISE EXCEPTION 'no tables today'; END $body$;
+CREATE EVENT TRIGGER refuse ON ddl_command_end WHEN TAG IN ('CREATE TABLE') EXECUTE FUNCTION public.refuse();
+"""
+
+
 def quote(name: str) -> str:
     """An identifier, quoted."""
     return '"' + name.replace('"', '""') + '"'

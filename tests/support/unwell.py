@@ -11,7 +11,7 @@ from .detailed import describe
 from .picture import Picture, picture
 from .release import Database, Project, Run
 from .schemas import add_row, quote
-from .server import database_url, psql
+from .server import create_database, psql
 from .snapshot import contents
 
 _LEAF = """
@@ -28,8 +28,7 @@ migrations.CreateModel("Leaf", [
 def borrowed(server: str, template: str, folder: Path) -> Iterator[Project]:
     """The example and, for as long as this lasts, a copy of a database."""
     name = f"damaged_{uuid.uuid4().hex[:12]}"
-    psql(server, f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
-    yield Project(folder / "project", Database(database_url(server, name)))
+    yield Project(folder / "project", Database(create_database(server, name, template)))
     psql(server, f'DROP DATABASE "{name}" WITH (FORCE)')
 
 

@@ -61,6 +61,7 @@ def test_what_is_named(text, missing):
     [
         ("psycopg.errors.UndefinedTable: FEHLER:  Relation »a_b« existiert nicht\nLINE 1: x", Missing("a_b")),
         ("la relation « a_b » n'existe pas (SQLSTATE 42P01)", Missing("a_b")),
+        ("UndefinedTable: la relation « a_b » n'existe pas", Missing("a_b")),
         ("42P01: relationen ”t.a_b” finns inte", Missing("t.a_b")),
         ("psycopg.errors.UndefinedColumn: Spalte a_b.c existiert nicht", Missing("a_b", "c")),
         ('ERROR 42703: колонка "c" не существует', Missing("", "c")),
@@ -70,9 +71,15 @@ def test_another_language_is_understood_by_its_code(text, missing):
     assert missing_in(text) == [missing]
 
 
-def test_another_language_without_a_code_is_understood_by_known_tables():
-    text = "Relation »t.a_b« existiert nicht, sagt »niemand«"
-
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Relation »t.a_b« existiert nicht, sagt »niemand«",
+        "FEHLER:  Relation »t.a_b« existiert nicht",
+        "ΣΦΑΛΜΑ:  η σχέση «t.a_b» δεν υπάρχει",
+    ],
+)
+def test_another_language_without_a_code_is_understood_by_known_tables(text):
     assert (may_name(text), named_in(text, {"a_b"})) == (True, [Missing("t.a_b")])
 
 

@@ -34,7 +34,7 @@ WAYS = {
         "a name": "integration/test_fake.py::test_what_cannot_be_meant_is_said",
         "the settings": "integration/test_findings.py::"
         "test_a_finding_is_accepted_only_when_all_of_it_matches",
-        "a text without an error": "integration/test_explain.py::"
+        "a text without an error": "integration/test_explain_text.py::"
         "test_an_error_in_another_language_about_nothing_known_is_a_usage_error",
     },
     Exit.PREFLIGHT: {
@@ -68,7 +68,7 @@ WAYS = {
         "a repair": "integration/test_repair_scope.py::"
         "test_a_repair_after_which_something_would_still_be_wrong_is_undone",
         "a repair refused by the server": "integration/test_repair_beside.py::"
-        "test_a_table_that_was_renamed_and_keeps_its_names_leaves_the_schema_as_it_was",
+        "test_a_repair_that_the_server_refuses_leaves_the_schema_as_it_was",
     },
     Exit.VERIFICATION: {
         "verify and check": "integration/test_looking.py::test_a_missing_table_in_one_tenant",
@@ -77,7 +77,7 @@ WAYS = {
         "doctor": "integration/test_doctor.py::"
         "test_migrations_that_never_ran_are_named_with_their_schemas_and_the_day",
         "doctor --explain": "integration/test_explain.py::"
-        "test_a_recorded_migration_without_its_table_is_a_ghost",
+        "test_a_recorded_migration_without_its_table_is_a_ghost_which_the_command_shows_and_fixes",
         "a refusal, looked at": "integration/test_repair_refusals.py::"
         "test_looking_at_what_is_refused_exits_8_and_writes_nothing",
         "a refusal of a finding, with --apply": "integration/test_repair_causes.py::"
