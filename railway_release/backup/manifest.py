@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from typing import Any, Literal
 
 from railway_release.errors import BackupFailed
+from railway_release.runtime.program import DEPLOYED
 
 FILE = "manifest.json"
 _FORMAT = 1
@@ -127,6 +128,8 @@ class Manifest:
             schema: {table: dataclasses.astuple(one) for table, one in tables.items()}
             for schema, tables in self.contents.items()
         }
+        # For whoever finds this file and not the documents.
+        document["restore"] = f"{DEPLOYED} restore {self.name}"
         return json.dumps(document, ensure_ascii=False) + "\n"
 
 
@@ -171,6 +174,7 @@ def parse(text: str, where: str) -> Manifest:
 
 def _manifest(document: dict[str, Any]) -> Manifest:
     proof = document.pop("proof")
+    del document["restore"]
     contents = {
         schema: {table: TableContents(*one) for table, one in tables.items()}
         for schema, tables in document.pop("contents").items()
