@@ -185,7 +185,7 @@ def _parse(argv: list[str]) -> dict[str, Any]:
     """The flags that were given; argparse ends the process for usage errors, with exit code 2."""
     if not argv or (argv[0].startswith("-") and argv[0] not in ("-h", "--help", "--version")):
         argv = ["release", *argv]
-    return vars(_parser().parse_args(argv))
+    return vars(_parser(argv[0]).parse_args(argv))
 
 
 class _Parser(argparse.ArgumentParser):
@@ -196,7 +196,8 @@ class _Parser(argparse.ArgumentParser):
         super().error(visible(redact(message)))
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser(asked: str) -> argparse.ArgumentParser:
+    """Knows all commands by name, and the flags of the one that is asked for: all flags take a while."""
     parser = _Parser(
         prog=PROGRAM,
         allow_abbrev=False,
@@ -207,6 +208,8 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
     for name, help in _COMMANDS.items():
         command = commands.add_parser(name, help=help, description=help, epilog=_EPILOG, allow_abbrev=False)
+        if name != asked:
+            continue
         for field, declared, default in options_of(Config):
             if "flag" in declared.sources and name in declared.commands:
                 _add(command, field, declared, default)

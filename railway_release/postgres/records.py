@@ -17,6 +17,9 @@ from railway_release.postgres.catalog import schemas_with_records
 Record = tuple[str, str]  # app label and migration name
 T = TypeVar("T")
 
+# Of so few schemas, digests would save less than the round trip that they take.
+_FEW = 8
+
 # Locks for one schema: its tables and their indexes.
 _LOCKS_OF_RECORDS, _LOCKS_OF_CONTENTS = 2, 8
 
@@ -129,8 +132,11 @@ def content_rows(
         one = ContentRows(frozenset(found), with_permissions[schema])
         return known.setdefault(one, one)  # equal ones may have different digests, since those include ids
 
-    asking = reader.read(asked, partial(select, names=False), {}, locks=_LOCKS_OF_CONTENTS)
-    digests = {schema: (digest, with_permissions[schema]) for schema, digest, _ in asking}
+    if len(asked) > _FEW:
+        asking = reader.read(asked, partial(select, names=False), {}, locks=_LOCKS_OF_CONTENTS)
+        digests = {schema: (digest, with_permissions[schema]) for schema, digest, _ in asking}
+    else:
+        digests = {schema: (schema, with_permissions[schema]) for schema in asked}  # as if all differed
     return _one_of_each(reader, digests, partial(select, names=True), rows)
 
 

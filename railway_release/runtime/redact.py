@@ -40,14 +40,12 @@ class Redactor:
 
     def __init__(self) -> None:
         self._secrets: set[str] = set()
-        self._pattern: re.Pattern[str] | None = None
+        self._pattern = (0, re.compile(""))  # of so many secrets
 
     def learn(self, values: Iterable[Any]) -> None:
         """Replace these values from now on, also as URLs, Python and JSON write them."""
         for value in values:
             self._secrets |= _spellings(value)
-        longest_first = sorted(self._secrets, key=len, reverse=True)
-        self._pattern = re.compile("|".join(map(re.escape, longest_first))) if longest_first else None
 
     def learn_named(self, named: Mapping[str, Any]) -> None:
         """Learn the values with names of secrets, and passwords in URLs and DSNs, however deeply nested."""
@@ -64,11 +62,20 @@ class Redactor:
         return value
 
     def _text(self, text: str) -> str:
-        if self._pattern:
-            text = self._pattern.sub(HIDDEN, text)
+        if self._secrets:
+            text = self._all_secrets().sub(HIDDEN, text)
         for shape in (_URL_PASSWORD, _URL_TOKEN):
             text = shape.sub(rf"\g<before>{HIDDEN}\g<after>", text)
         return _DSN_PASSWORD.sub(rf"\g<before>{HIDDEN}", text)
+
+    def _all_secrets(self) -> re.Pattern[str]:
+        """Made when it is needed: that takes a while, and is often followed by more to learn."""
+        number, pattern = self._pattern
+        if number != len(self._secrets):
+            longest_first = sorted(self._secrets, key=len, reverse=True)
+            pattern = re.compile("|".join(map(re.escape, longest_first)))
+            self._pattern = (len(longest_first), pattern)
+        return pattern
 
 
 def _secrets_in(value: Any, *, secret: bool) -> Iterable[str]:

@@ -6,11 +6,11 @@ from tests.support.release import Project, Run
 from tests.support.schemas import let_a_day_pass
 from tests.support.trips import CountingProxy, counting_proxy
 
-from .test_engine import change, more_tenants
+from .test_engine import TENANTS, change, more_tenants
 
 _IN_ALL = 30
 _A_TENANT = 2
-_A_WORKER = 5  # its session
+_A_WORKER = 6  # each one after the first: its session, and the question how many may be begun
 
 
 def asked(project: Project, *words: str, **environ: str) -> tuple[Run, CountingProxy]:
@@ -35,24 +35,23 @@ def test_a_release_waits_thirty_times_beside_its_schemas_however_many_there_are(
     of_eight = beside(asked(current)[1])
 
     # A session's state is read after SQL of the user's own: one of the two for each tenant.
-    assert len(of_three) - 3 <= _IN_ALL + _A_WORKER, of_three
-    assert len(of_eight) - 8 == len(of_three) - 3
+    assert len(of_three) - 3 <= _IN_ALL, of_three
+    assert len(of_eight) - 8 <= _IN_ALL, of_eight
 
 
 @pytest.mark.parametrize("jobs", ["1", "2"])
-def test_a_whole_release_waits_once_for_each_migration_and_twice_for_each_schema(past: Project, jobs: str):
+def test_a_whole_release_waits_once_for_each_migration_and_twice_for_each_tenant(past: Project, jobs: str):
     """Two releases behind, with a data migration, by one worker or two."""
     run, proxy = asked(past, RELEASE_JOBS=jobs)
 
-    schemas = [one for one in run.report["schemas"] if one["state"] == "migrated"]
-    migrations = sum(len(one["applied"]) for one in schemas)
-    sessions = _A_WORKER * int(jobs)
+    migrations = sum(len(one["applied"]) for one in run.report["schemas"])
+    more = _A_WORKER * (int(jobs) - 1)
     assert run.code == 0, run.text
-    assert len(proxy.waited_for) <= _IN_ALL + migrations + _A_TENANT * len(schemas) + sessions
+    assert len(proxy.waited_for) <= _IN_ALL + migrations + _A_TENANT * len(TENANTS) + more
 
 
-def test_a_release_with_nothing_to_do_waits_two_dozen_times(current: Project):
+def test_a_release_with_nothing_to_do_waits_eighteen_times(current: Project):
     """Its second look is all that it takes to know that nothing came meanwhile."""
     run, proxy = asked(current)
 
-    assert (run.code, len(proxy.waited_for) <= 24) == (0, True), proxy.waited_for
+    assert (run.code, len(proxy.waited_for) <= 18) == (0, True), proxy.waited_for

@@ -29,6 +29,8 @@ from typing import IO, Any, Protocol
 from django.conf import settings
 from django.utils.functional import empty
 
+from .imported import IMPORTED
+
 _ROOT = Path(__file__).resolve().parents[2]
 _MOST = 1 << 20  # bytes of a request
 _DESCRIPTORS = 4  # standard input, output, error, and where the exit code goes
@@ -235,32 +237,6 @@ def _watch_over(request: Mapping[str, Any], descriptors: Sequence[int]) -> None:
     sys.dont_write_bytecode = _NO_BYTECODE in os.environ
 
 
-# What runs import, but for models and the backend of the database, which depend on a project's settings.
-_IMPORTED = (
-    "django.contrib.admin",
-    "django.contrib.admin.apps",
-    "django.contrib.auth.apps",
-    "django.contrib.auth.hashers",
-    "django.contrib.auth.password_validation",
-    "django.contrib.auth.tokens",
-    "django.contrib.contenttypes.apps",
-    "django.contrib.messages.apps",
-    "django.contrib.sessions.apps",
-    "django.contrib.staticfiles.apps",
-    "django.core.management",
-    "django.db.backends.postgresql.base",
-    "django.db.migrations.executor",
-    "django.template.defaulttags",
-    "django.template.loader_tags",
-    "django.templatetags.i18n",
-    "django.views.debug",
-    "django_tenants.apps",
-    "railway_release.cli",
-    "railway_release.commands.table",
-    "railway_release.django.admin",
-)
-
-
 class _AskedMeanwhile:
     """The settings that these modules ask for while they are imported; any other ends the import."""
 
@@ -272,7 +248,7 @@ def _import() -> None:
     """Import them, and leave Django without settings as it was."""
     sys.argv[0] = str(_ROOT / "run_migrations.py")  # from which the script says what is to be typed
     settings._wrapped = _AskedMeanwhile()
-    for name in _IMPORTED:
+    for name in IMPORTED:
         importlib.import_module(name)
     settings._wrapped = empty
     gc.freeze()  # or each run's collector would look through all of it, and copy it

@@ -111,7 +111,7 @@ def test_every_command_that_is_shown_can_be_parsed(page):
         shown = shlex.split(words.replace("'…'", "TEXT").replace("…", ""))
         if shown[:1] != ["COMMAND"]:
             shown = shown if shown and not shown[0].startswith("-") else ["release", *shown]
-            _parser().parse_args(shown)
+            _parser(shown[0]).parse_args(shown)
 
 
 @pytest.mark.parametrize(("greek", "english"), TRANSLATED.items())
