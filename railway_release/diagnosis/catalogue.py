@@ -46,7 +46,8 @@ KINDS = {
     "tenants.unknown": Kind(
         "error",
         "The tenants' table lacks what its model needs to be read, so nothing is known of any tenant until "
-        "the shared schema is migrated, or repaired.",
+        "the shared schema is migrated; or, where it was dropped, repaired. Look for a backup first then: "
+        "made anew, the table is EMPTY.",
     ),
     "tenants.lost": Kind(
         "error",

@@ -59,9 +59,7 @@ def create_schema(schemas: Sequence[str]) -> str:
 
 def find_tenants(shared: str, *, is_lost: bool) -> str:
     """What makes the tenants' table readable again: a pending migration, or what was lost of it."""
-    if not is_lost:
-        return f"{PROGRAM} --shared-only"
-    return repair([shared], shows="look for a backup of that table first: made anew, it is EMPTY")
+    return repair([shared]) if is_lost else f"{PROGRAM} --shared-only"
 
 
 def _way(choice: Choice) -> str:

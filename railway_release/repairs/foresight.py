@@ -12,10 +12,13 @@ from railway_release.repairs import unrecorded
 from railway_release.repairs.inspect import inspect_snapshot
 from railway_release.repairs.repair_plan import RepairPlan
 from railway_release.snapshot import Snapshot
-from railway_release.verification.findings import GHOST, HALF_CREATED, MASKED
+from railway_release.verification.findings import COLUMN_MISSING, GHOST, HALF_CREATED, MASKED, TENANTS_UNKNOWN
 
 # The findings that causes with names of their own are about.
-_ABOUT = dict.fromkeys(("app.moved", "template.stale", "release.held_up"), frozenset({GHOST, MASKED}))
+_ABOUT = {
+    **dict.fromkeys(("app.moved", "template.stale", "release.held_up"), frozenset({GHOST, MASKED})),
+    TENANTS_UNKNOWN: frozenset({GHOST, COLUMN_MISSING}),
+}
 _DECIDES = "shows what has to be decided, with the statements"
 _DOES_A_PART = "shows the SQL, and what has to be decided; --apply does the rest"
 

@@ -13,6 +13,7 @@ from railway_release.diagnosis import choices, tenant_choices
 from railway_release.migrations.plan import Planner, SchemaPlan
 from railway_release.postgres.batch_reader import BatchReader
 from railway_release.postgres.dependents import NOTHING, Dependents
+from railway_release.postgres.session import clip
 from railway_release.preflight.target import Target
 from railway_release.repairs import forbidding_rows, mistyped, rows, scope, taken_names, unrecorded
 from railway_release.repairs.case import Case
@@ -217,14 +218,20 @@ class _Inspecting:
     def _creations(self) -> Iterator[tuple[str, RepairPlan]]:
         """The plans for rows without schema; only --create-schema makes these, since they will be empty."""
         found = [*self._found(NO_SCHEMA)]
-        create = [one.schema for one in found] if self.config.create_schema else []
+        create = [one.schema for one in found if self._is_to_be_created(one)]
         reasons = why_through_django_tenants(create) if create else {}
         for name in create:
             repairs, why = ((NO_SCHEMA, name),), reasons.get(name, "")
             yield name, RepairPlan(repairs=repairs, creates_schema=True, through_django_tenants=why)
-        for one in found if not create else ():
-            if scope.includes(self.config, one.id, one.severity):
+        for one in found:
+            asked = self.config.create_schema or scope.includes(self.config, one.id, one.severity)
+            if asked and one.schema not in create:
                 yield one.schema, RepairPlan(refusals=(self._refusal(one, _EMPTY),))
+
+    def _is_to_be_created(self, one: Finding) -> bool:
+        """Whether a schema is asked for; by its name, where one of another name may be the tenant's."""
+        named = one.schema in {clip(name) for name in self.config.schema}
+        return self.config.create_schema and (named or not one.candidates)
 
     def _found(self, id: str) -> Iterator[Finding]:
         """The open findings of this id."""

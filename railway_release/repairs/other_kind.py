@@ -12,6 +12,7 @@ from railway_release.migrations.own_sql import own_sql
 from railway_release.migrations.plan import SchemaPlan
 from railway_release.postgres.session import clip, literal, quote
 from railway_release.postgres.shape import Column, Shape
+from railway_release.repairs import renamed
 from railway_release.runtime.program import PROGRAM
 from railway_release.runtime.text import schema_flag, some
 from railway_release.topology import search_path
@@ -71,8 +72,8 @@ class OtherKind:
         return f"{quote(self._schema)}.{quote(table)}"
 
     def _renamed(self) -> list[str]:
-        """Where a view is in its place, the tables to which keys point that should point to this one."""
-        found = set()
+        """The tables that no model knows with its columns; beside a view, those that its keys point to."""
+        found = {*renamed.alike(self.expected.get(self.table, Shape()), self.actual)}
         for name, shape in self.actual.items() if self._there.kind in _VIEWS else ():
             wanted = self.expected.get(name, Shape()).foreign_keys
             columns = {key.columns for key in wanted if key.table == self.table and not key.schema}
@@ -82,7 +83,8 @@ class OtherKind:
     def _back(self, name: str) -> Choice:
         rename = f"ALTER TABLE {self._of(name)} RENAME TO {quote(self.table)};"
         when = f"If the table is {name}, renamed by hand, and a {self._there.kind} has taken its place"
-        return Choice(when, (f"{self._drop};", rename))
+        away = [f"{self._drop};"] if self._there.kind in _VIEWS else self._set_aside()
+        return Choice(when, (*away, rename, *([] if self._there.kind in _VIEWS else [self._repair])))
 
     def _set_aside(self) -> Iterator[str]:
         yield f"CREATE SCHEMA IF NOT EXISTS {self._aside};"

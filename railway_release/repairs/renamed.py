@@ -11,6 +11,7 @@ from railway_release.postgres.shape import Column, Shape
 from railway_release.repairs.case import Case
 from railway_release.verification import findings
 from railway_release.verification.differences import Difference
+from railway_release.verification.expectations import Tables
 from railway_release.verification.structure import Deviation
 
 _TABLES = (findings.GHOST, findings.MASKED)
@@ -79,8 +80,14 @@ def _alike(one: Deviation, case: Case) -> list[str]:
     if one.difference.id not in _TABLES or not isinstance(wanted, Shape):
         return []
     known = {*case.expected, *case.later, *case.shared_tables}
-    unknown = ((name, shape) for name, shape in case.actual.items() if name not in known and shape.is_table)
-    return sorted(name for name, shape in unknown if _names(shape) == _names(wanted))
+    return sorted(name for name in alike(wanted, case.actual) if name not in known)
+
+
+def alike(wanted: Shape, actual: Tables) -> Iterator[str]:
+    """The tables with the columns of this one, but for partitions, which are a part of one."""
+    for name, shape in actual.items():
+        if shape.is_table and shape.kind != "partition" and _names(shape) == _names(wanted):
+            yield name
 
 
 def _names(shape: Shape) -> set[str]:

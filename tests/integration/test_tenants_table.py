@@ -86,6 +86,15 @@ def test_a_table_of_tenants_that_was_dropped_is_made_anew_and_asks_for_its_rows(
     assert current.run("check").code == 0
 
 
+def test_a_table_of_tenants_that_was_renamed_by_hand_is_given_its_name_back(current: Project) -> None:
+    current.database.sql("ALTER TABLE tenants_client RENAME TO tenants_by_hand")
+    command = str(the(current.run("doctor"), "tenants.unknown")["command"])
+    assert command.endswith("repair --schema public  # shows what has to be decided, with the statements")
+
+    decide(current, next(decisions(current.run("repair", "--schema", "public"))).choices[0])
+    assert current.run("check").code == 0
+
+
 # Schemas without rows.
 
 
@@ -144,6 +153,17 @@ def test_a_schema_of_another_program_is_nobodys_that_was_renamed(current: Projec
     found = {one["id"]: one["candidates"] for one in current.run("verify").report["findings"][:2]}
 
     assert found == {"schema.missing": ["athena_old"], "schema.unowned": []}
+
+
+def test_an_empty_schema_is_made_for_a_renamed_tenant_only_by_its_name(current: Project) -> None:
+    current.database.sql("ALTER SCHEMA athena RENAME TO athena_old; DROP SCHEMA kypseli CASCADE")
+    asked = current.run("repair", "--create-schema", "--apply")
+    refused = {one.schema: len(one.choices) for one in decisions(asked)}
+    assert (asked.code, refused) == (8, {"athena": 5, "kypseli": 5}), asked.text
+
+    assert current.run("repair", "--create-schema", "--schema", "kypseli", "--apply").code == 0
+    assert current.database.tables("kypseli") == current.database.tables("piraeus")
+    assert current.database.tables("athena") == set()
 
 
 # Rows without schemas.
