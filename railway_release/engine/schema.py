@@ -276,7 +276,8 @@ class SchemaRun:
         if step.atomic or not action.operation.atomic:
             yield
         else:
-            with transaction.atomic(using=self._connection.alias):
+            whose = type(action.operation).__name__
+            with transaction.atomic(using=self._connection.alias), self._identity.restored_after(whose):
                 yield
 
     def _complete_rows(self, rows: Rows, program: Program, *, last: bool) -> None:

@@ -185,6 +185,27 @@ def test_a_transaction_that_code_leaves_otherwise_than_it_was_fails_that_schema_
         assert "0007_step" not in current.database.applied(schema, "buildings")
 
 
+UNDOING = """
+from django.db import connection, transaction
+
+
+def undo(apps, editor):
+    connection.cursor().execute("CREATE TABLE undone (id int)")
+    transaction.set_rollback(connection.schema_name == "athena")
+"""
+
+
+@pytest.mark.parametrize("engine", ENGINES, ids=" ".join)
+def test_an_atomic_part_that_is_to_be_rolled_back_fails_a_migration_that_is_not_atomic(current, engine):
+    change(current, "migrations.RunPython(undo, atomic=True)]\n    atomic = False\n    _ = [", extra=UNDOING)
+    run = release(current, engine)
+
+    assert (run.code, run.states["athena"], run.states["piraeus"]) == (7, "failed", "migrated"), run.text
+    assert "left the transaction to be rolled back" in run.outcome("athena")["message"]
+    assert "0007_step" not in current.database.applied("athena", "buildings")
+    assert [name for name in TENANTS if "undone" in current.database.tables(name)] == ["kypseli", "piraeus"]
+
+
 @pytest.mark.parametrize("jobs", ["1", "2"])
 def test_sql_that_ends_the_transaction_fails_and_is_not_recorded(current, jobs):
     change(

@@ -1,13 +1,18 @@
 """Statements of the user's own: their forms, their failures, and what they leave behind in the session."""
 
+from collections.abc import Iterator
+
 import pytest
 
+from tests.support.release import Database, Run
 from tests.support.running import run_sql
 from tests.support.schemas import copy_tenant, everything
+from tests.support.unwell import borrowed
 
-from .test_engine import TENANTS, addresses, change
+from .test_engine import TENANTS, change
 
-pytestmark = [pytest.mark.versions, pytest.mark.server]
+# The forms, and the ways to another path, are all in one release each.
+pytestmark = [pytest.mark.versions, pytest.mark.server, pytest.mark.xdist_group("engine_sql")]
 
 UPDATE = "UPDATE buildings_building SET address = 'done'"
 
@@ -31,14 +36,31 @@ FORMS = {
 }
 
 
+@pytest.fixture(scope="module")
+def formed(
+    server: str, current_template: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[Run, Database]]:
+    """A release with a migration of each form, each followed by one that keeps what it has done."""
+    with borrowed(server, current_template, tmp_path_factory.mktemp("forms")) as project:
+        keep = "CREATE TABLE form_{} AS SELECT address FROM buildings_building"
+        reset = "UPDATE buildings_building SET address = 'none'"
+        pairs = [
+            (f"migrations.RunSQL({form!r})", run_sql(f"{keep.format(number)}; {reset}"))
+            for number, form in enumerate(FORMS.values())
+        ]
+        change(project, *(operation for pair in pairs for operation in pair))
+        yield project.run("--no-collectstatic"), project.database
+
+
 @pytest.mark.parametrize("form", FORMS)
-def test_sql_runs_in_every_tenant_whatever_its_form(current, form):
-    change(current, f"migrations.RunSQL({FORMS[form]!r})")
-    run = current.run("--no-collectstatic")
+def test_sql_runs_in_every_tenant_whatever_its_form(formed, form):
+    run, database = formed
+    number = list(FORMS).index(form)
 
     assert run.code == 0, run.text
-    assert [addresses(current.database, schema) for schema in TENANTS] == [["done"]] * 3
-    assert [current.database.applied(schema, "buildings")[-1] for schema in TENANTS] == ["0007_step"] * 3
+    for schema in TENANTS:
+        assert database.lines(f"SELECT DISTINCT address FROM {schema}.form_{number}") == ["done"]
+        assert f"{number * 2 + 7:04}_step" in database.applied(schema, "buildings")
 
 
 # Failures.
@@ -142,51 +164,66 @@ def test_what_a_migration_leaves_in_its_session_does_not_reach_the_next_schema(c
     assert seen == dict.fromkeys(LEAVE, "3s|none|0|0|0")
 
 
-COLUMNS = (
-    "SELECT table_schema || '.' || column_name FROM information_schema.columns"
-    " WHERE column_name IN ('at_once', 'later') ORDER BY 1"
-)
-
-
-@pytest.mark.parametrize("path", ["''", "'piraeus'"])
-@pytest.mark.parametrize("way", ["SQL", "Python", "SQL that is not atomic"])
-def test_a_path_that_a_migration_sets_does_not_reach_what_comes_next(current, way, path):
-    statement = f"SELECT set_config('search_path', {path}, false)"
-    leaves = (
-        "def leave(apps, schema_editor):\n"
-        "    with schema_editor.connection.cursor() as cursor:\n"
-        f"        cursor.execute({statement!r})\n"
-    )
-    loose = "]\n    atomic = False\n    _ = [" if way == "SQL that is not atomic" else ""
-    operation = "migrations.RunPython(leave)" if way == "Python" else run_sql(statement)
-    add = "migrations.AddField('building', '{}', models.IntegerField(null=True))"
-    change(current, f"{operation}, {add.format('at_once')}{loose}", f"{add.format('later')}", extra=leaves)
-    run = current.run("--no-collectstatic", "--schema", "athena")
-
-    assert run.code == 0, run.text
-    assert current.database.lines(COLUMNS) == ["athena.at_once", "athena.later"]
-
-
 LEAD_ASTRAY = """
 CREATE FUNCTION public.lead_astray() RETURNS text LANGUAGE sql
 AS $$ SELECT set_config('search_path', 'piraeus', false) $$
 """
+BY_FUNCTION = "SELECT public.lead_astray()"
+EMPTY, OTHER = (f"SELECT set_config('search_path', '{path}', false)" for path in ("", "piraeus"))
 
 
-ASTRAY = {
-    "SQL": run_sql("SELECT public.lead_astray()"),
-    "Python": "migrations.RunPython(lambda apps, editor: editor.execute('SELECT public.lead_astray()'))",
+def by_python(statement: str) -> str:
+    """An operation that sends the statement."""
+    return f"migrations.RunPython(lambda apps, editor: editor.connection.cursor().execute({statement!r}))"
+
+
+# What sets a path, in an atomic migration or one that is not; a field is added after it, and by the next one.
+SETTING_A_PATH = {
+    "SQL, empty": (run_sql(EMPTY), True),
+    "SQL": (run_sql(OTHER), True),
+    "Python, empty": (by_python(EMPTY), True),
+    "Python": (by_python(OTHER), True),
+    "SQL that is not atomic, empty": (run_sql(EMPTY), False),
+    "SQL that is not atomic": (run_sql(OTHER), False),
+    "a function, by SQL": (run_sql(BY_FUNCTION), True),
+    "a function, by Python": (
+        f"migrations.RunPython(lambda apps, editor: editor.execute({BY_FUNCTION!r}))",
+        True,
+    ),
 }
-ADD_LATER = "migrations.AddField('building', 'later', models.IntegerField(null=True))"
 
 
-@pytest.mark.parametrize("way", ASTRAY)
-@pytest.mark.parametrize("next_one", ["operation", "migration"])
-def test_a_path_that_a_function_sets_does_not_reach_what_comes_next(current, way, next_one):
-    current.database.sql(LEAD_ASTRAY)
-    operations = [ASTRAY[way], ADD_LATER]
-    change(current, *([", ".join(operations)] if next_one == "operation" else operations))
-    run = current.run("--no-collectstatic", "--schema", "athena")
+@pytest.fixture(scope="module")
+def wandering(
+    server: str, current_template: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[Run, list[str]]]:
+    """A release of one tenant with all of these, and the columns that there are now, in all schemas."""
+    with borrowed(server, current_template, tmp_path_factory.mktemp("wandering")) as project:
+        project.database.sql(LEAD_ASTRAY)
+        add = "migrations.AddField('building', '{}', models.IntegerField(null=True))"
+        operations = []
+        for number, (operation, is_atomic) in enumerate(SETTING_A_PATH.values()):
+            loose = "" if is_atomic else "]\n    atomic = False\n    _ = ["
+            operations.append(f"{operation}, {add.format(f'at_once_{number}')}{loose}")
+            operations.append(add.format(f"later_{number}"))
+        change(project, *operations)
+        run = project.run("--no-collectstatic", "--schema", "athena")
+        yield (
+            run,
+            project.database.lines(
+                "SELECT table_schema || '.' || column_name FROM information_schema.columns"
+                " WHERE column_name ~ '^(at_once|later)_'"
+            ),
+        )
+
+
+@pytest.mark.parametrize("way", SETTING_A_PATH)
+def test_a_path_that_a_migration_sets_does_not_reach_what_comes_next(wandering, way):
+    run, columns = wandering
+    number = list(SETTING_A_PATH).index(way)
 
     assert run.code == 0, run.text
-    assert current.database.lines(COLUMNS) == ["athena.later"]
+    assert sorted(one for one in columns if one.endswith(f"_{number}")) == [
+        f"athena.at_once_{number}",
+        f"athena.later_{number}",
+    ]

@@ -204,22 +204,19 @@ def test_a_release_migrates_the_others_when_the_records_of_one_cannot_be_read(pa
 # Never writing.
 
 
-@each_command
-def test_looking_changes_nothing_in_a_database_that_is_behind(
-    past: Project, command: tuple[str, ...]
-) -> None:
+def test_looking_changes_nothing_in_a_database_that_is_behind(past: Project) -> None:
     before = everything(past.database)
-    past.run(*command)
+    for command in LOOKING.values():
+        past.run(*command)
 
     assert everything(past.database) == before
 
 
-@each_command
-def test_looking_changes_nothing_in_an_empty_database(empty: Project, command: tuple[str, ...]) -> None:
+def test_looking_changes_nothing_in_an_empty_database(empty: Project) -> None:
     before = everything(empty.database)
-    run = empty.run(*command)
+    runs = [empty.run(*command) for command in LOOKING.values()]
 
-    assert run.code in (0, 9), run.text
+    assert {run.code for run in runs} <= {0, 9}, [run.text for run in runs]
     assert everything(empty.database) == before
     assert empty.database.tables("public") == set()
 
