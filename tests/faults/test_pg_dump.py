@@ -264,6 +264,15 @@ def test_a_run_that_is_killed_leaves_nothing_that_looks_like_a_backup(past: Proj
     prove(kept)
 
 
+@pytest.mark.parametrize(("most", "code"), [(4, 3), (5, 0)])
+def test_as_many_connections_are_needed_as_are_checked(past: Project, as_ordinary, kept, most, code):
+    roles = as_ordinary(past, "owner")
+    past.database.sql(f"ALTER ROLE {roles.owner} CONNECTION LIMIT {most}")
+    run = past.run("--no-collectstatic", RELEASE_BACKUP_TO=str(kept))
+
+    assert (run.code, run.report["error"]) == (code, "database.connections" if code else ""), run.text
+
+
 # Secrets
 
 
