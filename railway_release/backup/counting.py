@@ -34,7 +34,8 @@ def counted_beside(
             yield future
         except BaseException:
             while not wait([future], _CANCEL_SECONDS).done:
-                connection.cancel()  # one that comes between two statements has no effect
+                with contextlib.suppress(Exception):  # the error that ended the block is to be told
+                    connection.cancel()  # one that comes between two statements has no effect
             raise
 
 

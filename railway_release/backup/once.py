@@ -101,7 +101,7 @@ class Backup:
             return hook.Command(self._target)
         if config.backup == "callable" or (config.backup == "auto" and config.backup_hook):
             return hook.Callable(self._target)
-        if config.backup_to:
+        if config.takes_dumps:
             return PgDump(self._target, self._shared_schema)
         return None
 

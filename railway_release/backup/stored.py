@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from railway_release.backup.destination import Destination
@@ -19,7 +19,7 @@ _UNPUBLISHED_DAYS = 1  # what is older and has no manifest belongs to a run that
 class Stored:
     """A backup and its files."""
 
-    manifest: Manifest
+    manifest: Manifest  # without what its tables held: of many backups, that would be much
     files: tuple[str, ...]  # the manifest first
 
 
@@ -38,7 +38,7 @@ def stored_backups(destination: Destination) -> Found:
     for name in _names(sizes):
         files = [one for one in sizes if one.startswith(f"{name}/") and one != f"{name}/{FILE}"]
         try:
-            manifest = read_manifest(destination, f"{name}/{FILE}")
+            manifest = replace(read_manifest(destination, f"{name}/{FILE}"), contents={})
         except BackupFailed as error:
             broken.append(f"{name}: {error.message}")
             continue

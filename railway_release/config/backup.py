@@ -127,3 +127,9 @@ class BackupOptions:
         "add foreign keys NOT VALID where the rows that they point to are gone",
         commands=_RESTORE,
     )
+
+    @property
+    def takes_dumps(self) -> bool:
+        """Whether it is pg_dump that takes backups."""
+        others = self.backup_command or self.backup_hook
+        return self.backup == "pg_dump" or (self.backup == "auto" and bool(self.backup_to) and not others)

@@ -9,6 +9,8 @@ from railway_release.runtime.log import get_logger
 
 # The release lock's, one that reads, and Django's. Workers are started only as connections allow.
 _NEEDED = 3
+# The lock's, one that reads, the one that keeps the snapshot, the one that counts, and pg_dump's.
+_NEEDED_FOR_DUMPS = 5
 # With fewer free connections, reads use a single one, so that workers can have the others.
 _PLENTY = 8
 
@@ -28,20 +30,20 @@ def check(target: Target) -> None:
             "default_transaction_read_only is on for this login: nothing can be written.",
             f"If that is not on purpose: {read_only.change}",
         )
-    _check_limit(limit)
+    _check_limit(limit, _NEEDED_FOR_DUMPS if target.config.takes_dumps else _NEEDED)
     target.read_pool.single = limit.free < _PLENTY
     if found:
         _log_lifted([*found.values()])
 
 
-def _check_limit(limit: ConnectionLimit) -> None:
-    if limit.maximum < _NEEDED:
+def _check_limit(limit: ConnectionLimit, needed: int) -> None:
+    if limit.maximum < needed:
         raise ConnectionsTooFew(
-            f"{limit.bound} is {limit.maximum}, and a release needs {_NEEDED} connections at a time.",
+            f"{limit.bound} is {limit.maximum}, and a release needs {needed} connections at a time.",
             limit.change,
         )
-    if limit.free + 1 < _NEEDED:  # the connection that asks is closed before the release begins
-        text = f"{limit.bound} is {limit.maximum}, of which {limit.in_use} are in use; {_NEEDED} are needed"
+    if limit.free + 1 < needed:  # the connection that asks is closed before the release begins
+        text = f"{limit.bound} is {limit.maximum}, of which {limit.in_use} are in use; {needed} are needed"
         get_logger().warning("connections.few", message=f"{text}. To have more: {limit.change}")
 
 

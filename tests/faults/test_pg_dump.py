@@ -1,5 +1,6 @@
 """Backups by pg_dump that fail: nothing is migrated, nothing looks like a backup, nothing is left running."""
 
+import os
 import shutil
 import signal
 import subprocess
@@ -11,7 +12,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from tests.support.account import is_root
-from tests.support.backups import manifest, processes, stand_in
+from tests.support.backups import manifest, manifests, processes, prove, stand_in
 from tests.support.binaries import bin_dir
 from tests.support.binaries import run as run_program
 from tests.support.release import Project, Run, until
@@ -248,6 +249,28 @@ def test_a_signal_leaves_no_backup_no_process_and_nothing_migrated(
     assert run.code == SIGNALS[signum][1], run.text
     assert_untouched(past, kept)
     until(lambda: processes(str(past.folder.parent)) == [], 5, "the end of all programs")
+
+
+def test_a_run_that_is_killed_leaves_nothing_that_looks_like_a_backup(past: Project, release, kept):
+    running = release(pg_dump="REAL; echo $$ > began; exec sleep 100")
+    until((past.folder / "began").exists, what="the dump")
+    running.kill()
+    os.kill(int((past.folder / "began").read_text()), signal.SIGKILL)
+    listed = past.run("backups", RELEASE_BACKUP_TO=str(kept))
+    assert (listed.report["backups"], listed.report["broken"]) == ([], [])
+
+    run = release().finish()
+    assert (run.code, len(manifests(kept))) == (0, 1), run.text
+    prove(kept)
+
+
+@pytest.mark.parametrize(("most", "code"), [(4, 3), (5, 0)])
+def test_as_many_connections_are_needed_as_are_checked(past: Project, as_ordinary, kept, most, code):
+    roles = as_ordinary(past, "owner")
+    past.database.sql(f"ALTER ROLE {roles.owner} CONNECTION LIMIT {most}")
+    run = past.run("--no-collectstatic", RELEASE_BACKUP_TO=str(kept))
+
+    assert (run.code, run.report["error"]) == (code, "database.connections" if code else ""), run.text
 
 
 # Secrets

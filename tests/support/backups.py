@@ -33,11 +33,6 @@ def stand_in(folder: Path, pg_dump: str = "", pg_restore: str = "") -> str:
     return str(folder)
 
 
-def files(folder: Path) -> list[str]:
-    """What a folder of backups holds, without the backups' own folders' names."""
-    return sorted(path.name for path in folder.rglob("*") if path.is_file())
-
-
 def manifests(folder: Path) -> list[Manifest]:
     """The backups of a folder, oldest first."""
     return [parse(path.read_text(), str(path)) for path in sorted(folder.glob("*/manifest.json"))]
