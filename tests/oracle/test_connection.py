@@ -2,8 +2,9 @@
 
 import pytest
 
-from tests.oracle.conftest import BASE, PUBLIC, build_levels, names
+from tests.oracle.conftest import BASE, PUBLIC, add_apps, build_levels, names
 from tests.support.levels import Level, build
+from tests.support.unwell import borrowed
 
 ISOLATION = """
 from django.db.backends.postgresql.psycopg_any import IsolationLevel
@@ -30,16 +31,24 @@ def test_what_bypasses_djangos_cursor_reaches_the_right_schema(topic, oracle):
     assert comparison.equal, comparison.text
 
 
+@pytest.fixture(scope="module")
+def begun(server, tmp_path_factory):
+    """A database to copy, with a tenant that has begun and one with nothing."""
+    with borrowed(server, "template0", tmp_path_factory.mktemp("begun")) as project:
+        add_apps(project, "driver", "queries")
+        targets = (*BASE, ("driver", names("driver")[-2]), ("queries", "0001_initial"))
+        build(project, [PUBLIC, Level("begun", targets, others=True), Level("zero")])
+        project.database.sql("CREATE SCHEMA extra; CREATE TABLE extra.driver_line (id bigserial, text text)")
+        yield project.database
+
+
+@pytest.mark.xdist_group("driver")
 @pytest.mark.parametrize(
     "settings", [ISOLATION, OPTIONS, PATHS], ids=["isolation level", "role, zone, binding", "search path"]
 )
-def test_settings_of_the_connection_hold_in_migrations(topic, oracle, settings):
+def test_settings_of_the_connection_hold_in_migrations(topic, begun, oracle, settings):
     project = topic("driver", "queries")
-    levels = [
-        Level("begun", (*BASE, ("driver", names("driver")[-2]), ("queries", "0001_initial")), others=True)
-    ]
-    build(project, [PUBLIC, *levels, Level("zero")])
-    project.database.sql("CREATE SCHEMA extra; CREATE TABLE extra.driver_line (id bigserial, text text)")
+    project.database = begun
     project.settings(settings)
     comparison = oracle(project)
 

@@ -7,6 +7,7 @@ import pytest
 from tests.oracle.conftest import PUBLIC
 from tests.support.levels import Level, build, history
 from tests.support.release import Project
+from tests.support.unwell import borrowed
 
 EVERY_LEVEL = bool(os.environ.get("ORACLE_EVERY_LEVEL"))
 LAST_OF_SHARED = ("users", "0002_user_phone")
@@ -71,6 +72,16 @@ def test_the_shared_schema_and_tenants_at_other_levels(project, oracle):
     assert comparison.equal, comparison.text
 
 
+@pytest.fixture(scope="module")
+def begun(server, tmp_path_factory):
+    """Tenants at three levels, and something left to do in the shared schema; copies of it are released."""
+    with borrowed(server, "template0", tmp_path_factory.mktemp("begun")) as project:
+        plan = history(project)
+        build(project, [before_the_last(plan), Level("zero"), *map(tenant, (plan[:24], plan))])
+        yield project
+
+
+@pytest.mark.xdist_group("begun")
 @pytest.mark.parametrize(
     "words",
     [
@@ -80,10 +91,8 @@ def test_the_shared_schema_and_tenants_at_other_levels(project, oracle):
     ],
     ids=" ".join,
 )
-def test_a_part_of_the_release(project, oracle, words):
-    plan = history(project)
-    build(project, [before_the_last(plan), Level("zero"), *map(tenant, (plan[:24], plan))])
-    comparison = oracle(project, *words, jobs=(2,))
+def test_a_part_of_the_release(begun, oracle, words):
+    comparison = oracle(begun, *words, jobs=(2,))
 
     assert comparison.stock.code == 0, comparison.stock.text
     assert comparison.equal, comparison.text
