@@ -72,7 +72,7 @@ def _misnamed(one: Finding, there: Topology) -> Iterator[Choice]:
 
 def _free_name(name: str, taken: Collection[str]) -> str:
     """A name that django-tenants takes and that nothing has yet, as much like this one as can be."""
-    kept = "".join(letter if is_nameable(f"a{letter}") else "_" for letter in name[: _LONGEST - 10])
+    kept = "".join(letter if is_nameable(f"a{letter}a") else "_" for letter in name[: _LONGEST - 10])
     if not is_nameable(kept):  # it is empty, or begins as those of the system
         kept = f"tenant_{kept}"
     names = itertools.chain([kept], (f"{kept}_{number}" for number in itertools.count(2)))

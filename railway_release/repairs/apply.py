@@ -91,6 +91,10 @@ class RepairTransaction:
 
 def make_table_of_records(one: SchemaPlan) -> None:
     """Create the schema's django_migrations if it is not there."""
+    table = f"{quote(one.schema.name)}.django_migrations"
+    ((found,),) = fetch(tenant_connection().connection, "SELECT to_regclass(%s)", (table,))
+    if found:
+        return
     # Alone on the path, or the shared schema's table would be taken for this one's.
     tenant_connection().set_schema(one.schema.name, tenant_type=one.schema.type, include_public=False)
     MigrationRecorder(tenant_connection()).ensure_schema()
