@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from railway_release.backup.sql_script import commands, entries_of
 from railway_release.errors import RestoreFailed
 from railway_release.postgres.failures import sqlstate
 from railway_release.postgres.session import Connection, fetch, quote
@@ -29,23 +28,8 @@ class Orphans:
         return f"{self.key}: {rows} of it point to rows of {self.target} that are gone ({gone})"
 
 
-def add(connection: Connection, script: Iterable[bytes], not_valid: bool) -> list[Orphans]:
-    """Add each key; those whose rows are gone NOT VALID, and returned.
-
-    Raises RestoreFailed, which names all such rows, unless `not_valid` allows that.
-    """
-    orphans: list[Orphans] = []
-    for sql in entries_of(commands(script)):
-        orphans += _add(connection, sql)
-    if orphans and not not_valid:
-        raise RestoreFailed(
-            "\n".join(map(str, orphans)),
-            "Bring these rows back first, or add the keys without checking what is there: --not-valid.",
-        )
-    return orphans
-
-
-def _add(connection: Connection, sql: bytes) -> Iterator[Orphans]:
+def add(connection: Connection, sql: bytes) -> Iterator[Orphans]:
+    """Add a key by this statement; if rows that it points to are gone NOT VALID, and say which."""
     cursor = connection.cursor()
     cursor.execute("SAVEPOINT key")
     try:
@@ -59,6 +43,15 @@ def _add(connection: Connection, sql: bytes) -> Iterator[Orphans]:
         for key in _not_valid(connection) - before:
             yield _orphans(connection, *key)
     cursor.execute("RELEASE SAVEPOINT key")
+
+
+def check(orphans: Sequence[Orphans], not_valid: bool) -> None:
+    """Raise RestoreFailed, which names all such rows, unless `not_valid` allows that."""
+    if orphans and not not_valid:
+        raise RestoreFailed(
+            "\n".join(map(str, orphans)),
+            "Bring these rows back first, or add the keys without checking what is there: --not-valid.",
+        )
 
 
 def _not_valid(connection: Connection) -> set[tuple[str, str, str, str]]:

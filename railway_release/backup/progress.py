@@ -39,6 +39,8 @@ class DumpProgress:
     def in_words(self) -> str:
         """How much is done, and how long the rest will take if it goes on like that."""
         done, total = sum(self._begun[:-1]), self.total
+        if not self._begun:
+            return f"pg_dump reads the catalog, then tables of {in_megabytes(total)}"
         text = f"pg_dump is running: tables of {in_megabytes(done)} of {in_megabytes(total)} are done"
         if not done:
             return text

@@ -15,8 +15,8 @@ from railway_release.backup.archive import Tools, decrypted, listing, script
 from railway_release.backup.counting import prepare
 from railway_release.backup.destination import Destination
 from railway_release.backup.manifest import Manifest
-from railway_release.backup.sql_script import for_roles, parts
-from railway_release.backup.toc import Entry, entries
+from railway_release.backup.sql_script import commands, for_roles, parts, with_keys_apart
+from railway_release.backup.toc import Entry, entries, lines_about
 from railway_release.errors import RestoreFailed
 from railway_release.postgres.copying import copy_in
 from railway_release.postgres.put_aside import comment_on
@@ -24,8 +24,6 @@ from railway_release.postgres.roles import role_names
 from railway_release.postgres.session import Connection, quote
 from railway_release.postgres.table_contents import counts, relations
 from railway_release.runtime.text import some
-
-_FOREIGN_KEY = "FK CONSTRAINT"
 
 
 @dataclass(frozen=True)
@@ -46,11 +44,12 @@ class ArchivedSchema:
     def entries(self) -> tuple[Entry, ...]:
         """What the archive holds of it."""
         # Only its own name is looked for: no other in this archive can be taken for it.
-        return tuple(entries(listing(self.tools, self.archive()), [self.name]))
+        text = lines_about(listing(self.tools, self.archive()), self.name)
+        return tuple(entries(text, [self.name]))
 
-    def script(self, section: str, *, but: Collection[str] = (), kind: str = "") -> Iterator[bytes]:
-        """The SQL of a section: of one kind of object, or of all but some kinds."""
-        wanted = [one for one in self.entries if (one.kind == kind if kind else one.kind not in but)]
+    def script(self, section: str, *, but: Collection[str] = ()) -> Iterator[bytes]:
+        """The SQL of a section, but for some kinds of objects."""
+        wanted = [one for one in self.entries if one.kind not in but]
         return script(self.tools, self.archive(), wanted, section) if wanted else iter(())
 
 
@@ -81,14 +80,13 @@ def restore_schema(connection: Connection, archived: ArchivedSchema, where: Plac
         _put_aside(connection, archived, where)
         _run(connection, archived.script("pre-data", but=["SCHEMA"] if where.exists else ()), where)
         _run(connection, archived.script("data"), where)
-        _run(connection, archived.script("post-data", but=[_FOREIGN_KEY]), where)
-        orphans = keys.add(connection, archived.script("post-data", kind=_FOREIGN_KEY), where.not_valid)
-        where.check()
+        orphans = tuple(_run_with_keys(connection, archived.script("post-data"), where))
+        keys.check(orphans, where.not_valid)
         rows = _compared(connection, archived)
         _put_in_place(connection, archived, where)
         where.check()
     _analyze(connection, where.into or archived.name)
-    return Restored(len(archived.manifest.contents[archived.name]), rows, tuple(orphans))
+    return Restored(len(archived.manifest.contents[archived.name]), rows, orphans)
 
 
 @contextlib.contextmanager
@@ -133,6 +131,17 @@ def _run(connection: Connection, text: Iterator[bytes], where: Placement) -> Non
             copy_in(connection, part.sql, _checked(part.rows, where.check))
         elif sql := for_roles(part.sql, roles).strip():
             cursor.execute(sql)  # type: ignore[arg-type]  # bytes, in the archive's own encoding
+
+
+def _run_with_keys(connection: Connection, text: Iterator[bytes], where: Placement) -> Iterator[keys.Orphans]:
+    """Run what follows the rows, in order; returns the rows for which keys were added NOT VALID."""
+    roles = role_names(connection)
+    for is_key, sql in with_keys_apart(commands(text)):
+        where.check()
+        if is_key:
+            yield from keys.add(connection, sql)
+        elif rest := for_roles(sql, roles).strip():
+            connection.cursor().execute(rest)  # type: ignore[arg-type]  # bytes, in the archive's own encoding
 
 
 def _checked(rows: Iterator[bytes], check: Callable[[], None]) -> Iterator[bytes]:

@@ -6,6 +6,7 @@ https://www.postgresql.org/docs/current/app-pgrestore.html
 from __future__ import annotations
 
 import io
+import itertools
 import re
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
@@ -28,6 +29,7 @@ _OF_ROLES = re.compile(
     re.MULTILINE,
 )
 _ENTRY = re.compile(rb"^-- Name: ", re.MULTILINE)
+_KEY = re.compile(rb"-- Name: [^\n]*; Type: FK CONSTRAINT; Schema: ")
 _COPY, _COPIED = re.compile(rb"COPY .* FROM stdin;\n"), b"\\.\n"
 
 
@@ -46,10 +48,19 @@ def for_roles(script: bytes, roles: Collection[str]) -> bytes:
     return _OF_ROLES.sub(kept, script)
 
 
-def entries_of(script: bytes) -> list[bytes]:
-    """The parts of a script that belong to one entry each, without what comes before the first."""
-    starts = [found.start() for found in _ENTRY.finditer(script)]
-    return [script[first:last] for first, last in zip(starts, [*starts[1:], len(script)], strict=True)]
+def with_keys_apart(script: bytes) -> Iterator[tuple[bool, bytes]]:
+    """The script in order: whether it is a foreign key, of which each comes alone, and the SQL."""
+    starts = [0, *(found.start() for found in _ENTRY.finditer(script)), len(script)]
+    waiting = b""
+    for first, last in itertools.pairwise(starts):
+        entry = script[first:last]
+        if not _KEY.match(entry):
+            waiting += entry
+            continue
+        yield False, waiting
+        yield True, entry
+        waiting = b""
+    yield False, waiting
 
 
 @dataclass(frozen=True)

@@ -51,6 +51,12 @@ def entries(text: str, schemas: Collection[str]) -> list[Entry]:
     return [one for one in found if one]
 
 
+def lines_about(text: str, schema: str) -> str:
+    """The lines that may be about a schema; sooner found than all lines are understood."""
+    spelled = {as_listed(schema), as_listed(quote(schema))}
+    return "\n".join(line for line in text.split("\n") if any(one in line for one in spelled))
+
+
 def as_listed(*names: str) -> str:
     """Names as the list has them: pg_dump writes each line break as a space."""
     return " ".join(names).replace("\n", " ").replace("\r", " ")

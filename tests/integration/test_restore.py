@@ -15,6 +15,7 @@ from tests.support.server import database_url, psql
 pytestmark = pytest.mark.xdist_group("restore")
 
 MEMBERS = "buildings_buildingmembership"
+KEY = f"{MEMBERS}_user_id_f7ce61eb_fk_users_user_id"
 
 
 def asides(project: Project) -> list[str]:
@@ -33,6 +34,7 @@ def released(
     project.database.sql(
         f"CREATE ROLE keeper_{name}; CREATE ROLE reader_{name}; COMMENT ON SCHEMA athena IS 'of the goddess';"
         f"ALTER TABLE athena.{MEMBERS} OWNER TO keeper_{name}; ALTER SCHEMA athena OWNER TO keeper_{name};"
+        f"COMMENT ON CONSTRAINT {KEY} ON athena.{MEMBERS} IS 'of theirs';"
         f"GRANT SELECT ON athena.{MEMBERS} TO reader_{name}; GRANT USAGE ON SCHEMA athena TO reader_{name}"
     )
     run = project.run("--no-collectstatic", "--backup-to", str(places))
@@ -87,6 +89,8 @@ def test_owners_privileges_comments_keys_and_sequences_come_back(project: Projec
     assert database.lines(schema) == before
     assert f"keeper_{name}" in database.sql(schema)
     assert "of the goddess" in database.sql(schema)
+    key = f"SELECT oid FROM pg_constraint WHERE connamespace = {here} AND conname = '{KEY}'"
+    assert database.sql(f"SELECT obj_description(({key}), 'pg_constraint')") == "of theirs"
     owners = dict(line.split("|")[::2] for line in database.lines(privileges))
     assert owners[MEMBERS] == f"keeper_{name}"
     assert f"reader_{name}=r/keeper_{name}" in database.sql(privileges)

@@ -1,6 +1,6 @@
 """Scripts of pg_restore, made fit for a transaction of another program."""
 
-from railway_release.backup.sql_script import commands, for_roles, parts
+from railway_release.backup.sql_script import commands, for_roles, parts, with_keys_apart
 
 SCRIPT = b"""SET statement_timeout = 0;
 SET transaction_timeout = 0;
@@ -51,3 +51,23 @@ def test_rows_are_told_from_statements_wherever_the_chunks_end():
             (b"COPY a.t (x) FROM stdin", b"1\nCOPY a.t (x) FROM stdin;\n"),
             (b"SELECT setval('s', 3);", None),
         ]
+
+
+def test_keys_come_alone_and_everything_stays_in_order():
+    script = b"SET a = 1;\n" + b"".join(
+        b"-- Name: %s; Type: %s; Schema: s; Owner: me\n--\n%s;\n" % one
+        for one in (
+            (b"i", b"INDEX", b"CREATE INDEX i"),
+            (b"t k", b"FK CONSTRAINT", b"ALTER TABLE t ADD k"),
+            (b"k", b"COMMENT", b"COMMENT ON CONSTRAINT k"),
+            (b"t l", b"FK CONSTRAINT", b"ALTER TABLE t ADD l"),
+        )
+    )
+    found = list(with_keys_apart(script))
+
+    assert b"".join(sql for _, sql in found) == script
+    assert [sql.splitlines()[-1] for is_key, sql in found if is_key] == [
+        b"ALTER TABLE t ADD k;",
+        b"ALTER TABLE t ADD l;",
+    ]
+    assert not any(b"FK CONSTRAINT" in sql for is_key, sql in found if not is_key)
