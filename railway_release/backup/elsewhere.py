@@ -9,6 +9,7 @@ from dataclasses import replace
 
 from railway_release.backup.archive import Tools
 from railway_release.backup.destination import Destination
+from railway_release.backup.extensions import create_extensions
 from railway_release.backup.manifest import Manifest
 from railway_release.backup.restoring import ArchivedSchema, Placement, Restored, restore_schema
 from railway_release.errors import BackupFailed, RestoreFailed
@@ -36,7 +37,7 @@ def prove_restoring(
     shared_first = sorted(wanted, key=lambda name: name != manifest.shared_schema)
     with _scratch(target) as connection:
         try:
-            create_extensions(connection, manifest)
+            create_extensions(connection, manifest.extensions)
             for name in shared_first:
                 restore_into(connection, ArchivedSchema(destination, tools, manifest, name), Placement())
         except Exception as error:
@@ -56,14 +57,6 @@ def sample(manifest: Manifest) -> tuple[str, ...]:
     largest = max(tenants, key=lambda name: sum(one.rows or 0 for one in contents[name].values()))
     rarest = min(tenants, key=lambda name: kinds.count(frozenset(contents[name])))
     return tuple(dict.fromkeys((*shared, largest, rarest, secrets.choice(tenants))))
-
-
-def create_extensions(connection: Connection, manifest: Manifest) -> None:
-    """Create the extensions of the backup's database in the same schemas, before what may need them."""
-    for one in manifest.extensions:
-        schema, name = quote(one.schema), quote(one.name)
-        connection.cursor().execute(f"CREATE SCHEMA IF NOT EXISTS {schema}")
-        connection.cursor().execute(f"CREATE EXTENSION IF NOT EXISTS {name} SCHEMA {schema}")
 
 
 def restore_into(connection: Connection, archived: ArchivedSchema, where: Placement) -> Restored:

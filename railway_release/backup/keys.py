@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from railway_release.errors import RestoreFailed
@@ -28,10 +28,11 @@ class Orphans:
         return f"{self.key}: {rows} of it point to rows of {self.target} that are gone ({gone})"
 
 
-def add(connection: Connection, sql: bytes) -> Iterator[Orphans]:
-    """Add a key by this statement; if rows that it points to are gone NOT VALID, and say which."""
+def add(connection: Connection, sql: bytes) -> list[Orphans]:
+    """Add a key; NOT VALID if rows that it points to are gone, which are returned."""
     cursor = connection.cursor()
     cursor.execute("SAVEPOINT key")
+    orphans: list[Orphans] = []
     try:
         cursor.execute(sql)  # type: ignore[arg-type]  # bytes, in the archive's own encoding
     except Exception as error:
@@ -40,17 +41,16 @@ def add(connection: Connection, sql: bytes) -> Iterator[Orphans]:
         cursor.execute("ROLLBACK TO SAVEPOINT key")
         before = _not_valid(connection)
         cursor.execute(sql[: sql.rindex(b";\n")] + b" NOT VALID")  # type: ignore[arg-type]  # as above
-        for key in _not_valid(connection) - before:
-            yield _orphans(connection, *key)
+        orphans = [_orphans(connection, *key) for key in _not_valid(connection) - before]
     cursor.execute("RELEASE SAVEPOINT key")
+    return orphans
 
 
-def check(orphans: Sequence[Orphans], not_valid: bool) -> None:
-    """Raise RestoreFailed, which names all such rows, unless `not_valid` allows that."""
-    if orphans and not not_valid:
+def check(orphans: Iterable[Orphans], not_valid: bool) -> None:
+    """Raise RestoreFailed, which names all these rows, unless `not_valid` allows them."""
+    if not not_valid and (text := "\n".join(map(str, orphans))):
         raise RestoreFailed(
-            "\n".join(map(str, orphans)),
-            "Bring these rows back first, or add the keys without checking what is there: --not-valid.",
+            text, "Bring these rows back first, or add the keys without checking what is there: --not-valid."
         )
 
 
@@ -71,11 +71,14 @@ def _orphans(connection: Connection, name: str, table: str, target: str, conditi
 
 
 _NOT_VALID = """
-SELECT k.conname, k.conrelid::regclass, k.confrelid::regclass, (
+SELECT k.conname, format('%I.%I', own.nspname, o.relname), format('%I.%I', its.nspname, r.relname), (
     SELECT string_agg(format('c.%I', a.attname), ', ' ORDER BY n)
         || '|' || string_agg(format('c.%I = p.%I', a.attname, b.attname), ' AND ' ORDER BY n)
     FROM unnest(k.conkey, k.confkey) WITH ORDINALITY AS pair (own, other, n)
     JOIN pg_catalog.pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = pair.own
     JOIN pg_catalog.pg_attribute b ON b.attrelid = k.confrelid AND b.attnum = pair.other)
-FROM pg_catalog.pg_constraint k WHERE k.contype = 'f' AND NOT k.convalidated
+FROM pg_catalog.pg_constraint k
+JOIN pg_catalog.pg_class o ON o.oid = k.conrelid JOIN pg_catalog.pg_namespace own ON own.oid = o.relnamespace
+JOIN pg_catalog.pg_class r ON r.oid = k.confrelid JOIN pg_catalog.pg_namespace its ON its.oid = r.relnamespace
+WHERE k.contype = 'f' AND NOT k.convalidated
 """

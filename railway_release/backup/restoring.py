@@ -6,7 +6,7 @@ The present schema is renamed, never dropped. What is restored is compared with 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -14,16 +14,19 @@ from railway_release.backup import keys
 from railway_release.backup.archive import Tools, decrypted, listing, script
 from railway_release.backup.counting import prepare
 from railway_release.backup.destination import Destination
+from railway_release.backup.extensions import bring_along
 from railway_release.backup.manifest import Manifest
-from railway_release.backup.sql_script import commands, for_roles, parts, with_keys_apart
+from railway_release.backup.sql_script import Definition, Part, definitions, parts
 from railway_release.backup.toc import Entry, entries, lines_about
 from railway_release.errors import RestoreFailed
 from railway_release.postgres.copying import copy_in
 from railway_release.postgres.put_aside import comment_on
 from railway_release.postgres.roles import role_names
-from railway_release.postgres.session import Connection, quote
+from railway_release.postgres.session import Connection, fetch, quote
 from railway_release.postgres.table_contents import counts, relations
 from railway_release.runtime.text import some
+
+_FOREIGN_KEY, _SCHEMA = "FK CONSTRAINT", "SCHEMA"
 
 
 @dataclass(frozen=True)
@@ -47,10 +50,16 @@ class ArchivedSchema:
         text = lines_about(listing(self.tools, self.archive()), self.name)
         return tuple(entries(text, [self.name]))
 
-    def script(self, section: str, *, but: Collection[str] = ()) -> Iterator[bytes]:
-        """The SQL of a section, but for some kinds of objects."""
-        wanted = [one for one in self.entries if one.kind not in but]
-        return script(self.tools, self.archive(), wanted, section) if wanted else iter(())
+    def definitions(self, section: str) -> Iterator[Definition]:
+        """What is to be run for a section without rows."""
+        return definitions(self._script(section), self.entries)
+
+    def data(self) -> Iterator[Part]:
+        """What is to be run for its rows."""
+        return parts(self._script("data"))
+
+    def _script(self, section: str) -> Iterator[bytes]:
+        return script(self.tools, self.archive(), self.entries, section) if self.entries else iter(())
 
 
 @dataclass(frozen=True)
@@ -78,15 +87,15 @@ def restore_schema(connection: Connection, archived: ArchivedSchema, where: Plac
     """Restore a schema and commit, or raise RestoreFailed and leave everything as it was."""
     with _transaction(connection, where):
         _put_aside(connection, archived, where)
-        _run(connection, archived.script("pre-data", but=["SCHEMA"] if where.exists else ()), where)
-        _run(connection, archived.script("data"), where)
-        orphans = tuple(_run_with_keys(connection, archived.script("post-data"), where))
-        keys.check(orphans, where.not_valid)
+        _define(connection, archived, where)
+        _fill(connection, archived, where)
+        orphans = _finish(connection, archived, where)
+        where.check()
         rows = _compared(connection, archived)
         _put_in_place(connection, archived, where)
         where.check()
     _analyze(connection, where.into or archived.name)
-    return Restored(len(archived.manifest.contents[archived.name]), rows, orphans)
+    return Restored(len(archived.manifest.contents[archived.name]), rows, tuple(orphans))
 
 
 @contextlib.contextmanager
@@ -121,27 +130,68 @@ def _put_in_place(connection: Connection, archived: ArchivedSchema, where: Place
     cursor.execute(comment_on(where.into, f"a copy of {archived.name} from {archived.manifest.name}"))
     if where.aside:
         cursor.execute(f"ALTER SCHEMA {quote(where.aside)} RENAME TO {quote(archived.name)}")
+        bring_along(connection, archived.manifest.extensions, where.into, archived.name)
 
 
-def _run(connection: Connection, text: Iterator[bytes], where: Placement) -> None:
-    cursor, roles = connection.cursor(), role_names(connection)
-    for part in parts(text):
+def _define(connection: Connection, archived: ArchivedSchema, where: Placement) -> None:
+    """Create the schema and what needs no rows."""
+    for one in _in_turn(connection, archived, "pre-data", where):
+        if one.kind != _SCHEMA:
+            _execute(connection, one.sql)
+        elif not where.exists:
+            _execute(connection, one.sql)
+            bring_along(connection, archived.manifest.extensions, where.aside, archived.name)
+
+
+def _fill(connection: Connection, archived: ArchivedSchema, where: Placement) -> None:
+    for part in archived.data():
         where.check()
-        if part.rows is not None:
+        if part.rows is None:
+            _execute(connection, part.sql)
+            _look_around(connection, archived)
+        else:
             copy_in(connection, part.sql, _checked(part.rows, where.check))
-        elif sql := for_roles(part.sql, roles).strip():
-            cursor.execute(sql)  # type: ignore[arg-type]  # bytes, in the archive's own encoding
 
 
-def _run_with_keys(connection: Connection, text: Iterator[bytes], where: Placement) -> Iterator[keys.Orphans]:
-    """Run what follows the rows, in order; returns the rows for which keys were added NOT VALID."""
+def _finish(connection: Connection, archived: ArchivedSchema, where: Placement) -> list[keys.Orphans]:
+    """Add indexes, keys, triggers and the like; raises RestoreFailed for keys to rows that are gone."""
+    orphans: list[keys.Orphans] = []
+    for one in _in_turn(connection, archived, "post-data", where):
+        if one.kind == _FOREIGN_KEY:
+            orphans += keys.add(connection, one.sql)
+        else:
+            _execute(connection, one.sql)
+    keys.check(orphans, where.not_valid)
+    return orphans
+
+
+def _in_turn(
+    connection: Connection, archived: ArchivedSchema, section: str, where: Placement
+) -> Iterator[Definition]:
+    """The definitions of a section that are still to be run, fit for the roles that are here."""
+    settings, *others = archived.definitions(section)
+    _execute(connection, settings.sql)
+    _look_around(connection, archived)
     roles = role_names(connection)
-    for is_key, sql in with_keys_apart(commands(text)):
+    for one in others:
         where.check()
-        if is_key:
-            yield from keys.add(connection, sql)
-        elif rest := for_roles(sql, roles).strip():
-            connection.cursor().execute(rest)  # type: ignore[arg-type]  # bytes, in the archive's own encoding
+        yield one.for_roles(roles)
+
+
+def _execute(connection: Connection, sql: bytes) -> None:
+    if sql.strip():
+        connection.cursor().execute(sql)  # type: ignore[arg-type]  # bytes, in the archive's own encoding
+
+
+def _look_around(connection: Connection, archived: ArchivedSchema) -> None:
+    """Let functions of checks, generated columns and indexes find what they find in the tenant.
+
+    A script leaves the path empty: all that it says itself names its schema.
+    """
+    manifest = archived.manifest
+    path = [archived.name, manifest.shared_schema, *(one.schema for one in manifest.extensions)]
+    names = ", ".join(quote(name) for name in dict.fromkeys(path))
+    fetch(connection, "SELECT pg_catalog.set_config('search_path', %s, true)", (names,))
 
 
 def _checked(rows: Iterator[bytes], check: Callable[[], None]) -> Iterator[bytes]:

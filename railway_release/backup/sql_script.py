@@ -1,66 +1,78 @@
 """Scripts of pg_restore, made fit for a transaction of our own.
 
-https://www.postgresql.org/docs/current/app-pgrestore.html
+What a function, view or comment says may look like any line of a script, so that a script of definitions is
+parted only where the list of the archive says that an entry begins, and only what pg_restore itself has
+written around the entries is changed. https://www.postgresql.org/docs/current/app-pgrestore.html
 """
 
 from __future__ import annotations
 
 import io
-import itertools
 import re
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from railway_release.backup.streams import BLOCK
+from railway_release.backup.toc import Entry
 from railway_release.postgres.session import quote
 
 # Limits stay ours, and a client may be newer than the server and set what that does not know. The commands
 # of psql with which newer clients frame their scripts are for psql alone.
 _FOREIGN = re.compile(rb"^(?:SET \w+_timeout = 0;|\\(?:un)?restrict .*)\n", re.MULTILINE)
-# Statements about owners and privileges, which name one role each, or two.
 _NAME = rb"(\S+|\"[^\n]+\")"
-_OF_ROLES = re.compile(
-    rb"^(?:ALTER [^\n]* OWNER TO "
-    + _NAME
-    + rb"|(?:ALTER DEFAULT PRIVILEGES FOR ROLE "
-    + _NAME
-    + rb" [^\n]*)?"
-    rb"(?:GRANT|REVOKE)[^\n]* (?:TO|FROM) " + _NAME + rb"(?: WITH GRANT OPTION)?);\n",
+# What pg_restore writes after the definition of an entry; before a table it sets defaults.
+_OWNER = re.compile(
+    rb"^ALTER [^\n]* OWNER TO " + _NAME + rb";\n(?=(?:(?:SET default_[^\n]*|--)?\n)*\Z)", re.MULTILINE
+)
+# The statements about privileges, which name one role each, or two; or three, if not the owner has granted.
+_GRANT = rb"(?:GRANT|REVOKE)[^\n]* (?:TO|FROM) " + _NAME + rb"(?: WITH GRANT OPTION)?;\n"
+_PRIVILEGES = re.compile(
+    rb"^(?:SET SESSION AUTHORIZATION " + _NAME + rb";\n" + _GRANT + rb"RESET SESSION AUTHORIZATION;\n"
+    rb"|(?:ALTER DEFAULT PRIVILEGES FOR ROLE " + _NAME + rb" [^\n]*)?" + _GRANT + rb")",
     re.MULTILINE,
 )
-_ENTRY = re.compile(rb"^-- Name: ", re.MULTILINE)
-_KEY = re.compile(rb"-- Name: [^\n]*; Type: FK CONSTRAINT; Schema: ")
-_COPY, _COPIED = re.compile(rb"COPY .* FROM stdin;\n"), b"\\.\n"
+_ACL = ("ACL", "DEFAULT ACL")
+_HEADER = re.compile(
+    rb"^-- Name: (.*); Type: ([A-Z ]+); Schema: (.*); Owner: (.*?)(?:; Tablespace: .*)?\n--\n", re.MULTILINE
+)
+_END = b"\n--\n-- PostgreSQL database dump complete\n--\n"
+_COPY, _STDIN, _COPIED = b"COPY ", b" FROM stdin;\n", b"\\.\n"
 
 
-def commands(script: Iterable[bytes]) -> bytes:
-    """The whole script without what is psql's, and without limits."""
-    return _FOREIGN.sub(b"", b"".join(script))
+@dataclass(frozen=True)
+class Definition:
+    """The statements of one entry; what stands before all entries has no kind."""
+
+    kind: str
+    sql: bytes
+
+    def for_roles(self, roles: Collection[str]) -> Definition:
+        """The same without owners and privileges of other roles than these, which are all that there are."""
+        known = {spelling.encode() for role in (*roles, "PUBLIC") for spelling in (role, quote(role))}
+
+        def kept(found: re.Match[bytes]) -> bytes:
+            return found[0] if known.issuperset(filter(None, found.groups())) else b""
+
+        return replace(self, sql=(_PRIVILEGES if self.kind in _ACL else _OWNER).sub(kept, self.sql))
 
 
-def for_roles(script: bytes, roles: Collection[str]) -> bytes:
-    """The script without owners and privileges of other roles than these, which are all that there are."""
-    known = {spelling.encode() for role in (*roles, "PUBLIC") for spelling in (role, quote(role))}
-
-    def kept(found: re.Match[bytes]) -> bytes:
-        return found[0] if known.issuperset(filter(None, found.groups())) else b""
-
-    return _OF_ROLES.sub(kept, script)
-
-
-def with_keys_apart(script: bytes) -> Iterator[tuple[bool, bytes]]:
-    """The script in order: whether it is a foreign key, of which each comes alone, and the SQL."""
-    starts = [0, *(found.start() for found in _ENTRY.finditer(script)), len(script)]
-    waiting = b""
-    for first, last in itertools.pairwise(starts):
-        entry = script[first:last]
-        if not _KEY.match(entry):
-            waiting += entry
-            continue
-        yield False, waiting
-        yield True, entry
-        waiting = b""
-    yield False, waiting
+def definitions(script: Iterable[bytes], entries: Iterable[Entry]) -> Iterator[Definition]:
+    """The definitions of a script without rows, in order, first the settings; `entries` are those wanted."""
+    text = b"".join(script)
+    text = text[: text.rfind(_END)] if _END in text else text
+    expected = Counter(one.line.split(" ", 3)[3] for one in entries)
+    starts = [(0, "")]
+    for found in _HEADER.finditer(text):
+        name, kind, schema, owner = (one.decode(errors="surrogateescape") for one in found.groups())
+        key = f"{kind} {schema} {name} {owner}"
+        if expected[key]:
+            expected[key] -= 1
+            starts.append((found.start(), kind))
+    ends = [*(start for start, _ in starts[1:]), len(text)]
+    for (start, kind), end in zip(starts, ends, strict=True):
+        sql = text[start:end]
+        yield Definition(kind, sql if kind else _FOREIGN.sub(b"", sql))
 
 
 @dataclass(frozen=True)
@@ -76,13 +88,16 @@ def parts(script: Iterable[bytes]) -> Iterator[Part]:
     lines = io.BufferedReader(_Raw(script), BLOCK)
     waiting: list[bytes] = []
     while line := lines.readline():
-        if _COPY.fullmatch(line):
-            yield Part(commands(waiting))
+        if line.startswith(_COPY):
+            yield Part(_FOREIGN.sub(b"", b"".join(waiting)))
+            # The name of a column may hold line breaks.
+            while not line.endswith(_STDIN) and (more := lines.readline()):
+                line += more
             yield Part(line.rstrip()[:-1], _rows(lines))
             waiting = []
         else:
             waiting.append(line)
-    yield Part(commands(waiting))
+    yield Part(_FOREIGN.sub(b"", b"".join(waiting)))
 
 
 def _rows(lines: io.BufferedReader[_Raw]) -> Iterator[bytes]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from railway_release.backup.elsewhere import create_extensions, opened, restore_into
+from railway_release.backup.elsewhere import opened, restore_into
+from railway_release.backup.extensions import create_extensions
 from railway_release.backup.restore_plan import SchemaRestore, chosen_schemas
 from railway_release.backup.restoring import Placement
 from railway_release.commands.from_backup import FromBackup, restored_outcome
@@ -69,7 +70,7 @@ class _Drill(FromBackup):
         """Restore one schema there."""
 
         def work(connection: Connection) -> Outcome:
-            create_extensions(connection, self.manifest)
+            create_extensions(connection, self.manifest.extensions)
             where = Placement(not_valid=self.config.not_valid)
             restored = restore_into(connection, self.archived(name), where)
             return restored_outcome(name, f" into {self._there.where}", restored)

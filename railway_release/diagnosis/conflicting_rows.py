@@ -79,7 +79,8 @@ def _in_group(context: DiagnosisContext, alike: Sequence[SchemaPlan]) -> Iterato
     tables = catalog.tables(context.connection, named) if named else {}
     for of, conflict in asked:
         for target_schema, schemas in _by_target(conflict, alike, tables, shared).items():
-            if hit := schemas_with(context.reader, conflict, schemas, target_schema):
+            free = [name for name in schemas if name not in context.reader.locked]
+            if hit := schemas_with(context.reader, conflict, free, target_schema):
                 yield Forbidden(of.key, conflict, tuple(hit), target_schema or hit[0], of.after)
 
 

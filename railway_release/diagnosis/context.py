@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 from railway_release.config.config import Config
 from railway_release.migrations.plan import Plan, SchemaPlan
@@ -25,7 +26,7 @@ class DiagnosisContext:
         """The schemas that the command is about."""
         return [one for one in self.plan.schemas if one.is_chosen_by(self.config)]
 
-    @property
+    @cached_property
     def reader(self) -> BatchReader:
         """A reader that asks the same of many schemas, on the context's connection."""
         return BatchReader(self.connection)

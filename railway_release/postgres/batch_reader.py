@@ -10,7 +10,7 @@ from itertools import chain
 from threading import Event
 from typing import Any, TypeVar
 
-from railway_release.postgres.failures import OUT_OF_MEMORY, describe, sqlstate
+from railway_release.postgres.failures import LOCK_NOT_AVAILABLE, OUT_OF_MEMORY, describe, sqlstate
 from railway_release.postgres.session import Connection, fetch, literal, quote
 
 Rows = list[tuple[Any, ...]]
@@ -51,6 +51,7 @@ class BatchReader:
         self._max_connections = max_connections
         self._locks = lock_slots // _SHARE_OF_SLOTS // max_connections  # for each connection
         self._stopped = Event()
+        self.locked: set[str] = set()  # the schemas in which a table was locked for longer than a read waits
 
     def read(
         self,
@@ -145,6 +146,7 @@ class BatchReader:
                 raise
             if alone:
                 unreadable[schemas[0]] = describe(error)
+                self.locked |= {schemas[0]} if sqlstate(error) == LOCK_NOT_AVAILABLE else set()
                 return []
         each = (self._read(connection, [name], select, unreadable, wrapper) for name in schemas)
         return list(chain.from_iterable(each))

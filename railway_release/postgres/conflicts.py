@@ -96,11 +96,14 @@ def schemas_with(
             f"(SELECT {{literal}} WHERE EXISTS ({escaped(conflict.query(schema, target_schema or schema))}))"
         )
 
+    unreadable: dict[str, str] = {}
     try:
-        return [name for (name,) in reader.read(schemas, select, {})]
+        found = [name for (name,) in reader.read(schemas, select, unreadable)]
     except Exception as error:  # noqa: BLE001 - a cast, or a function of an index, may fail on any row
-        get_logger().debug("rows.unread", message=f"{conflict.what}: {describe(error)}")
-        return []
+        found, unreadable = [], {"": describe(error)}
+    for why in unreadable.values():
+        get_logger().debug("rows.unread", message=f"{conflict.what}: {why}")
+    return found
 
 
 def conflicts(statement: str) -> Iterator[Conflict]:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
+from railway_release.diagnosis import choices
 from railway_release.diagnosis.choices import PLACE, Choice, repair_again, together
 from railway_release.postgres.conflicts import Conflict, conflicts
+from railway_release.postgres.dependents import NOTHING
 from railway_release.postgres.failures import LOCK_NOT_AVAILABLE, describe, sqlstate
 from railway_release.postgres.session import Connection, fetch, quote
 from railway_release.postgres.shape import Shape
@@ -14,11 +16,13 @@ from railway_release.repairs.case import Case
 from railway_release.repairs.repair_plan import Named, Refusal, RepairPlan
 from railway_release.runtime.log import get_logger
 from railway_release.topology import search_path
-from railway_release.verification.findings import GHOST, MASKED
+from railway_release.verification.differences import Difference
+from railway_release.verification.findings import COLUMN_TYPE, GHOST, MASKED
 
 _CHECKABLE_LATER = re.compile(
     r"ALTER TABLE [^;]* ADD CONSTRAINT [^;]*\b(FOREIGN KEY|CHECK)\b[^;]*", re.DOTALL
 )
+_UNNEEDED = "If nobody needs these rows"
 _NAME = r'"((?:[^"]|"")+)"'
 _VALIDATES = re.compile(rf"ALTER TABLE {_NAME} VALIDATE CONSTRAINT {_NAME};")
 # datatype_mismatch, undefined_function: the statement has the same expressions and operators as the query.
@@ -32,6 +36,9 @@ def refusals(connection: Connection, schema: str, case: Case, plan: RepairPlan) 
     for statement, owners in zip(plan.statements, plan.owners, strict=True):
         for conflict in conflicts(_as_added(statement, case)):
             found |= asking.about(conflict, statement, owners)
+    for one in (each.difference for each in case.found):
+        if one.id == COLUMN_TYPE and not one.is_early:
+            found |= asking.about_type(one)
     return found
 
 
@@ -80,6 +87,20 @@ class _Asking:
         is_new = all(id.endswith(".missing") for id, _ in owners)  # nothing has its name
         rule = statement if is_new else ""
         return {named: self._refusal(named, one, target, rule) for named in owners}
+
+    def about_type(self, one: Difference) -> dict[Named, Refusal]:
+        """The refusal of another type for a column, if values that are there do not fit into it."""
+        named, column = (one.id, one.object), quote(one.object.removeprefix(f"{one.table}."))
+        change = f"ALTER TABLE {quote(one.table)} ALTER COLUMN {column} TYPE {one.expected}"
+        for conflict in conflicts(change):
+            if self._ask(conflict, self._schema)[0]:
+                (then,) = choices.of(*named, one.expected, self._case.using.get(named, NOTHING))
+                delete = (f"{conflict.deletion(PLACE)};", *then.statements)
+                ways = () if self._schema == self._case.shared else (Choice(_UNNEEDED, delete),)
+                why = f"There are {conflict.what}. To see them: {conflict.query(PLACE)};"
+                stay = Choice("If they are to stay, correct them, then repair again")
+                return {named: Refusal(*named, why, (*ways, stay))}
+        return {}
 
     def _placed(self, conflict: Conflict) -> tuple[Conflict, str]:
         """The conflict, and the schema of its target; without the target where that is still to be made."""
@@ -140,7 +161,7 @@ def _deleting(named: Named, conflict: Conflict, target_schema: str) -> Iterator[
     """To delete the rows; not offered in the shared schema, whose rows all tenants may need."""
     if delete := conflict.deletion(PLACE, target_schema):
         are_duplicates = conflict.what.startswith("duplicates")
-        when = "If the first of each is enough" if are_duplicates else "If nobody needs these rows"
+        when = "If the first of each is enough" if are_duplicates else _UNNEEDED
         yield Choice(when, (f"{delete};", repair_again(named[0])))
 
 

@@ -11,6 +11,7 @@ from railway_release.preflight.target import Target
 from railway_release.repairs import unrecorded
 from railway_release.repairs.inspect import inspect_snapshot
 from railway_release.repairs.repair_plan import RepairPlan
+from railway_release.runtime.waiting import told
 from railway_release.snapshot import Snapshot
 from railway_release.verification.findings import COLUMN_MISSING, GHOST, HALF_CREATED, MASKED, TENANTS_UNKNOWN
 
@@ -28,7 +29,8 @@ def plans_of(causes: Iterable[Cause], target: Target, snapshot: Snapshot) -> Map
     if not any(_advises_repair(one) for one in causes):
         return {}
     everything = replace(target.config, warnings=True, finding=(), create_schema=False)
-    return inspect_snapshot(replace(target, config=everything), snapshot).repair_plans
+    with told("the repairs that are advised are being planned"):
+        return inspect_snapshot(replace(target, config=everything), snapshot).repair_plans
 
 
 def foreseen(one: Cause, plans: Mapping[str, RepairPlan]) -> Cause:

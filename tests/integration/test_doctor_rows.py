@@ -95,13 +95,15 @@ def test_the_rows_that_a_pending_migration_forbids_are_named_with_the_query_that
 
 
 def test_a_failed_constraint_says_how_to_see_its_rows(current: Project) -> None:
+    current.settings("PG_EXTRA_SEARCH_PATHS = ['my ext']")
     only_in_athena(current, TWINS)
     pending(current, UNIQUE)
     run = current.run("--no-collectstatic")
     words = shlex.split(run.outcome("athena")["hint"])
 
     assert (run.code, words[0]) == (7, "--show-values")
-    assert "-c search_path=SCHEMA,public" in words[words.index("rows:") + 1]
+    options = words[words.index("rows:") + 1]
+    assert options == 'PGOPTIONS=-c search_path=SCHEMA,public,"my\\ ext"'
     query = words[words.index("-c") + 1].removesuffix(".")
     assert current.database.lines(f"SET search_path = athena; {query}") == ["a|2"]
     assert ids(current.run("doctor")) == ["rows.in_the_way"]

@@ -73,6 +73,7 @@ ALTER TABLE {RULE} ADD twice integer GENERATED ALWAYS AS ((rank * 2)::integer) S
 CREATE INDEX lowered ON {RULE} (lower(amount));
 CREATE VIEW amounts AS SELECT id, amount, twice FROM {RULE}; CREATE VIEW larger AS SELECT * FROM amounts
 """
+TOO_LONG = f"{ONE} ALTER TABLE {RULE} ALTER code TYPE varchar(90); UPDATE {RULE} SET code = repeat('x', 80)"
 USED_EXTRA = f"ALTER TABLE {RULE} ADD mine text; CREATE VIEW my_view AS SELECT mine FROM {RULE}"
 IN_THE_WAY = f"ALTER TABLE {RULE} ADD mine text NOT NULL"
 TAKEN = "ALTER TABLE buildings_building RENAME TO kept; CREATE VIEW buildings_building AS TABLE kept"
@@ -120,6 +121,7 @@ NEWEST = {
     "other_types": Built(
         ("column.type",), OTHER_TYPES, along=("foreign_key.missing", "unique.missing", "index.missing")
     ),
+    "too_long": built("column.type", TOO_LONG),
     "used": Built(("column.type",), USED, along=("column.generated",)),
     "used_extra": built("column.extra", USED_EXTRA),
     "typed": built("column.type", f"ALTER TABLE {RULE} ALTER amount TYPE text"),

@@ -81,10 +81,16 @@ def test_a_locked_table_is_waited_for_once(current: Project) -> None:
     table = "athena.buildings_building"
     constraints = "DROP CONSTRAINT buildings_building_pkey CASCADE, ALTER name DROP NOT NULL"
     current.database.sql(f"ALTER TABLE {table} {constraints}, ALTER address DROP NOT NULL")
+    rule = "migrations.RunSQL('ALTER TABLE buildings_building ADD CHECK (id > 0), ADD UNIQUE (name)')"
+    current.migration("buildings", "0007_rules", "0006_fill_slugs", rule)
+    words = ("--schema", "athena", "--log-level", "debug")
     with held_open(current.database, f"LOCK TABLE {table}"):
-        run = current.run("repair", "--schema", "athena", "--log-level", "debug")
+        doctor = current.start("doctor", *words)
+        repair = current.run("repair", *words)  # both wait, side by side
+        looked = current.finish(doctor)
 
-    assert len(run.named("rows.unread")) == 1
+    assert len(repair.named("rows.unread")) == 1
+    assert len(looked.named("rows.unread")) == 2  # by itself, and for what a repair would do
 
 
 def test_only_the_schemas_asked_for_are_repaired(current: Project) -> None:

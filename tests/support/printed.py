@@ -74,8 +74,7 @@ def _choices(refusal: dict[str, Any], schema: str) -> Iterator[tuple[str, ...]]:
 
 
 def decide(project: Project, statements: tuple[str, ...]) -> None:
-    """Do one of the choices: settings, statements and commands, in their order; SQL in one session."""
-    session: list[str] = []
+    """Do one of the choices: settings, statements and commands, in their order, each by itself."""
     for one in statements:
         assert BLANK not in one or one.startswith("RAILWAY_RELEASE"), (
             f"a person would have to know more: {one}"
@@ -83,10 +82,6 @@ def decide(project: Project, statements: tuple[str, ...]) -> None:
         if one.startswith("RAILWAY_RELEASE"):
             project.settings(one.replace(BLANK, "it is ours"))
         elif is_command(one):
-            project.database.sql(" ".join(session))
-            session = []
             type_in(project, one)
         else:
-            session.append(one)
-    if session:
-        project.database.sql(" ".join(session))
+            project.database.sql(one)

@@ -1,44 +1,119 @@
 """Scripts of pg_restore, made fit for a transaction of another program."""
 
-from railway_release.backup.sql_script import commands, for_roles, parts, with_keys_apart
+from railway_release.backup.sql_script import definitions, parts
+from railway_release.backup.toc import Entry
 
-SCRIPT = b"""SET statement_timeout = 0;
-SET transaction_timeout = 0;
+ENTRIES = (
+    "SCHEMA - a keeper",
+    "FUNCTION a f() odd keeper",
+    "ACL a TABLE t keeper",
+    "FK CONSTRAINT a t k keeper",
+)
+# Lines of a function that are a script's, and an entry's that is in no list.
+BODY = """SET lock_timeout = 0;
 \\restrict word
+COPY t FROM stdin;
+\\.
+ALTER TABLE t OWNER TO nobody;
+GRANT SELECT ON t TO nobody;
+--
+-- Name: x; Type: FK CONSTRAINT; Schema: a; Owner: keeper
+--
+"""
+SCRIPT = f"""--
+-- PostgreSQL database dump
+--
+
+\\restrict word
+SET statement_timeout = 0;
+SET transaction_timeout = 0;
 SET client_encoding = 'UTF8';
-CREATE TABLE a.t (x int);
-ALTER TABLE a.t OWNER TO keeper;
-ALTER TABLE a."OWNER TO x" OWNER TO "odd keeper";
+
+--
+-- Name: a; Type: SCHEMA; Schema: -; Owner: keeper
+--
+
+CREATE SCHEMA a;
+
+
+ALTER SCHEMA a OWNER TO keeper;
+
+SET default_tablespace = '';
+
+--
+-- Name: f(); Type: FUNCTION; Schema: a; Owner: odd keeper; Tablespace: fast
+--
+
+CREATE FUNCTION a.f() RETURNS text LANGUAGE sql AS $$
+{BODY}$$;
+
+
+ALTER FUNCTION a.f() OWNER TO "odd keeper";
+
+--
+-- Name: TABLE t; Type: ACL; Schema: a; Owner: keeper
+--
+
 GRANT SELECT ON TABLE a.t TO reader;
 GRANT ALL ON TABLE a.t TO "odd keeper" WITH GRANT OPTION;
 REVOKE ALL ON TABLE a.t FROM PUBLIC;
-ALTER DEFAULT PRIVILEGES FOR ROLE keeper IN SCHEMA a GRANT SELECT ON TABLES TO reader;
+ALTER DEFAULT PRIVILEGES FOR ROLE keeper IN SCHEMA a GRANT SELECT ON TABLES TO "odd keeper";
+SET SESSION AUTHORIZATION keeper;
+GRANT SELECT ON TABLE a.t TO "odd keeper";
+RESET SESSION AUTHORIZATION;
+
+
+--
+-- Name: t k; Type: FK CONSTRAINT; Schema: a; Owner: keeper
+--
+
+ALTER TABLE a.t ADD CONSTRAINT k FOREIGN KEY (x) REFERENCES a.u;
+
+
+--
+-- PostgreSQL database dump complete
+--
+
 \\unrestrict word
 """
 
 
-def test_limits_and_what_is_for_psql_alone_are_left_out():
-    text = commands([SCRIPT]).decode()
-
-    assert "timeout" not in text
-    assert "restrict" not in text
-    assert "client_encoding" in text
+def defined(*roles: str) -> list[tuple[str, str]]:
+    entries = [Entry(1, "", "a", "", f"1; 0 0 {line}") for line in ENTRIES]
+    found = definitions([SCRIPT.encode()], entries)
+    return [(one.kind, one.sql.decode()) for one in (each.for_roles(roles) for each in found)]
 
 
-def test_what_names_a_role_that_is_not_there_is_left_out():
-    kept = for_roles(commands([SCRIPT]), {"odd keeper"}).decode().splitlines()
+def test_a_script_is_parted_where_an_entry_begins_and_nowhere_else():
+    found = defined("keeper", "odd keeper", "reader")
 
-    assert [line for line in kept if "OWNER" in line] == ['ALTER TABLE a."OWNER TO x" OWNER TO "odd keeper";']
-    assert [line for line in kept if "GRANT" in line] == [
-        'GRANT ALL ON TABLE a.t TO "odd keeper" WITH GRANT OPTION;'
+    assert [kind for kind, _ in found] == ["", "SCHEMA", "FUNCTION", "ACL", "FK CONSTRAINT"]
+    settings, schema, function, privileges, key = (sql for _, sql in found)
+    assert [line for line in settings.splitlines() if "SET" in line] == ["SET client_encoding = 'UTF8';"]
+    assert "restrict" not in settings + key
+    assert BODY in function
+    assert "OWNER TO keeper" in schema
+    assert 'OWNER TO "odd keeper"' in function
+    assert len(privileges.split(";\n")) == 8
+    assert key.rstrip("-\n").endswith("REFERENCES a.u;")
+
+
+def test_what_names_a_role_that_is_not_there_is_left_out_and_what_only_looks_like_it_stays():
+    _, schema, function, privileges, _ = (sql for _, sql in defined("odd keeper"))
+
+    assert "OWNER" not in schema.partition("keeper\n")[2]
+    assert BODY in function
+    assert 'OWNER TO "odd keeper"' in function
+    assert [line for line in privileges.splitlines() if line and not line.startswith("--")] == [
+        'GRANT ALL ON TABLE a.t TO "odd keeper" WITH GRANT OPTION;',
+        "REVOKE ALL ON TABLE a.t FROM PUBLIC;",
     ]
-    assert [line for line in kept if "REVOKE" in line] == ["REVOKE ALL ON TABLE a.t FROM PUBLIC;"]
-    assert for_roles(SCRIPT, {"odd keeper", "keeper", "reader"}) == SCRIPT
 
 
 def test_rows_are_told_from_statements_wherever_the_chunks_end():
     text = (
-        b"SET x = 1;\nCOPY a.t (x) FROM stdin;\n1\nCOPY a.t (x) FROM stdin;\n\\.\n\nSELECT setval('s', 3);\n"
+        b'SET x = 1;\nCOPY a.t (x, "y\nz") FROM stdin;\n1\nCOPY a.t (x) FROM stdin;\n\\.\n\n'
+        b"SELECT setval('s', 3);\n"
     )
     for size in range(1, len(text)):
         chunks = [text[first : first + size] for first in range(0, len(text), size)]
@@ -48,26 +123,6 @@ def test_rows_are_told_from_statements_wherever_the_chunks_end():
 
         assert found == [
             (b"SET x = 1;", None),
-            (b"COPY a.t (x) FROM stdin", b"1\nCOPY a.t (x) FROM stdin;\n"),
+            (b'COPY a.t (x, "y\nz") FROM stdin', b"1\nCOPY a.t (x) FROM stdin;\n"),
             (b"SELECT setval('s', 3);", None),
         ]
-
-
-def test_keys_come_alone_and_everything_stays_in_order():
-    script = b"SET a = 1;\n" + b"".join(
-        b"-- Name: %s; Type: %s; Schema: s; Owner: me\n--\n%s;\n" % one
-        for one in (
-            (b"i", b"INDEX", b"CREATE INDEX i"),
-            (b"t k", b"FK CONSTRAINT", b"ALTER TABLE t ADD k"),
-            (b"k", b"COMMENT", b"COMMENT ON CONSTRAINT k"),
-            (b"t l", b"FK CONSTRAINT", b"ALTER TABLE t ADD l"),
-        )
-    )
-    found = list(with_keys_apart(script))
-
-    assert b"".join(sql for _, sql in found) == script
-    assert [sql.splitlines()[-1] for is_key, sql in found if is_key] == [
-        b"ALTER TABLE t ADD k;",
-        b"ALTER TABLE t ADD l;",
-    ]
-    assert not any(b"FK CONSTRAINT" in sql for is_key, sql in found if not is_key)
