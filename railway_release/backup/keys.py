@@ -11,6 +11,7 @@ from railway_release.postgres.session import Connection, fetch, quote
 from railway_release.runtime.text import count, some
 
 _FOREIGN_KEY_VIOLATION = "23503"
+_WRONG_OBJECT_TYPE = "42809"
 _MOST_VALUES = 5
 
 
@@ -40,10 +41,22 @@ def add(connection: Connection, sql: bytes) -> list[Orphans]:
             raise
         cursor.execute("ROLLBACK TO SAVEPOINT key")
         before = _not_valid(connection)
-        cursor.execute(sql[: sql.rindex(b";\n")] + b" NOT VALID")  # type: ignore[arg-type]  # as above
+        _add_not_valid(connection, sql, " ".join(str(error).split()))
         orphans = [_orphans(connection, *key) for key in _not_valid(connection) - before]
     cursor.execute("RELEASE SAVEPOINT key")
     return orphans
+
+
+def _add_not_valid(connection: Connection, sql: bytes, why: str) -> None:
+    try:
+        connection.cursor().execute(sql[: sql.rindex(b";\n")] + b" NOT VALID")  # type: ignore[arg-type]  # as above
+    except Exception as error:
+        if sqlstate(error) != _WRONG_OBJECT_TYPE:
+            raise
+        raise RestoreFailed(
+            why,
+            "Bring these rows back first: before PostgreSQL 18, a partitioned table takes no key NOT VALID.",
+        ) from error
 
 
 def check(orphans: Iterable[Orphans], not_valid: bool) -> None:

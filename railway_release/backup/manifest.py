@@ -113,6 +113,11 @@ class Manifest:
         """Whether it is of the same database; those of several servers may have one name."""
         return (self.system_identifier, self.database) == (other.system_identifier, other.database)
 
+    def is_of(self, server: str, database: str) -> bool:
+        """Whether it is of this database, as far as the identifiers of both servers are known."""
+        is_same = not (server and self.system_identifier) or server == self.system_identifier
+        return is_same and database == self.database
+
     def is_readable_with(self, decrypt: str) -> bool:
         """Whether one can look inside with this command; empty if there is none."""
         return bool(decrypt) or not self.encrypted
@@ -167,7 +172,7 @@ def parse(text: str, where: str) -> Manifest:
             raise BackupFailed(
                 f"{where} has the format {document['format']}, and this version knows {_FORMAT}."
             )
-        return _manifest(document)
+        return _checked(_manifest(document))
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise BackupFailed(f"{where} is no manifest that can be read: {type(error).__name__}.") from error
 
@@ -187,6 +192,17 @@ def _manifest(document: dict[str, Any]) -> Manifest:
         proof=Proof(**{**proof, "schemas": tuple(proof["schemas"])}),
         **document,
     )
+
+
+def _checked(manifest: Manifest) -> Manifest:
+    """The manifest; raises ValueError for what no backup writes, since people edit files."""
+    pieces = [one.name.partition("/") for one in manifest.pieces]
+    named = all(folder == manifest.name and is_piece(file) for folder, _, file in pieces)
+    if not (named and manifest.contents.keys() >= set(manifest.schemas)):
+        raise ValueError(manifest.name)
+    if not (manifest.major and manifest.taken_at.tzinfo):
+        raise ValueError(manifest.started)
+    return manifest
 
 
 def _missing(schema: str) -> Piece:

@@ -57,6 +57,7 @@ class RestorePlanner:
     manifest: Manifest
     later: Collection[str]
     config: Config
+    is_of_here: bool  # whether the backup is one of this database
 
     def plan(self, schemas: Sequence[str]) -> list[SchemaRestore]:
         """What is to be done with each schema."""
@@ -87,6 +88,8 @@ class RestorePlanner:
                 yield f"{what} would go on pointing at what is put aside: --leave-followers allows that"
 
     def _remarks(self, name: str) -> Iterator[str]:
+        if not self.is_of_here:
+            yield f"the backup is of another database, {self.manifest.database}, or of another server"
         contents = self.manifest.contents[name]
         if uncounted := [table for table, one in contents.items() if one.kind == "r" and one.rows is None]:
             yield f"the rows of {some(uncounted)} were not counted, so they cannot be compared"

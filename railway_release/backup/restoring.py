@@ -20,10 +20,12 @@ from railway_release.backup.sql_script import Definition, Part, definitions, par
 from railway_release.backup.toc import Entry, entries, lines_about
 from railway_release.errors import RestoreFailed
 from railway_release.postgres.copying import copy_in
+from railway_release.postgres.failures import describe
 from railway_release.postgres.put_aside import comment_on
 from railway_release.postgres.roles import role_names
 from railway_release.postgres.session import Connection, fetch, quote
 from railway_release.postgres.table_contents import counts, relations
+from railway_release.runtime.log import get_logger
 from railway_release.runtime.text import some
 
 _FOREIGN_KEY, _SCHEMA = "FK CONSTRAINT", "SCHEMA"
@@ -94,7 +96,7 @@ def restore_schema(connection: Connection, archived: ArchivedSchema, where: Plac
         rows = _compared(connection, archived)
         _put_in_place(connection, archived, where)
         where.check()
-    _analyze(connection, where.into or archived.name)
+    _analyze(connection, archived, where.into or archived.name)
     return Restored(len(archived.manifest.contents[archived.name]), rows, tuple(orphans))
 
 
@@ -183,15 +185,15 @@ def _execute(connection: Connection, sql: bytes) -> None:
         connection.cursor().execute(sql)  # type: ignore[arg-type]  # bytes, in the archive's own encoding
 
 
-def _look_around(connection: Connection, archived: ArchivedSchema) -> None:
+def _look_around(connection: Connection, archived: ArchivedSchema, name: str = "") -> None:
     """Let functions of checks, generated columns and indexes find what they find in the tenant.
 
     A script leaves the path empty: all that it says itself names its schema.
     """
     manifest = archived.manifest
-    path = [archived.name, manifest.shared_schema, *(one.schema for one in manifest.extensions)]
+    path = [name or archived.name, manifest.shared_schema, *(one.schema for one in manifest.extensions)]
     names = ", ".join(quote(name) for name in dict.fromkeys(path))
-    fetch(connection, "SELECT pg_catalog.set_config('search_path', %s, true)", (names,))
+    fetch(connection, "SELECT pg_catalog.set_config('search_path', %s, false)", (names,))
 
 
 def _checked(rows: Iterator[bytes], check: Callable[[], None]) -> Iterator[bytes]:
@@ -219,8 +221,14 @@ def _compared(connection: Connection, archived: ArchivedSchema) -> int:
     return sum(rows for rows, _ in found)
 
 
-def _analyze(connection: Connection, schema: str) -> None:
-    tables = [one for one in relations(connection, [schema]) if one.kind in "rpm"]
-    if tables:
-        names = ", ".join(f"{quote(one.schema)}.{quote(one.name)}" for one in tables)
-        connection.cursor().execute(f"ANALYZE {names}")
+def _analyze(connection: Connection, archived: ArchivedSchema, schema: str) -> None:
+    """Gather statistics; it is restored, whether that can be done or not."""
+    try:
+        _look_around(connection, archived, schema)
+        tables = [one for one in relations(connection, [schema]) if one.kind in "rpm"]
+        if tables:
+            names = ", ".join(f"{quote(one.schema)}.{quote(one.name)}" for one in tables)
+            connection.cursor().execute(f"ANALYZE {names}")
+    except Exception as error:  # noqa: BLE001 - as the driver calls it
+        text = f"{schema} is restored, but ANALYZE failed there: {describe(error)}"
+        get_logger().warning("restore.not_analyzed", message=text)

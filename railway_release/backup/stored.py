@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -59,18 +59,34 @@ def _names(sizes: Iterable[str]) -> list[str]:
 def read_manifest(destination: Destination, name: str) -> Manifest:
     """The manifest that is stored under this name; raises BackupFailed."""
     text = b"".join(destination.read(name)).decode(errors="replace")
-    return parse(text, f"{name} in {destination.where}")
+    manifest = parse(text, f"{name} in {destination.where}")
+    if name != f"{manifest.name}/{FILE}":
+        raise BackupFailed(f"{name} in {destination.where} is the manifest of {manifest.name}.")
+    return manifest
 
 
-def find_backup(destination: Destination, run: str) -> Manifest:
-    """The backup of this name or run id, or the newest for ``latest``; raises UnknownName."""
+def find_backup(destination: Destination, run: str, is_ours: Callable[[Manifest], bool]) -> Manifest:
+    """The backup of this name or run id, or for ``latest`` the newest of ours; raises UnknownName."""
     names = _names(destination.sizes())
-    found = names[-1:] if run == "latest" else [name for name in names if is_called(name, run)]
+    if run == "latest" and names:
+        return _newest(destination, names, is_ours)
+    found = [name for name in names if is_called(name, run)]
     if run in found or len(found) == 1:
         return read_manifest(destination, f"{run if run in found else found[0]}/{FILE}")
     known = f"Known: {', '.join(names[-5:])}." if names else f"There are none in {destination.where}."
     what = f"{run} may mean {' or '.join(found[:5])}." if found else f"There is no backup {run!r}."
     raise UnknownName(what, f"{known} `{PROGRAM} backups` lists all.")
+
+
+def _newest(destination: Destination, names: Sequence[str], is_ours: Callable[[Manifest], bool]) -> Manifest:
+    """Several databases may keep their backups in one place."""
+    for name in reversed(names):
+        if is_ours(manifest := read_manifest(destination, f"{name}/{FILE}")):
+            return manifest
+    raise UnknownName(
+        f"No backup in {destination.where} is of this database.",
+        f"Name the one that you mean: `{PROGRAM} backups` lists all, with their databases.",
+    )
 
 
 def later_backups(destination: Destination, manifest: Manifest) -> frozenset[str]:

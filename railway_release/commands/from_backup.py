@@ -19,7 +19,7 @@ from railway_release.engine.cancel_token import OwnCancelToken
 from railway_release.errors import Exit, InvalidConfiguration, ReleaseError
 from railway_release.migrations.outcome import Outcome, State
 from railway_release.postgres.failures import describe
-from railway_release.postgres.server import LIFT_TIMEOUTS
+from railway_release.postgres.server import LIFT_TIMEOUTS, system_identifier
 from railway_release.postgres.session import Connection, fetch
 from railway_release.preflight.database import Choice, connector
 from railway_release.preflight.target import Target
@@ -37,7 +37,11 @@ class FromBackup:
         if not self.config.backup_to:
             raise InvalidConfiguration("restore needs to know where backups are.", "Set RELEASE_BACKUP_TO.")
         self.destination = open_destination(self.config.backup_to, os.environ)
-        self.manifest = find_backup(self.destination, self.config.run)
+        server, database = target.read_pool.read(_whose)
+        self.manifest = find_backup(
+            self.destination, self.config.run, lambda one: one.is_of(server, database)
+        )
+        self.is_of_here = self.manifest.is_of(server, database)
         self._read: set[str] = set()  # pieces whose bytes are those that were written
 
     def archived(self, name: str) -> ArchivedSchema:
@@ -83,6 +87,12 @@ class FromBackup:
         with contextlib.closing(connector(choice, self.target.application)()) as connection:
             fetch(connection, LIFT_TIMEOUTS)
             return work(connection)
+
+
+def _whose(connection: Connection) -> tuple[str, str]:
+    """The identifier of the server, and the name of the database."""
+    ((database,),) = fetch(connection, "SELECT current_database()::text")
+    return system_identifier(connection), str(database)
 
 
 def restored_outcome(name: str, place: str, restored: Restored, state: State = "restored") -> Outcome:

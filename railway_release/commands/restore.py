@@ -69,7 +69,9 @@ class _Restore(FromBackup):
             raise InvalidConfiguration("--into takes one schema.", "Name it: --schema NAME.")
         later = later_backups(self.destination, self.manifest)
         planned = self.target.read_pool.read(
-            lambda connection: RestorePlanner(connection, self.manifest, later, self.config).plan(schemas)
+            lambda connection: RestorePlanner(
+                connection, self.manifest, later, self.config, self.is_of_here
+            ).plan(schemas)
         )
         result = RestoreResult(restores=tuple(planned))
         if refused := [one for one in planned if one.refusals]:

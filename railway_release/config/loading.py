@@ -27,6 +27,11 @@ def load(flags: Mapping[str, Any], environ: Mapping[str, str], settings: Mapping
             "--into-database holds a password, which process lists show.",
             "Put the URL into RELEASE_INTO_DATABASE.",
         )
+    if config.run and environ.get("RELEASE_INTO_DATABASE") == "":
+        raise InvalidConfiguration(
+            "RELEASE_INTO_DATABASE is empty: what is restored would not go into another one.",
+            "Set it, or unset it.",
+        )
     if config.report and not can_be_written(config.report):
         raise InvalidConfiguration(
             f"A report cannot be written to {config.report}.", "Name a file in a folder that exists."

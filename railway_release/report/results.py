@@ -340,7 +340,10 @@ class RestoreResult(Result):
         """The same command with --apply; what drops the schemas that were put aside."""
         possible = self.discards or any(not one.refusals for one in self.restores)
         if possible and not self.outcomes:
-            yield Line("info", "restore.hinted", f"To do it: {called.to_type(called.schemas, '--apply')}")
+            # By then, another one may be the latest.
+            words = tuple(self.backup_name if word == "latest" else word for word in called.words)
+            command = dataclasses.replace(called, words=words).to_type(called.schemas, "--apply")
+            yield Line("info", "restore.hinted", f"To do it: {command}")
         if any(one.state == "restored" for one in self.outcomes):
             command = called.of_backups("restore", self.backup_name, "--discard")
             text = f"Once you no longer need what was put aside, or the copy: {command}"

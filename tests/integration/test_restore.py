@@ -52,8 +52,10 @@ def project(released: tuple[str, Path], new_database: Callable[..., Database], t
 
 @pytest.fixture
 def restore(project: Project, released: tuple[str, Path]) -> Callable[..., Run]:
-    def run(*words: str, **environ: str) -> Run:
-        return project.run("restore", "latest", *words, RELEASE_BACKUP_TO=str(released[1]), **environ)
+    (folder,) = released[1].iterdir()
+
+    def run(*words: str, name: str = folder.name, **environ: str) -> Run:
+        return project.run("restore", name, *words, RELEASE_BACKUP_TO=str(released[1]), **environ)
 
     return run
 
@@ -230,6 +232,15 @@ def test_a_drill_restores_into_another_database_and_changes_nothing_here(project
     assert other.sql(f"SELECT count(*) FROM athena.{MEMBERS}") != "0"
     again = restore("--schema", "athena", "--apply", RELEASE_INTO_DATABASE=other.url)
     assert (again.code, again.states) == (8, {})
+
+
+def test_a_backup_of_another_database_is_never_the_latest_and_said_to_be_of_another(restore, released):
+    named, latest = restore("--schema", "athena"), restore("--schema", "athena", name="latest")
+    unset = restore("--schema", "athena", "--apply", RELEASE_INTO_DATABASE="")
+
+    assert f"of another database, {released[0]}" in str(named.report["restores"][0]["remarks"])
+    assert (latest.code, latest.report["error"]) == (2, "name.unknown")
+    assert (unset.code, unset.states) == (2, {})
 
 
 def test_a_password_on_the_command_line_is_refused(restore):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.support.binaries import run
 from tests.support.release import Database, Project
 from tests.support.schemas import add_row
@@ -107,3 +109,30 @@ def test_whatever_a_schema_holds_comes_back_as_it_was(current: Project, tmp_path
     assert len(database.lines("SELECT 1 FROM pg_namespace WHERE nspname LIKE '%\\_\\_before\\_%'")) == len(
         SHAPES
     )
+
+
+@pytest.mark.versions
+def test_what_fails_after_the_commit_fails_no_restore_and_a_key_that_cannot_be_added_names_what_is_gone(
+    current: Project, tmp_path
+):
+    database, to = current.database, str(tmp_path / "backups")
+    database.sql(
+        "CREATE SCHEMA odd; CREATE TABLE odd.a (id int); INSERT INTO odd.a VALUES (1);"
+        "CREATE FUNCTION odd.f(int) RETURNS int LANGUAGE plpgsql IMMUTABLE AS $$ BEGIN"
+        " IF current_query() LIKE 'ANALYZE%' THEN RAISE 'not now'; END IF; RETURN $1; END $$;"
+        "CREATE INDEX ON odd.a (odd.f(id)); CREATE TABLE public.target (id int PRIMARY KEY);"
+        "CREATE SCHEMA parted;"
+        "CREATE TABLE parted.p (id int REFERENCES public.target) PARTITION BY LIST (id);"
+        "CREATE TABLE parted.p1 PARTITION OF parted.p FOR VALUES IN (1);"
+        "INSERT INTO public.target VALUES (1); INSERT INTO parted.p VALUES (1)"
+    )
+    add_row(database, "odd", "parted")
+    assert current.run("backup", RELEASE_BACKUP_TO=to).code == 0
+    database.sql("DELETE FROM parted.p; DELETE FROM public.target")
+    named = ("--schema", "odd", "--schema", "parted")
+    run = current.run("restore", "latest", "--apply", *named, RELEASE_BACKUP_TO=to)
+
+    assert run.states == {"odd": "restored", "parted": "failed"}, run.text
+    assert "not now" in run.event("restore.not_analyzed")["message"]
+    assert "target" in run.outcome("parted")["message"]
+    assert "NOT VALID" not in run.outcome("parted")["message"]

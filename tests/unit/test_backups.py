@@ -182,6 +182,11 @@ def test_a_manifest_is_read_as_it_was_written():
         lambda text: json.dumps({**json.loads(text), "pieces": None}),
         lambda text: json.dumps({**json.loads(text), "unknown": 1}),
         lambda text: json.dumps({**json.loads(text), "contents": {"a": {"t": 1}}}),
+        lambda text: json.dumps({**json.loads(text), "contents": {}}),
+        lambda text: json.dumps({**json.loads(text), "started": "2026-11-29"}),
+        lambda text: json.dumps({**json.loads(text), "client_version": "new"}),
+        lambda text: text.replace("/001.dump", "/../../001.dump"),
+        lambda text: text.replace('["a", "public"]', '"public"'),
     ],
 )
 def test_what_is_no_manifest_is_an_error_that_says_where_it_is(change):
@@ -192,23 +197,45 @@ def test_what_is_no_manifest_is_an_error_that_says_where_it_is(change):
 # What is there
 
 
+def ours(manifest: Manifest) -> bool:
+    return manifest.is_of("7", "railway")
+
+
+def test_the_latest_is_the_newest_of_our_own_database(tmp_path: Path):
+    old, new = made(3), made(2, system_identifier="")
+    others = made(1, database="other"), made(0, system_identifier="8")
+
+    assert find_backup(kept_in(tmp_path, old, new, *others), "latest", ours) == new
+    with pytest.raises(UnknownName, match="is of this database"):
+        find_backup(kept_in(tmp_path / "others", *others), "latest", ours)
+
+
+def test_a_manifest_in_the_folder_of_another_backup_cannot_be_used(tmp_path: Path):
+    old, new = made(2), made(1)
+    place = kept_in(tmp_path, old, new)
+    place.write(f"{new.name}/manifest.json", [old.as_json().encode()], 0)
+
+    with pytest.raises(BackupFailed, match=f"is the manifest of {old.name}"):
+        find_backup(place, "latest", ours)
+
+
 def test_backups_are_found_by_name_run_and_beginning(tmp_path: Path):
     old, new, twin = made(2, "aaaaaaaa"), made(1, "bbbbbbbb"), made(1.0001, "bbbbbbbb")
     place = kept_in(tmp_path, old, new, twin)
 
-    assert find_backup(place, "latest") == new
-    assert find_backup(place, "aaaaaaaa") == old
-    assert find_backup(place, old.name) == old
-    assert find_backup(place, "20261127") == old
+    assert find_backup(place, "latest", ours) == new
+    assert find_backup(place, "aaaaaaaa", ours) == old
+    assert find_backup(place, old.name, ours) == old
+    assert find_backup(place, "20261127", ours) == old
     with pytest.raises(UnknownName, match=f"may mean {twin.name} or {new.name}"):
-        find_backup(place, "bbbbbbbb")
+        find_backup(place, "bbbbbbbb", ours)
 
 
 @pytest.mark.parametrize("run", ["cccccccc", "", "manifest", "aaaa"])
 def test_a_backup_that_is_not_there_is_told_with_those_that_are(tmp_path: Path, run):
     old = made(2, "aaaaaaaa")
     with pytest.raises(UnknownName) as unknown:
-        find_backup(kept_in(tmp_path, old), run)
+        find_backup(kept_in(tmp_path, old), run, ours)
 
     assert old.name in unknown.value.hint
 
@@ -217,7 +244,7 @@ def test_a_whole_name_counts_although_another_one_begins_with_it(tmp_path: Path)
     one = made(1, "aaaaaaaa")
     longer = dataclasses.replace(one, name=f"{one.name}-4ec215a", pieces=())
 
-    assert find_backup(kept_in(tmp_path, one, longer), one.name) == one
+    assert find_backup(kept_in(tmp_path, one, longer), one.name, ours) == one
 
 
 def test_a_backup_whose_bytes_are_gone_cannot_be_used(tmp_path: Path):
