@@ -44,6 +44,7 @@ def dump(
         "--format=custom",
         "--verbose",
         "--no-password",
+        "--encoding=UTF8",  # whatever the database has: lists and scripts are read as that
         f"--snapshot={snapshot}",
         f"--lock-wait-timeout={round(lock_wait * 1000)}",
         *([f"--role={tools.role}"] if tools.role else []),

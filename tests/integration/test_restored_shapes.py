@@ -7,6 +7,7 @@ import pytest
 from tests.support.binaries import run
 from tests.support.release import Database, Project
 from tests.support.schemas import add_row
+from tests.support.server import database_url, psql
 
 # What schemas of real projects hold; {s} is the schema. A script of pg_restore is full of lines like these.
 TEXT = """'one
@@ -89,7 +90,7 @@ SHAPES = {
 
 def dump(database: Database) -> list[str]:
     """Definitions and rows of all but what was put aside."""
-    text = run("pg_dump", "--exclude-schema=*__before_*", "-d", database.url)
+    text = run("pg_dump", "--exclude-schema=*__before_*", "--encoding=UTF8", "-d", database.url)
     return [line for line in text.splitlines() if not line.startswith(("\\restrict", "\\unrestrict"))]
 
 
@@ -109,6 +110,26 @@ def test_whatever_a_schema_holds_comes_back_as_it_was(current: Project, tmp_path
     assert len(database.lines("SELECT 1 FROM pg_namespace WHERE nspname LIKE '%\\_\\_before\\_%'")) == len(
         SHAPES
     )
+
+
+@pytest.mark.parametrize("encoding", ["LATIN1", "SQL_ASCII"])
+def test_a_database_of_another_encoding_comes_back_as_it_was(
+    server: str, current: Project, new_database, tmp_path, encoding
+):
+    to, whole = str(tmp_path / "backups"), run("pg_dump", "--inserts", "-d", current.database.url)
+    name = new_database().url.rpartition("/")[2]
+    psql(server, f'DROP DATABASE "{name}"')
+    psql(server, f"CREATE DATABASE \"{name}\" TEMPLATE template0 ENCODING '{encoding}' LOCALE 'C'")
+    database = current.database = Database(database_url(server, name))
+    database.sql("\n".join(line for line in whole.splitlines() if "restrict " not in line))
+    database.sql("SET client_encoding = 'UTF8'; CREATE TABLE athena.\"é\" (\"ü\" text DEFAULT 'ä')")
+    taken = current.run("backup", "--backup-proof", "restore=all", RELEASE_BACKUP_TO=to)
+    before = dump(database)
+    restored = current.run("restore", "latest", "--apply", "--schema", "athena", RELEASE_BACKUP_TO=to)
+
+    assert taken.code == 0, taken.text
+    assert restored.states == {"athena": "restored"}, restored.text
+    assert dump(database) == before
 
 
 @pytest.mark.versions
