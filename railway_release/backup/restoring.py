@@ -16,7 +16,7 @@ from railway_release.backup.counting import prepare
 from railway_release.backup.destination import Destination
 from railway_release.backup.extensions import bring_along
 from railway_release.backup.manifest import Manifest
-from railway_release.backup.sql_script import Definition, Part, definitions, parts
+from railway_release.backup.sql_script import Definition, Part, definitions, has_statements, parts
 from railway_release.backup.toc import Entry, entries, lines_about
 from railway_release.errors import RestoreFailed
 from railway_release.postgres.copying import copy_in
@@ -181,7 +181,7 @@ def _in_turn(
 
 
 def _execute(connection: Connection, sql: bytes) -> None:
-    if sql.strip():
+    if has_statements(sql):
         connection.cursor().execute(sql)  # type: ignore[arg-type]  # bytes, in the archive's own encoding
 
 

@@ -75,6 +75,11 @@ def definitions(script: Iterable[bytes], entries: Iterable[Entry]) -> Iterator[D
         yield Definition(kind, sql if kind else _FOREIGN.sub(b"", sql))
 
 
+def has_statements(sql: bytes) -> bool:
+    """Whether there is more than comments, which psycopg2 refuses to run."""
+    return any(line.strip() and not line.startswith(b"--") for line in sql.split(b"\n"))
+
+
 @dataclass(frozen=True)
 class Part:
     """A statement with its rows, or statements without any."""

@@ -1,6 +1,6 @@
 """Scripts of pg_restore, made fit for a transaction of another program."""
 
-from railway_release.backup.sql_script import definitions, parts
+from railway_release.backup.sql_script import definitions, has_statements, parts
 from railway_release.backup.toc import Entry
 
 ENTRIES = (
@@ -108,6 +108,11 @@ def test_what_names_a_role_that_is_not_there_is_left_out_and_what_only_looks_lik
         'GRANT ALL ON TABLE a.t TO "odd keeper" WITH GRANT OPTION;',
         "REVOKE ALL ON TABLE a.t FROM PUBLIC;",
     ]
+
+
+def test_comments_alone_are_nothing_to_run():
+    assert not has_statements(b"\n--\n-- Data for Name: t; Type: TABLE DATA; Schema: a; Owner: o\n--\n\n")
+    assert has_statements(b"--\n\nSELECT 1;\n")
 
 
 def test_rows_are_told_from_statements_wherever_the_chunks_end():
