@@ -72,9 +72,9 @@ class PgDump:
         return manifest
 
     def _new_name(self, destination: Destination, context: BackupContext) -> str:
-        """A name that no other backup has: a run may take two within a second."""
+        """A name that sorts after those of the same second, since the last one is the latest."""
         started, commit = datetime.now(UTC), self._target.invocation.platform.commit
-        while destination.sizes(f"{backup_name(started, context.run_id, commit)}/"):
+        while destination.sizes(f"{backup_name(started, '', '')}-"):
             started += timedelta(seconds=1)
         return backup_name(started, context.run_id, commit)
 
