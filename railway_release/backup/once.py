@@ -57,7 +57,7 @@ class Backup:
         provider = self._provider()
         if provider is None:
             raise InvalidConfiguration("No backup is configured.", _HOW)
-        self.result = self._done(provider, schemas, ())
+        self.result = self._done(provider, schemas, (), "")
         get_logger().info("backup.finished", message=self.result)
 
     def before_changing(self, schemas: tuple[str, ...], steps: tuple[Key, ...] = ()) -> None:
@@ -74,11 +74,17 @@ class Backup:
         provider = self._provider()
         if provider is None:
             return self._without_provider()
-        return self._done(provider, schemas, steps)
+        return self._done(provider, schemas, steps, _LESS_WRITTEN if self.result else _NOTHING_WRITTEN)
 
-    def _done(self, provider: Provider, schemas: tuple[str, ...], steps: tuple[Key, ...]) -> str:
+    def _done(
+        self, provider: Provider, schemas: tuple[str, ...], steps: tuple[Key, ...], otherwise: str
+    ) -> str:
+        """What was done; if that fails, its error says `otherwise`."""
         started, self.ran = time.monotonic(), True
-        done = self._backed_up(provider, schemas, steps)
+        try:
+            done = self._backed_up(provider, schemas, steps)
+        except BackupFailed as error:
+            raise BackupFailed(error.message, f"{otherwise} {error.hint}".strip()) from error
         self.held |= dict.fromkeys(done.schemas, done.name)
         return f"backed up {done.text} in {time.monotonic() - started:.1f} s{self._recoverable()}"
 
@@ -115,11 +121,7 @@ class Backup:
         context = BackupContext(
             choice.name, wanted, steps, target.invocation.run_id, libpq_environment(choice)
         )
-        try:
-            return provider.back_up(context)
-        except BackupFailed as error:
-            hint = f"{_LESS_WRITTEN if self.result else _NOTHING_WRITTEN} {error.hint}".strip()
-            raise BackupFailed(error.message, hint) from error
+        return provider.back_up(context)
 
     def _recoverable(self) -> str:
         instant = self._target.read_pool.read(recovery_instant)

@@ -21,6 +21,7 @@ from railway_release.errors import Exit, InvalidConfiguration
 from railway_release.migrations.outcome import Outcome
 from railway_release.migrations.plan import Planner
 from railway_release.postgres.session import Connection
+from railway_release.postgres.table_contents import existing
 from railway_release.preflight.target import Target
 from railway_release.report.report import Report
 from railway_release.report.results import RestoreResult
@@ -84,6 +85,9 @@ class _Restore(FromBackup):
         """Restore a schema; if that fails it is as it was."""
 
         def work(connection: Connection) -> Outcome:
+            if existing(connection, [one.into or one.aside]):  # by an earlier try, since it was free
+                text = "restored; the connection was lost while that was committed"
+                return Outcome(one.schema, "restored", repairs=(text,), attempts=1)
             where = Placement(
                 aside=one.aside,
                 into=one.into,

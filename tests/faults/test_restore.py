@@ -5,12 +5,15 @@ from __future__ import annotations
 import itertools
 import os
 import signal
+import socket
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from tests.support.binaries import bin_dir
+from tests.support.proxy import Proxy, opened, pump, start
 from tests.support.release import Database, Project, until
 from tests.support.schemas import held_open
 
@@ -111,6 +114,38 @@ def test_a_restore_waits_for_nobody_for_long_and_is_tried_again(backed_up: Proje
         assert members(database) == "2"
 
     assert running.finish().states == {"athena": "restored"}
+
+
+class Forgetful(Proxy):
+    """Cuts the first connection that commits before the client hears that it has."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__(url)
+        self.cut = threading.Event()
+
+    def join(self, client: socket.socket, server: socket.socket) -> None:
+        commits = threading.Event()
+        start(pump, client, server, lambda data: commits.set() if b"COMMIT\0" in data else None)
+        start(self._answer, server, client, commits)
+
+    def _answer(self, server: socket.socket, client: socket.socket, commits: threading.Event) -> None:
+        while data := server.recv(65536):
+            if commits.is_set() and not self.cut.is_set():
+                self.cut.set()
+                client.shutdown(socket.SHUT_RDWR)
+                return
+            client.sendall(data)
+
+
+def test_a_restore_that_was_committed_unheard_is_no_failure(backed_up: Project, tmp_path):
+    database = backed_up.database
+    words = ("restore", "latest", "--schema", "athena", "--apply", "--backup-to", str(tmp_path / "backups"))
+    with opened(Forgetful(database.url)) as proxy:
+        run = backed_up.run(*words, DATABASE_URL=proxy.url)
+
+    assert proxy.cut.is_set()
+    assert (run.code, run.states) == (0, {"athena": "restored"}), run.text
+    assert (members(database), len(asides(database))) == ("8", 1)
 
 
 def test_an_archive_that_is_not_what_was_written_is_refused_before_anything_changes(
