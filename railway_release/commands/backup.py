@@ -6,8 +6,8 @@ from railway_release.backup.once import Backup
 from railway_release.commands.phases import locked, phase, preflight
 from railway_release.migrations.plan import Planner
 from railway_release.preflight.target import Target
+from railway_release.report.backup_results import BackupResult
 from railway_release.report.report import Report
-from railway_release.report.results import BackupResult
 from railway_release.snapshot import take_record_snapshot
 
 

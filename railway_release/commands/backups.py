@@ -10,8 +10,8 @@ from railway_release.backup.stored import stored_backups
 from railway_release.commands.phases import phase
 from railway_release.errors import InvalidConfiguration
 from railway_release.preflight.target import Target
+from railway_release.report.backup_results import BackupsResult
 from railway_release.report.report import Report
-from railway_release.report.results import BackupsResult
 
 
 def backups(target: Target, report: Report) -> None:

@@ -14,8 +14,8 @@ from railway_release.postgres.followers import followers
 from railway_release.postgres.put_aside import put_aside_by
 from railway_release.postgres.session import Connection
 from railway_release.preflight.target import Target
+from railway_release.report.backup_results import RestoreResult
 from railway_release.report.report import Report
-from railway_release.report.results import RestoreResult
 from railway_release.runtime.text import count, some
 
 

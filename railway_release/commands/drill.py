@@ -16,8 +16,8 @@ from railway_release.postgres.session import Connection
 from railway_release.postgres.table_contents import relations
 from railway_release.preflight.database import with_url
 from railway_release.preflight.target import Target
+from railway_release.report.backup_results import RestoreResult
 from railway_release.report.report import Report
-from railway_release.report.results import RestoreResult
 from railway_release.runtime.text import count
 
 

@@ -23,8 +23,8 @@ from railway_release.postgres.server import LIFT_TIMEOUTS, system_identifier
 from railway_release.postgres.session import Connection, fetch
 from railway_release.preflight.database import Choice, connector
 from railway_release.preflight.target import Target
+from railway_release.report.backup_results import RestoreResult
 from railway_release.report.report import Report
-from railway_release.report.results import RestoreResult
 from railway_release.runtime.text import count
 from railway_release.runtime.waiting import told
 
