@@ -94,7 +94,7 @@ def _scratch(target: Target) -> Iterator[Connection]:
 def _made(connection: Connection, target: Target) -> Iterator[str]:
     """While entered, the database exists; those that killed runs have left are dropped first."""
     ((oid, encoding, collate, ctype),) = fetch(connection, _DATABASE)
-    for (left,) in fetch(connection, _LEFT, (f"{_NAME}_{oid}_%",)):
+    for (left,) in fetch(connection, _LEFT, (f"{_NAME}_{oid}_",)):
         connection.cursor().execute(f"DROP DATABASE IF EXISTS {quote(left)} WITH (FORCE)")
     name = f"{_NAME}_{oid}_{target.invocation.run_id}"
     sql = (
@@ -133,7 +133,7 @@ def _schemas(connection: Connection) -> list[str]:
 
 
 # Another release of this database would hold the lock, so that its scratch databases are nobody's any more.
-_LEFT = "SELECT datname::text FROM pg_catalog.pg_database WHERE datname LIKE %s"
+_LEFT = "SELECT datname::text FROM pg_catalog.pg_database WHERE starts_with(datname::text, %s)"
 _DATABASE = """
 SELECT oid::bigint, pg_catalog.pg_encoding_to_char(encoding), datcollate, datctype
 FROM pg_catalog.pg_database WHERE datname = current_database()

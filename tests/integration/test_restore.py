@@ -306,3 +306,19 @@ def test_a_backup_is_proven_by_restoring_a_sample_into_a_scratch_database(
             "public",
             "information_schema",
         ]
+
+
+def test_scratch_databases_of_killed_runs_are_dropped_and_those_of_other_databases_stay(past, tmp_path):
+    database = past.database
+    oid = database.sql("SELECT oid FROM pg_database WHERE datname = current_database()")
+    left, others = f"railway_release_proof_{oid}_dead", f"railway_release_proof_{oid}7_live"
+    for name in (left, others):
+        database.sql(f"CREATE DATABASE {name}")
+    try:
+        run = past.run("backup", "--backup-proof", "restore", RELEASE_BACKUP_TO=str(tmp_path / "backups"))
+        found = database.lines("SELECT datname FROM pg_database WHERE datname LIKE 'railway_release_proof%'")
+    finally:
+        for name in (left, others):
+            database.sql(f"DROP DATABASE IF EXISTS {name}")
+
+    assert (run.code, found) == (0, [others]), run.text
