@@ -25,7 +25,7 @@ from railway_release.runtime.waiting import told
 
 
 class Callable:
-    """The callable of RELEASE_BACKUP_HOOK, which is given the BackupContext."""
+    """The callable of RELEASE_BACKUP_HOOK, which is given the BackupContext; or a class, which is a Provider."""
 
     def __init__(self, target: Target) -> None:
         self._config = target.config
@@ -33,8 +33,9 @@ class Callable:
     def back_up(self, context: BackupContext) -> BackedUp:
         """Call it; raises BackupFailed after an exception or --backup-timeout seconds."""
         with told(_running_for(self._config, "hook")):
-            call(self._config, context)
-        return BackedUp("by the hook")
+            done = call(self._config, context)
+        # Only what pg_dump's provider has stored can be restored, so that a name would mislead.
+        return BackedUp(done.text if isinstance(done, BackedUp) else "by the hook")
 
 
 class Command:
@@ -50,14 +51,15 @@ class Command:
         return BackedUp("by the command")
 
 
-def call(config: Config, context: BackupContext) -> None:
-    """Run the callable; raises BackupFailed after an exception or --backup-timeout seconds."""
+def call(config: Config, context: BackupContext) -> object:
+    """What the callable returns; raises BackupFailed after an exception or --backup-timeout seconds."""
     hook = import_callable(config.backup_hook)
     raised: list[BaseException] = []
+    returned: list[object] = []
 
     def work() -> None:
         try:
-            hook(context)
+            returned.append(hook().back_up(context) if isinstance(hook, type) else hook(context))
         except BaseException as cause:  # noqa: BLE001 - SystemExit too: it would end only the thread
             raised.append(cause)
 
@@ -70,6 +72,7 @@ def call(config: Config, context: BackupContext) -> None:
     for cause in raised:
         text = f"{type(cause).__name__}: {describe(cause)}"
         raise BackupFailed(f"The backup hook {config.backup_hook} failed: {text}") from cause
+    return returned[0]
 
 
 def execute(config: Config, connection: Mapping[str, str], interrupts: Interrupts) -> None:

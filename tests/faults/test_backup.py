@@ -186,6 +186,20 @@ def test_a_callable_that_fails_ends_the_release_before_any_write(past: Project, 
     assert levels(past) == before
 
 
+def test_a_class_may_be_the_provider_and_says_what_it_has_done(past: Project, begin):
+    past.write(
+        "hooks.py",
+        "from railway_release.backup.provider import BackedUp, BackupContext\n\n\n"
+        "class Tape:\n"
+        "    def back_up(self, context: BackupContext) -> BackedUp:\n"
+        "        return BackedUp(f'{len(context.schemas)} schemas on tape 7')\n",
+    )
+    run = begin(past, RELEASE_BACKUP_HOOK="hooks.Tape").finish()
+
+    assert run.code == 0, run.text
+    assert "backed up 4 schemas on tape 7 in " in run.event("backup.finished")["message"]
+
+
 def test_the_cause_of_a_failed_callable_is_told(past: Project, begin):
     run = begin(past, RELEASE_BACKUP_HOOK=hook(past, BAD_HOOKS["exception"])).finish()
 
