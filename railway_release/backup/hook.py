@@ -25,7 +25,7 @@ from railway_release.runtime.waiting import told
 
 
 class Callable:
-    """The callable of RELEASE_BACKUP_HOOK, which is given the BackupContext; or a class, which is a Provider."""
+    """The callable of RELEASE_BACKUP_HOOK, which is given the BackupContext; a class is a Provider."""
 
     def __init__(self, target: Target) -> None:
         self._config = target.config
