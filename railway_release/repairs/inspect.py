@@ -157,13 +157,20 @@ class _Inspecting:
         shared = self.snapshot.plan.shared.schema.name
         wanted = {name: self._in_scope(name, ones) for name, ones in found.items()}
         filled = rows.read(self.reader, (one for ones in wanted.values() for one in ones), shared)
+        plans: dict[str, tuple[Case, Replan, RepairPlan]] = {}
         for name, ones in wanted.items():
             if ones:
                 typed = frozenset(mistyped.columns(found[name]))
                 case = replace(
                     self._case(name, list(ones), filled), mistyped=typed, using=dict(self._using(name, ones))
                 )
-                yield name, self._replanner(name, case, ones)
+                plan: Replan = partial(self._planned, case, ones)
+                plans[name] = case, plan, plan({})
+        connection = self.reader.connection
+        held = taken_names.read(connection, {name: first for name, (_, _, first) in plans.items()})
+        for name, (case, replan, first) in plans.items():
+            forbidden = forbidding_rows.refusals(connection, name, case, first)
+            yield name, _replanner(replan, forbidden | taken_names.refusals(name, first, held))
 
     def _using(self, schema: str, found: Iterable[Deviation]) -> Iterator[tuple[Named, Dependents]]:
         """What uses the columns that a person has to change or drop."""
@@ -171,14 +178,6 @@ class _Inspecting:
             using = choices.dependents(self.reader.connection, one.id, schema, one.object, one.expected)
             if using != NOTHING:
                 yield (one.id, one.object), using
-
-    def _replanner(self, name: str, case: Case, found: Mapping[Deviation, Finding]) -> Replan:
-        plan = partial(self._planned, case, found)
-        first = plan({})
-        connection = self.reader.connection
-        forbidden = forbidding_rows.refusals(connection, name, case, first)
-        forbidden |= taken_names.refusals(connection, name, first)
-        return lambda refused: plan({**forbidden, **refused})
 
     def _in_scope(self, schema: str, found: Sequence[Deviation]) -> dict[Deviation, Finding]:
         """The deviations that the repair is about, each with its finding."""
@@ -277,3 +276,8 @@ def _as_elsewhere(one: Deviation, finding: Finding) -> Deviation:
 
 
 _EMPTY = "A new schema would be EMPTY: what was in the old one comes back from a backup alone."
+
+
+def _replanner(plan: Replan, forbidden: Mapping[Named, Refusal]) -> Replan:
+    """Plans again with what was refused meanwhile, beside what is forbidden already."""
+    return lambda refused: plan({**forbidden, **refused})

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 
 from railway_release.diagnosis.choices import SCHEMA, Choice, repair_again
 from railway_release.postgres import taken
@@ -18,22 +19,44 @@ _DROPS = re.compile(rf"ALTER TABLE {_NAME} DROP CONSTRAINT {_NAME};")
 _WITH_INDEX = ("UNIQUE", "PRIMARY", "EXCLUDE")
 
 
-def refusals(connection: Connection, schema: str, plan: RepairPlan) -> dict[Named, Refusal]:
+@dataclass(frozen=True)
+class Taken:
+    """What has the names that repairs would give, by schema."""
+
+    relations: Mapping[tuple[str, str], Holder]  # by schema and name
+    constraints: Mapping[tuple[str, str, str], Holder]  # by schema, table and name
+
+
+def read(connection: Connection, plans: Mapping[str, RepairPlan]) -> Taken:
+    """Look for the names that the plans of these schemas would give; two statements for all of them."""
+    named = {
+        schema: {name for sql in plan.statements for name in _relations(sql)}
+        for schema, plan in plans.items()
+    }
+    of_tables = {
+        schema: {name for sql in plan.statements for name in _constraints(sql)} - _gone(plan)
+        for schema, plan in plans.items()
+    }
+    return Taken(taken.relations(connection, named), taken.constraints(connection, of_tables))
+
+
+def refusals(schema: str, plan: RepairPlan, held: Taken) -> dict[Named, Refusal]:
     """The findings whose statement makes something under a name that is taken in the schema."""
-    gone = {(_plain(table), _plain(name)) for sql in plan.statements for table, name in _DROPS.findall(sql)}
-    made = [(sql, owners) for sql, owners in zip(plan.statements, plan.owners, strict=True)]
-    named = {name for sql, _ in made for name in _relations(sql)}
-    of_tables = {name for sql, _ in made for name in _constraints(sql)} - gone
-    relations = taken.relations(connection, schema, named)
-    constraints = taken.constraints(connection, schema, of_tables)
+    gone = _gone(plan)
     found: dict[Named, Refusal] = {}
-    for sql, owners in made:
-        holders = [relations[name] for name in _relations(sql) if name in relations]
-        holders = [one for one in holders if (one.table, one.name) not in gone]
-        holders += [constraints[name] for name in _constraints(sql) if name in constraints]
+    for sql, owners in zip(plan.statements, plan.owners, strict=True):
+        relations = [held.relations.get((schema, name)) for name in _relations(sql)]
+        holders = [one for one in relations if one and (one.table, one.name) not in gone]
+        constraints = [held.constraints.get((schema, *name)) for name in _constraints(sql)]
+        holders += [one for one in constraints if one]
         for holder in holders[:1]:
             found |= {owner: _refusal(owner, holder) for owner in owners}
     return found
+
+
+def _gone(plan: RepairPlan) -> set[tuple[str, str]]:
+    """Table and name of the constraints that the plan drops."""
+    return {(_plain(table), _plain(name)) for sql in plan.statements for table, name in _DROPS.findall(sql)}
 
 
 def _relations(sql: str) -> Iterator[str]:
