@@ -21,7 +21,7 @@ from railway_release.backup.toc import Entry, entries, lines_about
 from railway_release.errors import RestoreFailed
 from railway_release.postgres.copying import copy_in
 from railway_release.postgres.failures import describe
-from railway_release.postgres.put_aside import comment_on
+from railway_release.postgres.put_aside import aside_words, comment_on, copy_words
 from railway_release.postgres.roles import role_names
 from railway_release.postgres.session import Connection, fetch, quote
 from railway_release.postgres.table_contents import counts, relations
@@ -119,7 +119,7 @@ def _put_aside(connection: Connection, archived: ArchivedSchema, where: Placemen
     sql = f"ALTER SCHEMA {quote(archived.name)} RENAME TO {quote(where.aside)}"
     connection.cursor().execute(sql)
     if not where.into:
-        text = f"put aside by the restore of {archived.manifest.name}; it was {archived.name}"
+        text = aside_words(archived.manifest.name, archived.name)
         connection.cursor().execute(comment_on(where.aside, text))
 
 
@@ -129,7 +129,7 @@ def _put_in_place(connection: Connection, archived: ArchivedSchema, where: Place
         return
     cursor = connection.cursor()
     cursor.execute(f"ALTER SCHEMA {quote(archived.name)} RENAME TO {quote(where.into)}")
-    cursor.execute(comment_on(where.into, f"a copy of {archived.name} from {archived.manifest.name}"))
+    cursor.execute(comment_on(where.into, copy_words(archived.manifest.name, archived.name)))
     if where.aside:
         cursor.execute(f"ALTER SCHEMA {quote(where.aside)} RENAME TO {quote(archived.name)}")
         bring_along(connection, archived.manifest.extensions, where.into, archived.name)

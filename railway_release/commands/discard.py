@@ -11,7 +11,7 @@ from railway_release.errors import RestoreFailed
 from railway_release.migrations.outcome import Outcome
 from railway_release.postgres.dropping import drop_schema
 from railway_release.postgres.followers import followers
-from railway_release.postgres.put_aside import put_aside_by
+from railway_release.postgres.put_aside import MARK, aside_words, copy_words, put_aside_by
 from railway_release.postgres.session import Connection
 from railway_release.preflight.target import Target
 from railway_release.report.backup_results import RestoreResult
@@ -46,9 +46,20 @@ class _Discard(FromBackup):
         read = self.target.read_pool.read
         found = read(lambda connection: put_aside_by(connection, self.manifest.name))
         no_tenants = read(topology.read).put_aside
-        marked = {name: what for name, what in found.items() if name in no_tenants}
+        chosen = self._comments()
+        marked = {name: what for name, what in found.items() if name in no_tenants and what in chosen}
         self.start(RestoreResult(discards=tuple(marked.items())))
         return tuple(marked)
+
+    def _comments(self) -> set[str]:
+        """What stands at schemas that came from those that the options choose."""
+        backup, shared = self.manifest.name, self.manifest.shared_schema
+        return {
+            MARK + words(backup, schema)
+            for schema in self.manifest.schemas
+            if self.config.includes(schema, shared=schema == shared)
+            for words in (aside_words, copy_words)
+        }
 
 
 def _dropping(name: str) -> Callable[[Connection], Outcome]:

@@ -15,6 +15,7 @@ from railway_release.backup.stored import later_backups
 from railway_release.commands.discard import discard
 from railway_release.commands.drill import drill
 from railway_release.commands.from_backup import FromBackup, restored_outcome
+from railway_release.commands.inspect import errors_in_words
 from railway_release.commands.phases import locked, phase, preflight, preflight_to_write
 from railway_release.engine.cancel_token import OwnCancelToken
 from railway_release.errors import Exit, InvalidConfiguration
@@ -107,7 +108,10 @@ class _Restore(FromBackup):
         planner = Planner(gap_allowed=True)
         after = take_snapshot(self.target, planner, depth="everything", extent="tables", only=restored)
         findings = tuple(one for one in after.findings if one.schema in restored)
-        self.report.result = replace(result, findings=findings)
+        result = replace(result, findings=findings)
+        if result.errors:
+            result = result.failing(Exit.VERIFICATION, errors_in_words(len(result.errors)))
+        self.report.result = result
 
 
 def _place(one: SchemaRestore) -> str:

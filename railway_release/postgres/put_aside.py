@@ -11,6 +11,16 @@ MARK = "railway-release: "
 _MOST_BYTES = 63
 
 
+def aside_words(backup: str, schema: str) -> str:
+    """What is said of a schema that gave way to the restore of a backup; `schema` is what it was called."""
+    return f"put aside by the restore of {backup}; it was {schema}"
+
+
+def copy_words(backup: str, schema: str) -> str:
+    """What is said of a copy beside a schema."""
+    return f"a copy of {schema} from {backup}"
+
+
 def comment_on(schema: str, text: str) -> str:
     """The statement that marks a schema."""
     return f"COMMENT ON SCHEMA {quote(schema)} IS {literal(MARK + text)}"

@@ -154,6 +154,27 @@ def test_what_is_put_aside_is_no_tenant_and_goes_when_it_is_discarded(project: P
     assert restore("--discard", "--apply").states == {}
 
 
+def test_only_what_came_from_the_named_schemas_is_discarded(project: Project, restore):
+    restore("--schema", "athena", "--schema", "kypseli", "--apply")
+    restore("--schema", "athena", "--into", "a copy", "--apply")
+    run = restore("--schema", "athena", "--discard", "--apply")
+
+    assert set(run.states.values()) == {"dropped"}
+    assert len(run.states) == 2, run.text
+    assert [name.partition("__")[0] for name in asides(project)] == ["kypseli"]
+    assert restore("--schema", "piraeus", "--discard", "--apply").states == {}
+
+
+def test_what_a_restored_schema_lacks_is_an_error(past: Project, tmp_path: Path):
+    past.database.sql(f"DROP TABLE athena.{MEMBERS} CASCADE")
+    to = str(tmp_path / "backups")
+    assert past.run("backup", RELEASE_BACKUP_TO=to).code == 0
+    run = past.run("restore", "latest", "--schema", "athena", "--apply", RELEASE_BACKUP_TO=to)
+
+    assert (run.code, run.states) == (8, {"athena": "restored"}), run.text
+    assert run.findings("table.ghost")
+
+
 def test_what_is_put_aside_stays_where_others_depend_on_it(project: Project, restore):
     restore("--schema", "athena", "--apply")
     (aside,) = project.database.lines(
