@@ -10,15 +10,12 @@ from railway_release.backup.restore_plan import SchemaRestore, chosen_schemas
 from railway_release.backup.restoring import Placement
 from railway_release.commands.from_backup import FromBackup, restored_outcome
 from railway_release.commands.phases import phase, preflight
-from railway_release.errors import Exit
 from railway_release.migrations.outcome import Outcome
 from railway_release.postgres.session import Connection
 from railway_release.postgres.table_contents import relations
 from railway_release.preflight.database import with_url
 from railway_release.preflight.target import Target
-from railway_release.report.backup_results import RestoreResult
 from railway_release.report.report import Report
-from railway_release.runtime.text import count
 
 
 def drill(target: Target, report: Report) -> None:
@@ -47,12 +44,7 @@ class _Drill(FromBackup):
             if not relations(connection, [self.manifest.shared_schema]):
                 chosen |= {self.manifest.shared_schema} & set(self.manifest.schemas)
             planned = [self._plan(connection, name) for name in sorted(chosen, key=self._is_tenant)]
-        result = RestoreResult(restores=tuple(planned))
-        if refused := [one for one in planned if one.refusals]:
-            text = f"{count(len(refused), 'schema')} cannot be restored there; see above why."
-            result = result.failing(Exit.VERIFICATION, text)
-        self.start(result)
-        return [one for one in planned if not one.refusals]
+        return self.propose(planned)
 
     def _is_tenant(self, name: str) -> bool:
         return name != self.manifest.shared_schema

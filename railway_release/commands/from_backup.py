@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import cast
@@ -13,6 +13,7 @@ from railway_release.backup.archive import Tools
 from railway_release.backup.pg_dump import tools_for
 from railway_release.backup.places import open_destination
 from railway_release.backup.proof import check_stored
+from railway_release.backup.restore_plan import SchemaRestore
 from railway_release.backup.restoring import ArchivedSchema, Restored
 from railway_release.backup.stored import find_backup
 from railway_release.engine.cancel_token import OwnCancelToken
@@ -62,6 +63,15 @@ class FromBackup:
         """Let this be the result so far."""
         names = {"backup_name": self.manifest.name, "taken_at": self.manifest.taken_at}
         self.report.result = replace(result, shared_schema=self.manifest.shared_schema, **names)  # type: ignore[arg-type]  # by name
+
+    def propose(self, planned: Sequence[SchemaRestore]) -> list[SchemaRestore]:
+        """Let this be what is to be done; returns what is not refused."""
+        result = RestoreResult(restores=tuple(planned))
+        if refused := [one for one in planned if one.refusals]:
+            text = f"{count(len(refused), 'schema')} cannot be restored like that; see above why."
+            result = result.failing(Exit.VERIFICATION, text)
+        self.start(result)
+        return [one for one in planned if not one.refusals]
 
     def attempt(
         self, name: str, choice: Choice, work: Callable[[Connection], Outcome], token: OwnCancelToken | None

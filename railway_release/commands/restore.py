@@ -24,9 +24,7 @@ from railway_release.migrations.plan import Planner
 from railway_release.postgres.session import Connection
 from railway_release.postgres.table_contents import existing
 from railway_release.preflight.target import Target
-from railway_release.report.backup_results import RestoreResult
 from railway_release.report.report import Report
-from railway_release.runtime.text import count
 from railway_release.snapshot import take_snapshot
 
 
@@ -75,12 +73,7 @@ class _Restore(FromBackup):
                 connection, self.manifest, later, self.config, self.is_of_here
             ).plan(schemas)
         )
-        result = RestoreResult(restores=tuple(planned))
-        if refused := [one for one in planned if one.refusals]:
-            text = f"{count(len(refused), 'schema')} cannot be restored like that; see above why."
-            result = result.failing(Exit.VERIFICATION, text)
-        self.start(result)
-        return [one for one in planned if not one.refusals]
+        return self.propose(planned)
 
     def carry_out(self, one: SchemaRestore, token: OwnCancelToken) -> None:
         """Restore a schema; if that fails it is as it was."""

@@ -1,14 +1,12 @@
 """A disk that is full: one tenant fails, the others go on, and nothing is half done."""
 
-import shutil
-import subprocess
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.support.account import give_to_account, is_root
+from tests.support.account import give_to_account
+from tests.support.disk import small_file_system
 from tests.support.release import Project
 from tests.support.running import only_in, run_sql
 
@@ -21,16 +19,9 @@ FILL = (
 @pytest.fixture
 def small_disk() -> Iterator[Path]:
     """A file system of 8 MB."""
-    if not is_root() or not shutil.which("mount"):
-        pytest.skip("only root can mount a small file system")
-    folder = Path(tempfile.mkdtemp(prefix="railway-release-disk-"))
-    command = ["mount", "-t", "tmpfs", "-o", "size=8m,mode=0700", "tmpfs", str(folder)]
-    if subprocess.run(command, check=False, capture_output=True).returncode:
-        pytest.skip("a file system cannot be mounted here")
-    give_to_account(folder)
-    yield folder
-    subprocess.run(["umount", str(folder)], check=True)
-    folder.rmdir()
+    with small_file_system("8m") as folder:
+        give_to_account(folder)
+        yield folder
 
 
 @pytest.mark.parametrize("jobs", ["1", "2"])

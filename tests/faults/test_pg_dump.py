@@ -1,20 +1,18 @@
 """Backups by pg_dump that fail: nothing is migrated, nothing looks like a backup, nothing is left running."""
 
 import os
-import shutil
 import signal
 import subprocess
-import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 
-from tests.support.account import is_root
 from tests.support.backups import manifest, manifests, processes, prove, stand_in
 from tests.support.binaries import bin_dir
 from tests.support.binaries import run as run_program
+from tests.support.disk import small_file_system
 from tests.support.release import Project, Run, until
 from tests.support.running import Running, sessions
 from tests.support.schemas import held_open
@@ -127,15 +125,8 @@ def test_without_any_programs_that_is_said(past: Project, kept, tmp_path: Path):
 @pytest.fixture
 def small_disk() -> Iterator[Path]:
     """A file system of 200 kB."""
-    if not is_root() or not shutil.which("mount"):
-        pytest.skip("only root can mount a small file system")
-    folder = Path(tempfile.mkdtemp(prefix="railway-release-disk-"))
-    command = ["mount", "-t", "tmpfs", "-o", "size=200k,mode=0700", "tmpfs", str(folder)]
-    if subprocess.run(command, check=False, capture_output=True).returncode:
-        pytest.skip("a file system cannot be mounted here")
-    yield folder
-    subprocess.run(["umount", str(folder)], check=True)
-    folder.rmdir()
+    with small_file_system("200k") as folder:
+        yield folder
 
 
 def test_a_full_disk_ends_the_release_and_is_as_empty_as_before(past: Project, begin, small_disk):
