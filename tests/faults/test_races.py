@@ -129,7 +129,7 @@ def test_a_creation_that_fails_meanwhile_leaves_the_release_well(past: Project, 
     slow_creation(past, "ilion", then="RAISE EXCEPTION 'on purpose';")
     creation = create(past, "ilion")
     second_gate.reached()
-    release = begin(past, "--settle-wait", "30", RELEASE_LOG_LEVEL="debug")
+    release = begin(past, "--settle-wait", "30", RELEASE_LOG_LEVEL="debug", RELEASE_SETTLE="1.5")
     release.reach("schema.migrated", schema="piraeus")
     second_gate.open()
     run = release.finish()
