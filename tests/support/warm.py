@@ -23,13 +23,17 @@ import sys
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
+from importlib.abc import MetaPathFinder
+from importlib.machinery import ModuleSpec, SourceFileLoader
+from importlib.util import find_spec
 from pathlib import Path
+from types import CodeType
 from typing import IO, Any, Protocol
 
 from django.conf import settings
 from django.utils.functional import empty
 
-from .imported import IMPORTED
+from .imported import IMPORTED, READ
 
 _ROOT = Path(__file__).resolve().parents[2]
 _MOST = 1 << 20  # bytes of a request
@@ -202,30 +206,46 @@ def server() -> Iterator[None]:
 
 
 def _serve(channel: socket.socket) -> None:
-    """Returns in each process that is to run something, with what that is; the server itself ends here."""
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody asks how the runs' parents end
+    """Returns in each process that is to run something; the server itself ends here."""
+    running: dict[int, int] = {}  # process id to where its exit code goes
+    ended, woken = os.pipe()
+    os.set_blocking(woken, False)
+    signal.set_wakeup_fd(woken)
+    signal.signal(signal.SIGCHLD, lambda *_: None)  # or there would be no wake-up
     while True:
-        data, descriptors, _, _ = socket.recv_fds(channel, _MOST, _DESCRIPTORS)
-        if not data:
-            os._exit(0)
-        if os.fork() == 0:
-            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-            _watch_over(json.loads(data), descriptors)
-            return
-        for descriptor in descriptors:
+        ready = select.select([channel.fileno(), ended], [], [])[0]
+        if ended in ready:
+            os.read(ended, _MOST)
+            _tell_of_ends(running)
+        if channel.fileno() in ready:
+            data, descriptors, _, _ = socket.recv_fds(channel, _MOST, _DESCRIPTORS)
+            if not data:
+                os._exit(0)
+            pid = os.fork()
+            if pid == 0:
+                _become(json.loads(data), descriptors)
+                return
+            running[pid] = descriptors.pop()
+            for descriptor in descriptors:
+                os.close(descriptor)
+            os.write(running[pid], b"%*d" % (_NUMBER, pid))
+
+
+def _tell_of_ends(running: dict[int, int]) -> None:
+    """Write the exit codes of those that have ended, and forget them."""
+    for pid in list(running):
+        ended, status = os.waitpid(pid, os.WNOHANG)
+        if ended:
+            descriptor = running.pop(pid)
+            with contextlib.suppress(BrokenPipeError):  # nobody asks any more
+                os.write(descriptor, b"%*d" % (_NUMBER, os.waitstatus_to_exitcode(status)))
             os.close(descriptor)
 
 
-def _watch_over(request: Mapping[str, Any], descriptors: Sequence[int]) -> None:
-    """Returns in the process that runs the script; its parent waits for it and tells of its end."""
-    status = descriptors[-1]
-    if pid := os.fork():
-        for descriptor in (0, 1, 2, *descriptors[:-1]):
-            os.close(descriptor)
-        os.write(status, b"%*d" % (_NUMBER, pid))
-        code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
-        os.write(status, b"%*d" % (_NUMBER, code))
-        os._exit(0)
+def _become(request: Mapping[str, Any], descriptors: Sequence[int]) -> None:
+    """Take what the run gets: its descriptors, folder, environment and arguments."""
+    signal.set_wakeup_fd(-1)
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     for number, descriptor in enumerate(descriptors[:-1]):
         os.dup2(descriptor, number)
     os.closerange(3, 1024)
@@ -244,6 +264,33 @@ class _AskedMeanwhile:
     TENANT_DB_ALIAS = "default"  # of functions that nothing here calls without naming the database
 
 
+class _Loader(SourceFileLoader):
+    """Executes the code of a module that was read before."""
+
+    def __init__(self, name: str, path: str) -> None:
+        super().__init__(name, path)
+        self._code = super().get_code(name)
+
+    def get_code(self, _: str) -> CodeType | None:
+        return self._code
+
+
+class _Finder(MetaPathFinder):
+    """Finds the modules that were read before, and no others."""
+
+    def __init__(self, *names: str) -> None:
+        self._specs: dict[str, ModuleSpec] = {}
+        for name in names:
+            spec = find_spec(name)
+            assert spec
+            assert spec.origin
+            spec.loader = _Loader(name, spec.origin)
+            self._specs[name] = spec
+
+    def find_spec(self, fullname: str, *_: object) -> ModuleSpec | None:
+        return self._specs.get(fullname)
+
+
 def _import() -> None:
     """Import them, and leave Django without settings as it was."""
     sys.argv[0] = str(_ROOT / "run_migrations.py")  # from which the script says what is to be typed
@@ -251,6 +298,7 @@ def _import() -> None:
     for name in IMPORTED:
         importlib.import_module(name)
     settings._wrapped = empty
+    sys.meta_path.insert(0, _Finder(*READ))
     gc.freeze()  # or each run's collector would look through all of it, and copy it
 
 
