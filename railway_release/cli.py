@@ -128,10 +128,10 @@ def _execute(flags: dict[str, Any], report: Report, output: log.Output, interrup
     config = target.config
     output.start(config.log_format, config.log_level, show_values=config.show_values)
     # django_tenants reads the settings when it is imported, so they must be known by now.
-    from railway_release.commands.table import COMMANDS  # noqa: PLC0415
+    from railway_release.commands.table import find_command  # noqa: PLC0415
 
     with contextlib.closing(target.read_pool):
-        COMMANDS[report.command](target, report)
+        find_command(report.command)(target, report)
 
 
 def _diagnose_without_project(error: ReleaseError, report: Report, *, shows_all: bool) -> None:
