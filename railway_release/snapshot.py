@@ -109,6 +109,11 @@ def take_record_snapshot(target: Target, planner: Planner) -> tuple[Plan, Record
     return reading(target, lambda reader: _read_records(target, planner, reader))
 
 
+def take_topology(target: Target) -> topology.Topology:
+    """Read only which schemas there are; raises UnknownName for options that name none of them."""
+    return reading(target, lambda reader: _topology(target, reader))
+
+
 def reading(target: Target, read: Callable[[BatchReader], T]) -> T:
     """The result of `read` on connections that cannot write; transient errors are retried."""
     return target.read_pool.read(

@@ -89,10 +89,12 @@ def listing(tools: Tools, archive: Iterable[bytes]) -> str:
     return b"".join(through(program, archive)).decode(errors="surrogateescape")
 
 
-def script(tools: Tools, archive: Iterable[bytes], entries: Iterable[Entry], section: str) -> Iterator[bytes]:
-    """The SQL of these entries that belongs to a section: pre-data, data or post-data."""
+def script(
+    tools: Tools, archive: Iterable[bytes], entries: Iterable[Entry], *sections: str
+) -> Iterator[bytes]:
+    """The SQL of these entries that belongs to one of the sections: pre-data, data, post-data."""
     with _use_list(entries) as path:
-        arguments = ("--file=-", f"--use-list={path}", f"--section={section}")
+        arguments = ("--file=-", f"--use-list={path}", *(f"--section={one}" for one in sections))
         yield from through(tools.program(tools.clients.pg_restore, *arguments), archive)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextvars import copy_context
 from itertools import groupby
@@ -12,9 +12,10 @@ from railway_release.backup.manifest import TableContents
 from railway_release.postgres.exported_snapshot import imported_snapshot
 from railway_release.postgres.server import LIFT_TIMEOUTS
 from railway_release.postgres.session import Connect, Connection, fetch
-from railway_release.postgres.table_contents import SAME_TEXT, Relation, counts, rewritten
+from railway_release.postgres.table_contents import SAME_TEXT, Relation, counts, rewritten, sizes
 
 Contents = dict[str, dict[str, TableContents]]
+OnSizes = Callable[[Mapping[int, int]], None]
 
 _SEQUENCE = "S"
 _CANCEL_SECONDS = 0.2  # between two requests
@@ -22,14 +23,17 @@ _CANCEL_SECONDS = 0.2  # between two requests
 
 @contextlib.contextmanager
 def counted_beside(
-    connect: Connect, snapshot: str, seen: Sequence[Relation], limit: int
+    connect: Connect, snapshot: str, seen: Sequence[Relation], limit: int, on_sizes: OnSizes
 ) -> Iterator[Future[Contents]]:
     """While entered, rows are counted in a thread, which gives the result; an error in the block ends it.
 
-    Tables of more than `limit` bytes are left out; 0 is without a limit.
+    Tables of more than `limit` bytes are left out; 0 is without a limit. Before that, `on_sizes` is called
+    with the size of each table in bytes, by its OID.
     """
     with contextlib.closing(connect()) as connection, ThreadPoolExecutor(1) as pool:
-        future: Future[Contents] = pool.submit(copy_context().run, count, connection, snapshot, seen, limit)
+        future: Future[Contents] = pool.submit(
+            copy_context().run, count, connection, snapshot, seen, limit, on_sizes
+        )
         try:
             yield future
         except BaseException:
@@ -39,15 +43,19 @@ def counted_beside(
             raise
 
 
-def count(connection: Connection, snapshot: str, seen: Sequence[Relation], limit: int) -> Contents:
+def count(
+    connection: Connection, snapshot: str, seen: Sequence[Relation], limit: int, on_sizes: OnSizes
+) -> Contents:
     """What each table of each schema holds; the locks of one schema go before the next one is read."""
     fetch(connection, LIFT_TIMEOUTS)
     prepare(connection)
+    on_sizes(found_sizes := sizes(connection, seen))
+    large = {oid for oid, size in found_sizes.items() if limit and size > limit}
     found: Contents = {}
     for schema, several in groupby(seen, key=lambda one: one.schema):
         tables = [one for one in several if one.kind != _SEQUENCE]
         with imported_snapshot(connection, snapshot):
-            found[schema] = _contents(connection, tables, limit)
+            found[schema] = _contents(connection, tables, large)
     return found
 
 
@@ -56,8 +64,10 @@ def prepare(connection: Connection) -> None:
     connection.cursor().execute(SAME_TEXT)
 
 
-def _contents(connection: Connection, tables: Sequence[Relation], limit: int) -> dict[str, TableContents]:
-    small = [one for one in tables if one.has_rows and not (limit and one.size > limit)]
+def _contents(
+    connection: Connection, tables: Sequence[Relation], large: Collection[int]
+) -> dict[str, TableContents]:
+    small = [one for one in tables if one.has_rows and one.oid not in large]
     # The dump may have the rows of a table that holds others, or none, by now.
     lost = rewritten(connection, small)
     small = [one for one in small if one not in lost]

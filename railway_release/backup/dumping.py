@@ -89,8 +89,11 @@ class Dumping:
         with watch.running(), exported_snapshot(self._connect) as snapshot:
             there = existing(snapshot.connection, schemas)
             seen += relations(snapshot.connection, there)
-            with counted_beside(self._connect, snapshot.id, seen, limit) as counting:
-                pieces = tuple(self._pieces(snapshot, there, seen, watch))
+            progress = DumpProgress({f"{one.schema}.{one.name}": one.oid for one in seen})
+            beside = counted_beside(self._connect, snapshot.id, seen, limit, progress.learn)
+            watch.what = progress.in_words
+            with beside as counting:
+                pieces = tuple(self._pieces(snapshot, there, seen, progress))
                 found = tuple(Extension(*one) for one in extensions(snapshot.connection))
                 watch.what = lambda: "the rows are being counted and hashed"
                 empty: Contents = {name: {} for name in there}
@@ -117,13 +120,15 @@ class Dumping:
             raise BackupFailed(text, hint) from error
 
     def _pieces(
-        self, snapshot: ExportedSnapshot, schemas: Sequence[str], seen: Sequence[Relation], watch: Watch
+        self,
+        snapshot: ExportedSnapshot,
+        schemas: Sequence[str],
+        seen: Sequence[Relation],
+        progress: DumpProgress,
     ) -> Iterator[Piece]:
         locks = dict.fromkeys(schemas, 0)
         for one in seen:
             locks[one.schema] += one.kind in _LOCKED
-        progress = DumpProgress({f"{one.schema}.{one.name}": one.size for one in seen})
-        watch.what = progress.in_words
         divided = batches(locks, slots.read(snapshot.connection).free)
         for number, several in enumerate(divided, start=1):
             tables = [one for one in seen if one.schema in several and one.has_rows]
@@ -136,7 +141,7 @@ class Dumping:
                 contextlib.closing(encrypted(self.tools, plain.passing())) as chunks,
             ):
                 stored = Measured(chunks)
-                self.destination.write(name, stored, progress.total // len(divided))
+                self.destination.write(name, stored, sum(one.estimated_size for one in tables))
             yield Piece(name, several, stored.size, stored.sha256, plain.sha256)
 
 

@@ -21,25 +21,28 @@ def in_megabytes(size: int) -> str:
 
 @dataclass
 class DumpProgress:
-    """The tables of a dump with their sizes in bytes, and those that were begun."""
+    """The tables of a dump, their sizes, and those that were begun; any thread may call the methods."""
 
-    sizes: Mapping[str, int]  # by schema.table
+    tables: Mapping[str, int]  # the OID by schema.table
     started: float = field(default_factory=time.monotonic)
+    _sizes: Mapping[int, int] = field(default_factory=dict)  # bytes by OID; none until they are known
     _begun: list[int] = field(default_factory=list)
 
-    @property
-    def total(self) -> int:
-        """The size in bytes of all tables."""
-        return sum(self.sizes.values())
+    def learn(self, sizes: Mapping[int, int]) -> None:
+        """Take in the sizes of the tables in bytes, by OID."""
+        self._sizes = sizes
 
     def begun(self, table: str) -> None:
-        """Note that the rows of a table are being dumped; any thread may call this."""
-        self._begun.append(self.sizes.get(table, 0))
+        """Note that the rows of a table are being dumped."""
+        self._begun.append(self.tables.get(table, 0))
 
     def in_words(self) -> str:
         """How much is done, and how long the rest will take if it goes on like that."""
-        done, total = sum(self._begun[:-1]), self.total
-        if not self._begun:
+        begun, sizes = list(self._begun), self._sizes
+        if not sizes:
+            return "pg_dump is running"
+        done, total = sum(sizes.get(one, 0) for one in begun[:-1]), sum(sizes.values())
+        if not begun:
             return f"pg_dump reads the catalog, then tables of {in_megabytes(total)}"
         text = f"pg_dump is running: tables of {in_megabytes(done)} of {in_megabytes(total)} are done"
         if not done:

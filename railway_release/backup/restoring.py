@@ -9,6 +9,7 @@ import contextlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import takewhile
 
 from railway_release.backup import keys
 from railway_release.backup.archive import Tools, decrypted, listing, script
@@ -29,6 +30,7 @@ from railway_release.runtime.log import get_logger
 from railway_release.runtime.text import some
 
 _FOREIGN_KEY, _SCHEMA = "FK CONSTRAINT", "SCHEMA"
+_ROWS = ("TABLE DATA", "SEQUENCE SET")
 
 
 @dataclass(frozen=True)
@@ -52,16 +54,26 @@ class ArchivedSchema:
         text = lines_about(listing(self.tools, self.archive()), self.name)
         return tuple(entries(text, [self.name]))
 
-    def definitions(self, section: str) -> Iterator[Definition]:
-        """What is to be run for a section without rows."""
-        return definitions(self._script(section), self.entries)
+    @cached_property
+    def definitions(self) -> tuple[Definition, ...]:
+        """What is to be run before its rows and after them, first the settings."""
+        # Read at once: each start of pg_restore reads the list of the whole archive.
+        return tuple(definitions(self._script("pre-data", "post-data"), self.entries))
+
+    def precedes_rows(self, one: Definition) -> bool:
+        """Whether this is to be run before its rows: archives are in that order."""
+        return one.entry in self._before_rows
 
     def data(self) -> Iterator[Part]:
         """What is to be run for its rows."""
         return parts(self._script("data"))
 
-    def _script(self, section: str) -> Iterator[bytes]:
-        return script(self.tools, self.archive(), self.entries, section) if self.entries else iter(())
+    @cached_property
+    def _before_rows(self) -> frozenset[Entry]:
+        return frozenset(takewhile(lambda one: one.kind not in _ROWS, self.entries))
+
+    def _script(self, *sections: str) -> Iterator[bytes]:
+        return script(self.tools, self.archive(), self.entries, *sections) if self.entries else iter(())
 
 
 @dataclass(frozen=True)
@@ -137,7 +149,7 @@ def _put_in_place(connection: Connection, archived: ArchivedSchema, where: Place
 
 def _define(connection: Connection, archived: ArchivedSchema, where: Placement) -> None:
     """Create the schema and what needs no rows."""
-    for one in _in_turn(connection, archived, "pre-data", where):
+    for one in _in_turn(connection, archived, where, before_rows=True):
         if one.kind != _SCHEMA:
             _execute(connection, one.sql)
         elif not where.exists:
@@ -158,7 +170,7 @@ def _fill(connection: Connection, archived: ArchivedSchema, where: Placement) ->
 def _finish(connection: Connection, archived: ArchivedSchema, where: Placement) -> list[keys.Orphans]:
     """Add indexes, keys, triggers and the like; raises RestoreFailed for keys to rows that are gone."""
     orphans: list[keys.Orphans] = []
-    for one in _in_turn(connection, archived, "post-data", where):
+    for one in _in_turn(connection, archived, where, before_rows=False):
         if one.kind == _FOREIGN_KEY:
             orphans += keys.add(connection, one.sql)
         else:
@@ -168,16 +180,17 @@ def _finish(connection: Connection, archived: ArchivedSchema, where: Placement) 
 
 
 def _in_turn(
-    connection: Connection, archived: ArchivedSchema, section: str, where: Placement
+    connection: Connection, archived: ArchivedSchema, where: Placement, *, before_rows: bool
 ) -> Iterator[Definition]:
-    """The definitions of a section that are still to be run, fit for the roles that are here."""
-    settings, *others = archived.definitions(section)
+    """The definitions that are to be run before the rows, or after them, fit for the roles that are here."""
+    settings, *others = archived.definitions
     _execute(connection, settings.sql)
     _look_around(connection, archived)
     roles = role_names(connection)
     for one in others:
-        where.check()
-        yield one.for_roles(roles)
+        if archived.precedes_rows(one) == before_rows:
+            where.check()
+            yield one.for_roles(roles)
 
 
 def _execute(connection: Connection, sql: bytes) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import io
 import re
-from collections import Counter
+from collections import deque
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
 
@@ -42,10 +42,15 @@ _COPY, _STDIN, _COPIED = b"COPY ", b" FROM stdin;\n", b"\\.\n"
 
 @dataclass(frozen=True)
 class Definition:
-    """The statements of one entry; what stands before all entries has no kind."""
+    """The statements of one entry; what stands before all entries has none."""
 
-    kind: str
+    entry: Entry | None
     sql: bytes
+
+    @property
+    def kind(self) -> str:
+        """The kind of the entry; empty without one."""
+        return self.entry.kind if self.entry else ""
 
     def for_roles(self, roles: Collection[str]) -> Definition:
         """The same without owners and privileges of other roles than these, which are all that there are."""
@@ -61,18 +66,18 @@ def definitions(script: Iterable[bytes], entries: Iterable[Entry]) -> Iterator[D
     """The definitions of a script without rows, in order, first the settings; `entries` are those wanted."""
     text = b"".join(script)
     text = text[: text.rfind(_END)] if _END in text else text
-    expected = Counter(one.line.split(" ", 3)[3] for one in entries)
-    starts = [(0, "")]
+    wanted: dict[str, deque[Entry]] = {}
+    for one in entries:
+        wanted.setdefault(one.line.split(" ", 3)[3], deque()).append(one)
+    starts: list[tuple[int, Entry | None]] = [(0, None)]
     for found in _HEADER.finditer(text):
         name, kind, schema, owner = (one.decode(errors="surrogateescape") for one in found.groups())
-        key = f"{kind} {schema} {name} {owner}"
-        if expected[key]:
-            expected[key] -= 1
-            starts.append((found.start(), kind))
+        if several := wanted.get(f"{kind} {schema} {name} {owner}"):
+            starts.append((found.start(), several.popleft()))
     ends = [*(start for start, _ in starts[1:]), len(text)]
-    for (start, kind), end in zip(starts, ends, strict=True):
+    for (start, entry), end in zip(starts, ends, strict=True):
         sql = text[start:end]
-        yield Definition(kind, sql if kind else _FOREIGN.sub(b"", sql))
+        yield Definition(entry, sql if entry else _FOREIGN.sub(b"", sql))
 
 
 def has_statements(sql: bytes) -> bool:

@@ -53,8 +53,8 @@ def entries(text: str, schemas: Collection[str]) -> list[Entry]:
 
 def lines_about(text: str, schema: str) -> str:
     """The lines that may be about a schema; sooner found than all lines are understood."""
-    spelled = {as_listed(schema), as_listed(quote(schema))}
-    return "\n".join(line for line in text.split("\n") if any(one in line for one in spelled))
+    plain, quoted = as_listed(schema), as_listed(quote(schema))
+    return "\n".join(line for line in text.split("\n") if plain in line or quoted in line)
 
 
 def as_listed(*names: str) -> str:

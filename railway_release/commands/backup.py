@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from railway_release.backup.once import Backup
 from railway_release.commands.phases import locked, phase, preflight
-from railway_release.migrations.plan import Planner
 from railway_release.preflight.target import Target
 from railway_release.report.backup_results import BackupResult
 from railway_release.report.report import Report
-from railway_release.snapshot import take_record_snapshot
+from railway_release.snapshot import take_topology
 
 
 def backup(target: Target, report: Report) -> None:
@@ -16,13 +15,9 @@ def backup(target: Target, report: Report) -> None:
     preflight(target, report)
     with locked(target, report):
         with phase(report, "plan"):
-            plan, _ = take_record_snapshot(target, Planner(gap_allowed=True))
-        shared = plan.topology.shared
-        chosen = [
-            one.name
-            for one in plan.topology.schemas
-            if target.config.includes(one.name, shared=one == shared)
-        ]
+            there = take_topology(target)
+        shared = there.shared
+        chosen = [one.name for one in there.schemas if target.config.includes(one.name, shared=one == shared)]
         with phase(report, "backup"):
             taken = Backup(target, shared.name)
             taken.take(tuple(chosen))

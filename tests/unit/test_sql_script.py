@@ -1,7 +1,7 @@
 """Scripts of pg_restore, made fit for a transaction of another program."""
 
 from railway_release.backup.sql_script import definitions, has_statements, parts
-from railway_release.backup.toc import Entry
+from railway_release.backup.toc import entries
 
 ENTRIES = (
     "SCHEMA - a keeper",
@@ -79,8 +79,7 @@ ALTER TABLE a.t ADD CONSTRAINT k FOREIGN KEY (x) REFERENCES a.u;
 
 
 def defined(*roles: str) -> list[tuple[str, str]]:
-    entries = [Entry(1, "", "a", "", f"1; 0 0 {line}") for line in ENTRIES]
-    found = definitions([SCRIPT.encode()], entries)
+    found = definitions([SCRIPT.encode()], entries("\n".join(f"1; 0 0 {line}" for line in ENTRIES), ["a"]))
     return [(one.kind, one.sql.decode()) for one in (each.for_roles(roles) for each in found)]
 
 
