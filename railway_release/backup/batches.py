@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from railway_release.backup.toc import are_confusable
+
 # pg_dump keeps a lock for each table and sequence until it ends, and all sessions share the slots.
 _SHARE = 3
 
@@ -17,14 +19,9 @@ def batches(relations: Mapping[str, int], free_slots: int) -> list[tuple[str, ..
     made: list[list[str]] = []
     left = 0
     for name, number in relations.items():
-        if not made or number > left or any(_confusable(name, other) for other in made[-1]):
+        if not made or number > left or any(are_confusable(name, other) for other in made[-1]):
             made.append([])
             left = most
         made[-1].append(name)
         left -= number
     return [tuple(one) for one in made]
-
-
-def _confusable(one: str, other: str) -> bool:
-    """Whether a line of an archive's list, where words are parted by spaces, may mean either of them."""
-    return one.startswith(f"{other} ") or other.startswith(f"{one} ")

@@ -20,6 +20,7 @@ from railway_release.postgres.session import Connection, fetch, quote
 from railway_release.postgres.table_contents import existing, relations
 from railway_release.preflight.database import Choice, connector, with_url
 from railway_release.preflight.target import Target
+from railway_release.runtime.text import sentence
 
 _NAME = "railway_release_proof"
 _OTHER_URL = "Name an empty database in RELEASE_PROOF_DATABASE_URL, or take --backup-proof read."
@@ -69,8 +70,15 @@ def restore_into(connection: Connection, archived: ArchivedSchema, where: Placem
 
 @contextlib.contextmanager
 def opened(choice: Choice, application: str) -> Iterator[Connection]:
-    """While entered, a connection to another database, without limits."""
-    with contextlib.closing(connector(choice, application)()) as connection:
+    """While entered, a connection to another database, without limits; raises BackupFailed."""
+    connect = connector(choice, application)
+    try:
+        opened = connect()
+    except Exception as error:
+        raise BackupFailed(
+            f"The database of {choice.why} cannot be reached: {sentence(describe(error))}"
+        ) from error
+    with contextlib.closing(opened) as connection:
         fetch(connection, LIFT_TIMEOUTS)
         yield connection
 

@@ -7,7 +7,7 @@ bit pg_restore restores most without a word. So the bytes are compared by SHA-25
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Generator, Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterable, Iterator
 from dataclasses import dataclass, field
 
 from railway_release.backup.archive import Tools, decrypted, listing, read_through
@@ -115,11 +115,6 @@ def check_list(destination: Destination, piece: Piece, manifest: Manifest, tools
     ]
     if missing:
         raise BackupFailed(f"{piece.name} lacks {', '.join(missing[:5])}, which the database has.")
-
-
-def expected_entries(schema: str, tables: Mapping[str, TableContents]) -> set[tuple[str, str, str]]:
-    """Kind, schema and rest of each entry that an archive of this schema must have."""
-    return {entry for table, contents in tables.items() for entry in _expected(schema, table, contents)}
 
 
 def _expected(schema: str, table: str, contents: TableContents) -> set[tuple[str, str, str]]:

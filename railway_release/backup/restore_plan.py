@@ -69,22 +69,24 @@ class RestorePlanner:
     def _plan(self, name: str, taken: set[str]) -> SchemaRestore:
         present, contents, into = name in taken, self.manifest.contents[name], clip(self.config.into)
         aside = name_aside(name, self.manifest.run_id, taken) if present else ""
-        refusals = tuple(self._refusals(name, present=present, into_taken=into in taken))
+        refusals = tuple(self._refusals(name, into, present=present, into_taken=into in taken))
         taken.add(aside)
         remarks = tuple(self._remarks(name))
         rows = sum(one.rows or 0 for one in contents.values())
         return SchemaRestore(name, present, aside, into, len(contents), rows, refusals, remarks)
 
-    def _refusals(self, name: str, *, present: bool, into_taken: bool) -> Iterator[str]:
+    def _refusals(self, name: str, into: str, *, present: bool, into_taken: bool) -> Iterator[str]:
         config = self.config
-        if config.into:
+        if into:
+            if into.startswith("pg_"):
+                yield "the server keeps names that begin with pg_ for itself"
             if into_taken:
-                yield f"there is a schema {config.into} already"
+                yield f"there is a schema {into} already"
         elif present:
             if not config.replace_newer and (why := self._newer(name)):
                 yield f"a later release {why}; what it did would be undone: --replace-newer allows that"
             if not config.leave_followers and (found := followers(self.connection, name)):
-                what = f"{count(len(found), 'object')} of other schemas ({some(found)})"
+                what = f"{count(len(found), 'object')} outside of it ({some(found)})"
                 yield f"{what} would go on pointing at what is put aside: --leave-followers allows that"
 
     def _remarks(self, name: str) -> Iterator[str]:

@@ -23,7 +23,7 @@ from railway_release.errors import RestoreFailed
 from railway_release.postgres.copying import copy_in
 from railway_release.postgres.failures import describe
 from railway_release.postgres.put_aside import aside_words, comment_on, copy_words
-from railway_release.postgres.roles import role_names
+from railway_release.postgres.roles import role_names, space_names
 from railway_release.postgres.session import Connection, fetch, quote
 from railway_release.postgres.table_contents import counts, relations
 from railway_release.runtime.log import get_logger
@@ -115,7 +115,9 @@ def restore_schema(connection: Connection, archived: ArchivedSchema, where: Plac
 @contextlib.contextmanager
 def _transaction(connection: Connection, where: Placement) -> Iterator[None]:
     cursor = connection.cursor()
-    cursor.execute(f"BEGIN; SET LOCAL lock_timeout = {round(where.lock_timeout * 1000)}")
+    # The rest of what a database may have otherwise is set by the scripts.
+    limit = f"lock_timeout = {round(where.lock_timeout * 1000)}"
+    cursor.execute(f"BEGIN; SET LOCAL {limit}; SET LOCAL array_nulls = on")
     try:
         yield
         cursor.execute("COMMIT")
@@ -155,6 +157,9 @@ def _define(connection: Connection, archived: ArchivedSchema, where: Placement) 
         elif not where.exists:
             _execute(connection, one.sql)
             bring_along(connection, archived.manifest.extensions, where.aside, archived.name)
+        elif archived.name != archived.manifest.shared_schema:
+            _, owned, owner = one.sql.partition(b"\nALTER SCHEMA ")
+            _execute(connection, owned + owner)
 
 
 def _fill(connection: Connection, archived: ArchivedSchema, where: Placement) -> None:
@@ -183,10 +188,10 @@ def _in_turn(
     connection: Connection, archived: ArchivedSchema, where: Placement, *, before_rows: bool
 ) -> Iterator[Definition]:
     """The definitions that are to be run before the rows, or after them, fit for the roles that are here."""
-    settings, *others = archived.definitions
+    roles, spaces = role_names(connection), space_names(connection)
+    settings, *others = (one.for_spaces(spaces) for one in archived.definitions)
     _execute(connection, settings.sql)
     _look_around(connection, archived)
-    roles = role_names(connection)
     for one in others:
         if archived.precedes_rows(one) == before_rows:
             where.check()

@@ -22,8 +22,24 @@ from railway_release.postgres.session import quote
 _FOREIGN = re.compile(rb"^(?:SET \w+_timeout = 0;|\\(?:un)?restrict .*)\n", re.MULTILINE)
 _NAME = rb"(\S+|\"[^\n]+\")"
 # What pg_restore writes after the definition of an entry; before a table it sets defaults.
-_OWNER = re.compile(
-    rb"^ALTER [^\n]* OWNER TO " + _NAME + rb";\n(?=(?:(?:SET default_[^\n]*|--)?\n)*\Z)", re.MULTILINE
+_TAIL = rb"(?:(?:SET default_[^\n]*|--)?\n)*\Z"
+_AT_ITS_END = re.compile(rb"^" + _TAIL, re.MULTILINE)
+_OWNER = re.compile(rb"^ALTER [^\n]* OWNER TO " + _NAME + rb";\n(?=" + _TAIL + rb")", re.MULTILINE)
+_SPACE = re.compile(rb"^SET default_tablespace = " + _NAME + rb";\n(?=" + _TAIL + rb")", re.MULTILINE)
+_USUAL_SPACE = b"SET default_tablespace = '';\n"
+_WORD = rb"(?:\"(?:[^\"]|\"\")+\"|[^\s\".,;]+)"
+_POLICY = re.compile(
+    rb"\A((?:(?:--[^\n]*)?\n)*CREATE POLICY "
+    + _WORD
+    + rb" ON "
+    + _WORD
+    + rb"\."
+    + _WORD
+    + rb"(?: AS RESTRICTIVE)?(?: FOR [A-Z]+)?) TO ("
+    + _WORD
+    + rb"(?:, "
+    + _WORD
+    + rb")*)"
 )
 # The statements about privileges, which name one role each, or two; or three, if not the owner has granted.
 _GRANT = rb"(?:GRANT|REVOKE)[^\n]* (?:TO|FROM) " + _NAME + rb"(?: WITH GRANT OPTION)?;\n"
@@ -32,7 +48,7 @@ _PRIVILEGES = re.compile(
     rb"|(?:ALTER DEFAULT PRIVILEGES FOR ROLE " + _NAME + rb" [^\n]*)?" + _GRANT + rb")",
     re.MULTILINE,
 )
-_ACL = ("ACL", "DEFAULT ACL")
+_ACL, _POLICIES = ("ACL", "DEFAULT ACL"), "POLICY"
 _HEADER = re.compile(
     rb"^-- Name: (.*); Type: ([A-Z ]+); Schema: (.*); Owner: (.*?)(?:; Tablespace: .*)?\n--\n", re.MULTILINE
 )
@@ -53,13 +69,38 @@ class Definition:
         return self.entry.kind if self.entry else ""
 
     def for_roles(self, roles: Collection[str]) -> Definition:
-        """The same without owners and privileges of other roles than these, which are all that there are."""
-        known = {spelling.encode() for role in (*roles, "PUBLIC") for spelling in (role, quote(role))}
+        """The same without owners, privileges and policies of other roles than these, which are all."""
+        known = _spelled((*roles, "PUBLIC"))
 
         def kept(found: re.Match[bytes]) -> bytes:
             return found[0] if known.issuperset(filter(None, found.groups())) else b""
 
-        return replace(self, sql=(_PRIVILEGES if self.kind in _ACL else _OWNER).sub(kept, self.sql))
+        sql = _for_roles(self.sql, known) if self.kind == _POLICIES else self.sql
+        return replace(self, sql=(_PRIVILEGES if self.kind in _ACL else _OWNER).sub(kept, sql))
+
+    def for_spaces(self, spaces: Collection[str]) -> Definition:
+        """The same with the usual table space for what was in another than these, which are all."""
+        known = _spelled(spaces)
+        sql = _SPACE.sub(lambda found: found[0] if found[1] in known else _USUAL_SPACE, self.sql)
+        return replace(self, sql=sql)
+
+
+def _spelled(names: Iterable[str]) -> set[bytes]:
+    return {spelling.encode() for name in names for spelling in (name, quote(name))}
+
+
+def _for_roles(sql: bytes, known: Collection[bytes]) -> bytes:
+    """A policy for those of its roles that are known; none without any, as DROP OWNED has it.
+
+    https://www.postgresql.org/docs/current/sql-drop-owned.html
+    """
+    if not (found := _POLICY.match(sql)):
+        return sql  # for everybody
+    beginning, roles = found.groups()
+    if kept := [role for role in re.findall(_WORD, roles) if role in known]:
+        return beginning + b" TO " + b", ".join(kept) + sql[found.end() :]
+    end = _AT_ITS_END.search(sql)
+    return end[0] if end else b""
 
 
 def definitions(script: Iterable[bytes], entries: Iterable[Entry]) -> Iterator[Definition]:

@@ -8,13 +8,13 @@ https://www.postgresql.org/docs/current/app-pgrestore.html
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from railway_release.errors import BackupFailed
 from railway_release.postgres.session import quote
 
-# Kinds are in capitals; a schema may be, too, so that the longest kind that is known counts.
+# Kinds are in capitals, and a schema may be, too: ``TABLE DATA a`` may be a table of one that is called DATA.
 _KINDS = """
 ACCESS METHOD, ACL, AGGREGATE, ATTRDEF, CAST, CHECK CONSTRAINT, COLLATION, COMMENT, CONSTRAINT,
 CONVERSION, DEFAULT, DEFAULT ACL, DOMAIN, EVENT TRIGGER, EXTENSION, FK CONSTRAINT, FOREIGN DATA WRAPPER,
@@ -26,8 +26,10 @@ DATA, TEXT SEARCH CONFIGURATION, TEXT SEARCH DICTIONARY, TEXT SEARCH PARSER, TEX
 TRANSFORM, TRIGGER, TYPE, USER MAPPING, VIEW
 """
 _LONGEST_FIRST = sorted(_KINDS.replace("\n", " ").strip().split(", "), key=len, reverse=True)
+_SHORTER = {one: [kind for kind in _LONGEST_FIRST if one.startswith(f"{kind} ")] for one in _LONGEST_FIRST}
+_RESTS = tuple({f"{one[len(kind) + 1 :]} " for one in _SHORTER for kind in _SHORTER[one]})
 _LINE = re.compile(rf"(\d+); \d+ \d+ ({'|'.join(_LONGEST_FIRST)}) (.*)")
-_NO_SCHEMA = "-"
+_NO_SCHEMA, _SCHEMA = "-", "SCHEMA"
 
 
 @dataclass(frozen=True)
@@ -43,12 +45,21 @@ class Entry:
 
 def entries(text: str, schemas: Collection[str]) -> list[Entry]:
     """The entries that belong to these schemas, in order; raises BackupFailed for unknown kinds."""
-    beginnings: dict[str, list[tuple[str, str]]] = {}
+    beginnings: dict[tuple[bool, str], list[tuple[str, str]]] = {}
     for schema in schemas:
-        for beginning in (as_listed(schema), *_of_itself(schema)):
-            beginnings.setdefault(_first_word(beginning), []).append((f"{beginning} ", schema))
+        for is_schema, beginning in _beginnings(schema):
+            key = (is_schema, _first_word(beginning))
+            beginnings.setdefault(key, []).append((f"{beginning} ", schema))
+    for several in beginnings.values():
+        several.sort(key=lambda one: -len(one[0]))  # a schema may be called as what stands for none
     found = (_entry(line, beginnings) for line in text.split("\n") if not line.startswith(";"))
     return [one for one in found if one]
+
+
+def are_confusable(one: str, other: str) -> bool:
+    """Whether a line, whose words are parted by spaces, may be about either of these schemas."""
+    one, other = f"{one} ", f"{other} "
+    return one.startswith((other, *_RESTS)) or other.startswith((one, *_RESTS))
 
 
 def lines_about(text: str, schema: str) -> str:
@@ -62,16 +73,18 @@ def as_listed(*names: str) -> str:
     return " ".join(names).replace("\n", " ").replace("\r", " ")
 
 
-def _entry(line: str, beginnings: Mapping[str, Sequence[tuple[str, str]]]) -> Entry | None:
+def _entry(line: str, beginnings: Mapping[tuple[bool, str], Sequence[tuple[str, str]]]) -> Entry | None:
+    if not line.strip():
+        return None
     if not (match := _LINE.fullmatch(line)):
-        if not line.strip():
-            return None
         # What is left out of a restore without a word would be lost.
         raise BackupFailed(f"The archive holds an object of a kind that is not known: {line}")
-    id, kind, rest = match.groups()
-    for beginning, schema in beginnings.get(_first_word(rest), ()):
-        if rest.startswith(beginning):
-            return Entry(int(id), kind, schema, rest[len(beginning) :], line)
+    id, longest, after = match.groups()
+    for kind in (longest, *_SHORTER[longest]):
+        rest = f"{longest} {after}"[len(kind) + 1 :]
+        for beginning, schema in beginnings.get((kind == _SCHEMA, _first_word(rest)), ()):
+            if rest.startswith(beginning):
+                return Entry(int(id), kind, schema, rest[len(beginning) :], line)
     return None
 
 
@@ -80,10 +93,10 @@ def _first_word(text: str) -> str:
     return text.partition(" ")[0]
 
 
-def _of_itself(schema: str) -> tuple[str, ...]:
-    """How a line goes on that is about a schema itself, and about its privileges or comment."""
-    return (
-        f"{_NO_SCHEMA} {as_listed(schema)}",
-        f"{_NO_SCHEMA} SCHEMA {as_listed(schema)}",
-        f"{_NO_SCHEMA} SCHEMA {as_listed(quote(schema))}",
-    )
+def _beginnings(schema: str) -> Iterator[tuple[bool, str]]:
+    """How the lines about a schema go on after the kind, and whether that is the kind of schemas."""
+    listed = as_listed(schema)
+    yield True, f"{_NO_SCHEMA} {listed}"
+    yield False, f"{_NO_SCHEMA} {_SCHEMA} {listed}"  # its privileges and its comment
+    yield False, f"{_NO_SCHEMA} {_SCHEMA} {as_listed(quote(schema))}"
+    yield False, listed

@@ -65,7 +65,7 @@ class _Discard(FromBackup):
 def _dropping(name: str) -> Callable[[Connection], Outcome]:
     def work(connection: Connection) -> Outcome:
         if found := followers(connection, name):
-            what = f"{count(len(found), 'object')} of other schemas ({some(found)})"
+            what = f"{count(len(found), 'object')} outside of it ({some(found)})"
             raise RestoreFailed(f"{what} would lose what they need.", "Drop or change these first.")
         drop_schema(connection, name)
         return Outcome(name, "dropped", attempts=1)

@@ -19,7 +19,7 @@ from railway_release.backup.stored import find_backup
 from railway_release.engine.cancel_token import OwnCancelToken
 from railway_release.errors import Exit, InvalidConfiguration, ReleaseError
 from railway_release.migrations.outcome import Outcome, State
-from railway_release.postgres.failures import describe
+from railway_release.postgres.failures import HINTS, describe, sqlstate
 from railway_release.postgres.server import LIFT_TIMEOUTS, system_identifier
 from railway_release.postgres.session import Connection, fetch
 from railway_release.preflight.database import Choice, connector
@@ -66,7 +66,7 @@ class FromBackup:
 
     def propose(self, planned: Sequence[SchemaRestore]) -> list[SchemaRestore]:
         """Let this be what is to be done; returns what is not refused."""
-        result = RestoreResult(restores=tuple(planned))
+        result = RestoreResult(restores=tuple(planned), drill=bool(self.config.into_database))
         if refused := [one for one in planned if one.refusals]:
             text = f"{count(len(refused), 'schema')} cannot be restored like that; see above why."
             result = result.failing(Exit.VERIFICATION, text)
@@ -85,7 +85,10 @@ class FromBackup:
         except ReleaseError as error:
             outcome = Outcome(name, "failed", message=error.message, hint=error.hint, attempts=1)
         except Exception as error:  # noqa: BLE001 - as the driver calls it; the next schema is another matter
-            outcome = Outcome(name, "failed", message=describe(error), attempts=1)
+            code = sqlstate(error)
+            outcome = Outcome(
+                name, "failed", sqlstate=code, message=describe(error), hint=HINTS.get(code, ""), attempts=1
+            )
         result = cast("RestoreResult", self.report.result)
         result = replace(result, outcomes=(*result.outcomes, outcome))
         if outcome.state == "failed":

@@ -23,6 +23,7 @@ from railway_release.migrations.outcome import Key, Outcome, dotted
 from railway_release.migrations.plan import SchemaPlan
 from railway_release.postgres.conflicts import conflicts
 from railway_release.postgres.failures import (
+    HINTS,
     LOCK_NOT_AVAILABLE,
     OUT_OF_MEMORY,
     describe,
@@ -36,17 +37,14 @@ from railway_release.runtime.signals import Interrupted
 from railway_release.topology import search_path, tenant_connection
 
 _UNRECORDED = "a run was cut off before the migration was recorded, or it was made by hand."
-_HINTS = {
-    LOCK_NOT_AVAILABLE: "Another session held the table's lock all the time: end it, or raise --retry-for.",
+_HINTS = HINTS | {
     "25000": "Set atomic = False in the migration, undo by hand what it has committed, then run again.",
-    "53100": "The server's disk is full: give its volume more space, then run again.",
     "42P07": f"The table is there already: {_UNRECORDED}",
     "42701": f"The column is there already: {_UNRECORDED}",
     OUT_OF_MEMORY: (
         "If its shared memory is full, of locks: ALTER SYSTEM SET max_locks_per_transaction, and restart the "
         "server; with --jobs 1, fewer are needed at a time."
     ),
-    "42501": "The role of the release lacks a privilege; compare it with the owner of the schema's tables.",
 }
 _CONSTANT = re.compile(r"'(?:[^']|'')*'|(\$\w*\$).*?\1", re.DOTALL)
 # The classes of data_exception and integrity_constraint_violation.

@@ -14,6 +14,11 @@ from railway_release.postgres.server import LIFT_TIMEOUTS
 from railway_release.postgres.session import Connect, Connection, fetch, literal
 
 _BEGIN = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
+# Drivers read a time as it comes only in the usual DateStyle.
+_EXPORT = """
+SELECT pg_catalog.pg_export_snapshot(),
+    pg_catalog.to_char(transaction_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US+00:00')
+"""
 
 
 @dataclass(frozen=True)
@@ -32,10 +37,8 @@ def exported_snapshot(connect: Connect) -> Iterator[ExportedSnapshot]:
         fetch(connection, LIFT_TIMEOUTS)
         cursor = connection.cursor()
         cursor.execute(_BEGIN)
-        ((id, taken_at),) = fetch(
-            connection, "SELECT pg_catalog.pg_export_snapshot(), pg_catalog.transaction_timestamp()"
-        )
-        yield ExportedSnapshot(id, taken_at, connection)
+        ((id, taken_at),) = fetch(connection, _EXPORT)
+        yield ExportedSnapshot(id, datetime.fromisoformat(taken_at), connection)
 
 
 @contextlib.contextmanager

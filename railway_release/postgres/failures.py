@@ -12,6 +12,14 @@ LOCK_NOT_AVAILABLE = "55P03"
 INSUFFICIENT_PRIVILEGE = "42501"
 OUT_OF_MEMORY = "53200"  # usually of the shared memory for locks
 
+# What helps, whatever was being done.
+HINTS = {
+    LOCK_NOT_AVAILABLE: "Another session held the table's lock all the time: end it, or raise --retry-for.",
+    "53100": "The server's disk is full: give its volume more space, then run again.",
+    INSUFFICIENT_PRIVILEGE: (
+        "The role of the release lacks a privilege; compare it with the owner of the schema's tables."
+    ),
+}
 _TRANSIENT = {
     "40001",  # serialization_failure
     "40P01",  # deadlock_detected

@@ -14,7 +14,7 @@ from railway_release.report import backups as backup_lines
 from railway_release.report.command_line import CommandLine
 from railway_release.report.line import Line
 from railway_release.report.result import Result
-from railway_release.runtime.text import count
+from railway_release.runtime.text import count, schema_flag
 
 
 @dataclass(frozen=True)
@@ -62,6 +62,7 @@ class RestoreResult(Result):
     restores: tuple[SchemaRestore, ...] = ()
     taken_at: datetime | None = None  # when the backup was taken
     discards: tuple[tuple[str, str], ...] = ()  # schemas that were put aside, with what they were
+    drill: bool = False  # whether it is another database that is restored into
 
     def tally(self) -> list[str]:
         """Without --apply, how many schemas can be restored."""
@@ -92,9 +93,14 @@ class RestoreResult(Result):
             # By then, another one may be the latest.
             words = tuple(self.backup_name if word == "latest" else word for word in called.words)
             command = dataclasses.replace(called, words=words).to_type(called.schemas, "--apply")
+            if self.drill and not any(word.startswith("--into-database") for word in words):
+                # Without that variable, the command would restore here.
+                command = f'RELEASE_INTO_DATABASE="$RELEASE_INTO_DATABASE" {command}'
             yield Line("info", "restore.hinted", f"To do it: {command}")
-        if any(one.state == "restored" for one in self.outcomes):
-            command = called.of_backups("restore", self.backup_name, "--discard")
+        restored = {one.schema for one in self.outcomes if one.state == "restored"}
+        if any(one.aside or one.into for one in self.restores if one.schema in restored):
+            named = map(schema_flag, called.schemas)
+            command = called.of_backups("restore", self.backup_name, *named, "--discard")
             text = f"Once you no longer need what was put aside, or the copy: {command}"
             yield Line("info", "restore.hinted", text)
 

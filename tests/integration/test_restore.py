@@ -6,8 +6,10 @@ import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import psycopg
 import pytest
 
+from railway_release.postgres.followers import followers
 from tests.support.release import Database, Project, Run
 from tests.support.schemas import copy_tenant
 from tests.support.server import database_url, psql
@@ -209,6 +211,41 @@ def test_a_schema_that_others_depend_on_is_not_renamed_unless_told_to(project: P
     assert restore("--schema", "athena", "--apply", "--leave-followers").states == {"athena": "restored"}
 
 
+FOLLOWERS = """
+CREATE TYPE athena.kind AS ENUM ('a'); CREATE COLLATION athena.own (locale = 'C');
+CREATE FUNCTION athena.one() RETURNS int LANGUAGE sql IMMUTABLE AS 'SELECT 1';
+CREATE FUNCTION athena.text(athena.kind) RETURNS text LANGUAGE sql IMMUTABLE AS 'SELECT $$a$$';
+CREATE FUNCTION athena.event() RETURNS event_trigger LANGUAGE plpgsql AS 'BEGIN END';
+CREATE TABLE athena.a (id int PRIMARY KEY, v int); CREATE TABLE athena.inner (id int REFERENCES athena.a);
+CREATE VIEW athena.inside AS SELECT * FROM athena.a; CREATE EXTENSION hstore SCHEMA athena;
+CREATE SCHEMA "or"; CREATE TABLE "or".t (id int REFERENCES athena.a, k athena.kind,
+    c text COLLATE athena.own, d int DEFAULT athena.one(), h athena.hstore);
+CREATE VIEW "or".v AS SELECT * FROM athena.a; CREATE STATISTICS "or".s ON id, v FROM athena.a;
+CREATE TABLE "or".heir () INHERITS (athena.a);
+CREATE CAST (athena.kind AS text) WITH FUNCTION athena.text; CREATE PUBLICATION p FOR TABLE athena.a;
+CREATE EVENT TRIGGER event ON ddl_command_end EXECUTE FUNCTION athena.event();
+"""
+
+
+def test_all_that_follows_a_schema_which_is_renamed_is_known(project: Project):
+    project.database.sql(FOLLOWERS)
+    with psycopg.connect(project.database.url) as connection:
+        found = followers(connection, "athena")
+
+    assert found == [
+        "cast from athena.kind to text",
+        'column c of table "or".t',
+        'column k of table "or".t',
+        'constraint t_id_fkey on table "or".t',
+        'default value for column d of table "or".t',
+        "event trigger event",
+        "publication of table athena.a in publication p",
+        'rule _RETURN on view "or".v',
+        'statistics object "or".s',
+        'table "or".heir',
+    ]
+
+
 @pytest.mark.versions
 def test_rows_that_are_gone_are_named_and_keys_to_them_are_added_not_valid_only_by_choice(project, restore):
     database = project.database
@@ -235,8 +272,9 @@ def test_a_copy_comes_beside_the_original(project: Project, restore):
     assert run.states == {"athena": "restored"}, run.text
     assert project.database.lines("SELECT oid FROM pg_namespace WHERE nspname = 'athena'") == before
     assert project.database.sql(f'SELECT count(*) FROM "athena then".{MEMBERS}') != "0"
-    again = restore("--schema", "athena", "--into", "athena then", "--apply")
-    assert (again.code, again.states) == (8, {})
+    for taken in ("athena then", "pg_then"):
+        again = restore("--schema", "athena", "--into", taken, "--apply")
+        assert (again.code, again.states) == (8, {})
     assert project.run("--no-collectstatic").code == 0
     assert not asides(project)
 
@@ -248,6 +286,9 @@ def test_a_drill_restores_into_another_database_and_changes_nothing_here(project
     run = restore("--schema", "athena", "--apply", RELEASE_INTO_DATABASE=other.url)
 
     assert shown.code == 0
+    # Without the variable, the command that is printed would restore here.
+    assert 'RELEASE_INTO_DATABASE="$RELEASE_INTO_DATABASE" ' in shown.event("restore.hinted")["message"]
+    assert not run.named("restore.hinted")
     assert run.states == {"public": "restored", "athena": "restored"}, run.text
     assert project.database.lines("SELECT oid, nspname FROM pg_namespace ORDER BY 1") == before
     assert other.sql(f"SELECT count(*) FROM athena.{MEMBERS}") != "0"
@@ -262,6 +303,17 @@ def test_a_backup_of_another_database_is_never_the_latest_and_said_to_be_of_anot
     assert f"of another database, {released[0]}" in str(named.report["restores"][0]["remarks"])
     assert (latest.code, latest.report["error"]) == (2, "name.unknown")
     assert (unset.code, unset.states) == (2, {})
+
+
+def test_another_database_that_cannot_be_reached_is_named(project: Project, restore, tmp_path):
+    nowhere = project.database.url.rpartition("/")[0] + "/nowhere"
+    drill = restore(RELEASE_INTO_DATABASE=nowhere)
+    environ = {"RELEASE_BACKUP_TO": str(tmp_path / "backups"), "RELEASE_PROOF_DATABASE_URL": nowhere}
+    proof = project.run("backup", "--backup-proof", "restore", **environ)
+
+    for run, variable in ((drill, "--into-database"), (proof, "RELEASE_PROOF_DATABASE_URL")):
+        assert (run.code, run.report["error"]) == (5, "backup.failed"), run.text
+        assert f"The database of {variable} cannot be reached: " in run.event("release.failed")["message"]
 
 
 def test_a_password_on_the_command_line_is_refused(restore):

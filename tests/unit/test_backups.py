@@ -93,6 +93,7 @@ def kept_in(folder: Path, *manifests: Manifest) -> Folder:
         ({"a": 1, "a b": 1, "c": 1}, 900, [("a",), ("a b", "c")]),
         ({"a b": 1, "x": 1, "a": 1}, 900, [("a b", "x"), ("a",)]),
         ({"a": 1, "ab": 1}, 900, [("a", "ab")]),
+        ({"a": 1, "DATA": 1, "b": 1}, 900, [("a",), ("DATA",), ("b",)]),
         ({}, 900, []),
     ],
 )
@@ -134,6 +135,26 @@ def test_entries_are_told_by_kind_schema_and_the_rest():
         (254, "MATERIALIZED VIEW DATA", "kept postgres"),
         (255, "FK CONSTRAINT", "a a_b_fkey postgres"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("schema", "line", "expected"),
+    [
+        ("-", "6; 2615 1 SCHEMA - - owner", ("SCHEMA", "owner")),
+        ("-", "7; 0 0 ACL - SCHEMA - owner", ("ACL", "owner")),
+        ("-", "8; 1259 1 TABLE - a owner", ("TABLE", "a owner")),
+        ("-", "9; 2615 2 SCHEMA - a owner", None),
+        ("a", "8; 1259 1 TABLE - a owner", None),
+        ("DATA", "8; 1259 1 TABLE DATA a owner", ("TABLE", "a owner")),
+        ("DATA", "9; 0 1 TABLE DATA DATA a owner", ("TABLE DATA", "a owner")),
+        ("DATA", "8; 1259 1 MATERIALIZED VIEW DATA m owner", ("MATERIALIZED VIEW", "m owner")),
+        ("SCHEMA", "6; 2615 1 SCHEMA - SCHEMA owner", ("SCHEMA", "owner")),
+    ],
+)
+def test_schemas_that_are_called_as_what_a_list_is_written_with_are_found(schema, line, expected):
+    found = [(one.kind, one.rest) for one in entries(line, [schema])]
+
+    assert found == ([expected] if expected else [])
 
 
 def test_a_kind_that_is_not_known_is_refused():

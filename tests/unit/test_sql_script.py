@@ -1,6 +1,6 @@
 """Scripts of pg_restore, made fit for a transaction of another program."""
 
-from railway_release.backup.sql_script import definitions, has_statements, parts
+from railway_release.backup.sql_script import Definition, definitions, has_statements, parts
 from railway_release.backup.toc import entries
 
 ENTRIES = (
@@ -8,6 +8,9 @@ ENTRIES = (
     "FUNCTION a f() odd keeper",
     "ACL a TABLE t keeper",
     "FK CONSTRAINT a t k keeper",
+    "POLICY a t p TO q keeper",
+    "POLICY a t gone keeper",
+    "INDEX a i keeper",
 )
 # Lines of a function that are a script's, and an entry's that is in no list.
 BODY = """SET lock_timeout = 0;
@@ -40,6 +43,8 @@ ALTER SCHEMA a OWNER TO keeper;
 
 SET default_tablespace = '';
 
+SET default_table_access_method = heap;
+
 --
 -- Name: f(); Type: FUNCTION; Schema: a; Owner: odd keeper; Tablespace: fast
 --
@@ -71,6 +76,33 @@ ALTER TABLE a.t ADD CONSTRAINT k FOREIGN KEY (x) REFERENCES a.u;
 
 
 --
+-- Name: t p TO q; Type: POLICY; Schema: a; Owner: keeper
+--
+
+CREATE POLICY "p TO q" ON a."t TO u" FOR SELECT TO "odd keeper", reader, keeper USING ((x = ' TO nobody
+SET default_tablespace = lost;
+'));
+
+
+--
+-- Name: t gone; Type: POLICY; Schema: a; Owner: keeper
+--
+
+CREATE POLICY gone ON a.t AS RESTRICTIVE TO reader, keeper USING (true);
+
+
+SET default_tablespace = lost;
+
+--
+-- Name: i; Type: INDEX; Schema: a; Owner: keeper; Tablespace: lost
+--
+
+CREATE INDEX i ON a.t USING btree (x);
+
+
+SET default_tablespace = "of fast";
+
+--
 -- PostgreSQL database dump complete
 --
 
@@ -78,16 +110,20 @@ ALTER TABLE a.t ADD CONSTRAINT k FOREIGN KEY (x) REFERENCES a.u;
 """
 
 
+def parted() -> list[Definition]:
+    listed = entries("\n".join(f"1; 0 0 {line}" for line in ENTRIES), ["a"])
+    return list(definitions([SCRIPT.encode()], listed))
+
+
 def defined(*roles: str) -> list[tuple[str, str]]:
-    found = definitions([SCRIPT.encode()], entries("\n".join(f"1; 0 0 {line}" for line in ENTRIES), ["a"]))
-    return [(one.kind, one.sql.decode()) for one in (each.for_roles(roles) for each in found)]
+    return [(one.kind, one.sql.decode()) for one in (each.for_roles(roles) for each in parted())]
 
 
 def test_a_script_is_parted_where_an_entry_begins_and_nowhere_else():
     found = defined("keeper", "odd keeper", "reader")
 
-    assert [kind for kind, _ in found] == ["", "SCHEMA", "FUNCTION", "ACL", "FK CONSTRAINT"]
-    settings, schema, function, privileges, key = (sql for _, sql in found)
+    assert [kind for kind, _ in found[:5]] == ["", "SCHEMA", "FUNCTION", "ACL", "FK CONSTRAINT"]
+    settings, schema, function, privileges, key, *_ = (sql for _, sql in found)
     assert [line for line in settings.splitlines() if "SET" in line] == ["SET client_encoding = 'UTF8';"]
     assert "restrict" not in settings + key
     assert BODY in function
@@ -98,7 +134,7 @@ def test_a_script_is_parted_where_an_entry_begins_and_nowhere_else():
 
 
 def test_what_names_a_role_that_is_not_there_is_left_out_and_what_only_looks_like_it_stays():
-    _, schema, function, privileges, _ = (sql for _, sql in defined("odd keeper"))
+    _, schema, function, privileges, *_ = (sql for _, sql in defined("odd keeper"))
 
     assert "OWNER" not in schema.partition("keeper\n")[2]
     assert BODY in function
@@ -107,6 +143,29 @@ def test_what_names_a_role_that_is_not_there_is_left_out_and_what_only_looks_lik
         'GRANT ALL ON TABLE a.t TO "odd keeper" WITH GRANT OPTION;',
         "REVOKE ALL ON TABLE a.t FROM PUBLIC;",
     ]
+
+
+def test_a_policy_is_for_those_of_its_roles_that_are_there_and_none_without_any():
+    *_, some, none, _ = (sql for _, sql in defined("odd keeper", "keeper"))
+    assert (
+        'CREATE POLICY "p TO q" ON a."t TO u" FOR SELECT TO "odd keeper", keeper USING ((x = \' TO nob'
+        in some
+    )
+    assert "CREATE POLICY gone ON a.t AS RESTRICTIVE TO keeper USING (true)" in none
+
+    *_, some, none, _ = (sql for _, sql in defined())
+    assert "POLICY" not in some + none
+    assert "SET default_tablespace = lost;\n" in none
+
+
+def test_what_was_in_a_table_space_that_is_gone_comes_into_the_usual_one():
+    found = [one.for_spaces({"of fast"}).sql.decode() for one in parted()]
+
+    *_, policy, before_index, index = found
+    assert "SET default_tablespace = lost;\n" in policy  # a text
+    assert ("lost" in before_index, "SET default_tablespace = '';\n" in before_index) == (False, True)
+    assert 'SET default_tablespace = "of fast";' in index
+    assert "SET default_tablespace = '';\n\nSET default_table_access_method" in found[1]
 
 
 def test_comments_alone_are_nothing_to_run():
