@@ -102,11 +102,16 @@ def check_bytes(destination: Destination, piece: Piece, stored: Measured) -> Non
 
 
 def check_list(destination: Destination, piece: Piece, manifest: Manifest, tools: Tools) -> None:
-    """Raise BackupFailed unless the archive names every table of its schemas, with its rows."""
+    """Raise BackupFailed unless the archive names every table with its rows, and each sequence's value."""
     archive = decrypted(tools, destination.read(piece.name), encrypted=manifest.encrypted)
     listed = entries(listing(tools, archive), piece.schemas)
     found = {(one.kind, one.schema, one.rest) for one in listed}
     missing = sorted(set(piece.schemas) - {one.schema for one in listed if one.kind == "SCHEMA"})
+    missing += sorted(
+        f"the value of {schema}.{rest}"
+        for kind, schema, rest in found
+        if kind == "SEQUENCE" and ("SEQUENCE SET", schema, rest) not in found
+    )
     missing += [
         f"{schema}.{table}"
         for schema in piece.schemas

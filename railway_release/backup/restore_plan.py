@@ -58,6 +58,7 @@ class RestorePlanner:
     later: Collection[str]
     config: Config
     is_of_here: bool  # whether the backup is one of this database
+    in_table: Collection[str] | None  # the names of all tenants with a row; None if that cannot be known
 
     def plan(self, schemas: Sequence[str]) -> list[SchemaRestore]:
         """What is to be done with each schema."""
@@ -71,7 +72,7 @@ class RestorePlanner:
         aside = name_aside(name, self.manifest.run_id, taken) if present else ""
         refusals = tuple(self._refusals(name, into, present=present, into_taken=into in taken))
         taken.add(aside)
-        remarks = tuple(self._remarks(name))
+        remarks = tuple(self._remarks(name, into))
         rows = sum(one.rows or 0 for one in contents.values())
         return SchemaRestore(name, present, aside, into, len(contents), rows, refusals, remarks)
 
@@ -89,7 +90,12 @@ class RestorePlanner:
                 what = f"{count(len(found), 'object')} outside of it ({some(found)})"
                 yield f"{what} would go on pointing at what is put aside: --leave-followers allows that"
 
-    def _remarks(self, name: str) -> Iterator[str]:
+    def _remarks(self, name: str, into: str) -> Iterator[str]:
+        shared = self.manifest.shared_schema
+        if not into and name != shared and self.in_table is not None and name not in self.in_table:
+            row = "the tenants table has no row for it, so that it is no tenant"
+            held = shared in self.manifest.schemas
+            yield f"{row}; --schema {shared} --into NAME makes a copy of that table, too" if held else row
         if not self.is_of_here:
             yield f"the backup is of another database, {self.manifest.database}, or of another server"
         contents = self.manifest.contents[name]

@@ -25,5 +25,9 @@ def backups(target: Target, report: Report) -> None:
         found = stored_backups(destination)
     manifests = tuple(one.manifest for one in found.backups)
     report.result = BackupsResult(
-        where=destination.where, backups=manifests, broken=found.broken, now=datetime.now(UTC)
+        where=destination.where,
+        backups=manifests,
+        broken=found.broken,
+        now=datetime.now(UTC),
+        database=target.choice.name,
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from railway_release import topology
 from railway_release.backup.restore_plan import (
     RestorePlanner,
     SchemaRestore,
@@ -68,9 +69,10 @@ class _Restore(FromBackup):
         if self.config.into and len(schemas) != 1:
             raise InvalidConfiguration("--into takes one schema.", "Name it: --schema NAME.")
         later = later_backups(self.destination, self.manifest)
+        in_table = self.target.read_pool.read(topology.read).in_table
         planned = self.target.read_pool.read(
             lambda connection: RestorePlanner(
-                connection, self.manifest, later, self.config, self.is_of_here
+                connection, self.manifest, later, self.config, self.is_of_here, in_table
             ).plan(schemas)
         )
         return self.propose(planned)

@@ -30,6 +30,7 @@ class BackupsResult(Result):
     backups: tuple[Manifest, ...] = ()  # oldest first
     broken: tuple[str, ...] = ()  # of each that cannot be used: its name, and why
     now: datetime = datetime.min  # noqa: DTZ901 - replaced by the time of the look
+    database: str = ""  # the project's
 
     def tally(self) -> list[str]:
         """How many there are."""
@@ -44,10 +45,12 @@ class BackupsResult(Result):
             yield Line("warning", "backup.broken", text)
 
     def next_commands(self, called: CommandLine) -> Iterator[Line]:
-        """What shows how the newest is restored."""
-        if self.backups:
-            command = called.of_backups("restore", self.backups[-1].name)
-            yield Line("info", "restore.hinted", f"To see what would bring the newest back: {command}")
+        """What shows how the newest of the project's database is restored."""
+        if any(one.database == self.database for one in self.backups):
+            # Only restore asks the database which of its name it is.
+            command = called.of_backups("restore", "latest")
+            text = f"To see what the newest of the database {self.database} would bring back: {command}"
+            yield Line("info", "restore.hinted", text)
 
     def document(self) -> dict[str, Any]:
         """The common part, `backups` and `broken`."""

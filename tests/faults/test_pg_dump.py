@@ -73,6 +73,10 @@ BAD_DUMPS = {
         f'{bin_dir() / "pg_dump"} --exclude-table-data=athena.buildings_building "$@"',
         "lacks athena.buildings_building, which the database has",
     ),
+    "without a sequence's value, and content": (
+        f'{bin_dir() / "pg_dump"} --exclude-table-data=athena.buildings_building_id_seq "$@"',
+        "lacks the value of athena.buildings_building_id_seq postgres, which the database has",
+    ),
 }
 
 
@@ -240,6 +244,15 @@ def test_a_signal_leaves_no_backup_no_process_and_nothing_migrated(
     assert run.code == SIGNALS[signum][1], run.text
     assert_untouched(past, kept)
     until(lambda: processes(str(past.folder.parent)) == [], 5, "the end of all programs")
+
+
+def test_rows_that_cannot_be_counted_in_time_end_the_release(past: Project, release, kept):
+    past.database.sql(f"{LONG} INSERT INTO athena.long SELECT text FROM athena.long, generate_series(1, 9)")
+    run = release("--backup-timeout", "5", **PHASES["count"]).finish(seconds=30)
+
+    assert "The rows could not be counted within the time for the backup." in failed(run)
+    assert "--backup-count-limit counts less" in failed(run)
+    assert_untouched(past, kept)
 
 
 def test_a_run_that_is_killed_leaves_nothing_that_looks_like_a_backup(past: Project, release, kept):

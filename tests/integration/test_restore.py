@@ -330,6 +330,25 @@ def test_a_tenant_whose_schema_is_gone_comes_back(project: Project, restore):
     assert project.run("--no-collectstatic").code == 0
 
 
+def test_a_tenant_whose_row_is_gone_comes_back_and_that_is_said(project: Project, restore):
+    own = "(SELECT id FROM public.tenants_client WHERE schema_name = 'athena')"
+    project.database.sql(
+        f"DELETE FROM public.tenants_domain WHERE tenant_id = {own};"
+        "DELETE FROM public.tenants_client WHERE schema_name = 'athena'"
+    )
+    shown = restore("--schema", "athena", "--schema", "kypseli")
+    remarks = {one["schema"]: str(one["remarks"]) for one in shown.report["restores"]}
+    run = restore("--schema", "athena", "--apply")
+
+    assert "no row for it, so that it is no tenant; --schema public --into NAME" in remarks["athena"]
+    assert "no row" not in remarks["kypseli"]
+    assert run.states == {"athena": "restored"}, run.text
+    copied = restore("--schema", "public", "--into", "then", "--apply")
+    assert copied.states == {"public": "restored"}, copied.text
+    row = "SELECT count(*) FROM \"then\".tenants_client WHERE schema_name = 'athena'"
+    assert project.database.sql(row) == "1"
+
+
 def test_what_the_backup_does_not_hold_is_a_mistake(project: Project, restore):
     run = restore("--schema", "nowhere")
 
