@@ -31,7 +31,7 @@ def discard(target: Target, report: Report) -> None:
         with phase(report, "plan"):
             one = _Discard(target, report)
             planned = one.plan()
-        with phase(report, "discard"):
+        with phase(report, "discard"), one.in_turn(planned):
             for name in planned:
                 token.check()
                 one.attempt(name, target.choice, _dropping(name), token)

@@ -26,8 +26,10 @@ def drill(target: Target, report: Report) -> None:
         planned = one.plan()
     with phase(report, "restore") as this:
         this.idle = not target.config.apply
-        for schema in planned if target.config.apply else ():
-            one.carry_out(schema.schema)
+        names = [schema.schema for schema in planned] if target.config.apply else []
+        with one.in_turn(names):
+            for name in names:
+                one.carry_out(name)
 
 
 class _Drill(FromBackup):

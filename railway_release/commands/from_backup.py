@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import cast
@@ -28,6 +28,8 @@ from railway_release.report.backup_results import RestoreResult
 from railway_release.report.report import Report
 from railway_release.runtime.text import count
 from railway_release.runtime.waiting import told
+
+_ENDED = "the command ended before it was done, and it is as it was"
 
 
 class FromBackup:
@@ -73,6 +75,17 @@ class FromBackup:
         self.start(result)
         return [one for one in planned if not one.refusals]
 
+    @contextlib.contextmanager
+    def in_turn(self, names: Collection[str]) -> Iterator[None]:
+        """While entered, these are dealt with; those that have no outcome by then were not reached."""
+        try:
+            yield
+        finally:
+            result = cast("RestoreResult", self.report.result)
+            done = {one.schema for one in result.outcomes}
+            rest = [Outcome(name, "not reached", message=_ENDED) for name in names if name not in done]
+            self.report.result = replace(result, outcomes=(*result.outcomes, *rest))
+
     def attempt(
         self, name: str, choice: Choice, work: Callable[[Connection], Outcome], token: OwnCancelToken | None
     ) -> None:
@@ -85,6 +98,8 @@ class FromBackup:
         except ReleaseError as error:
             outcome = Outcome(name, "failed", message=error.message, hint=error.hint, attempts=1)
         except Exception as error:  # noqa: BLE001 - as the driver calls it; the next schema is another matter
+            if token and token.stopping:
+                return
             code = sqlstate(error)
             outcome = Outcome(
                 name, "failed", sqlstate=code, message=describe(error), hint=HINTS.get(code, ""), attempts=1

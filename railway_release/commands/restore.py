@@ -49,7 +49,7 @@ def _carry_out(target: Target, report: Report, token: OwnCancelToken) -> None:
     with phase(report, "plan"):
         one = _Restore(target, report)
         planned = one.plan()
-    with phase(report, "restore"):
+    with phase(report, "restore"), one.in_turn([schema.schema for schema in planned]):
         for schema in planned:
             token.check()
             one.carry_out(schema, token)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -93,19 +93,30 @@ class RestoreResult(Result):
         """The same command with --apply; what drops the schemas that were put aside."""
         possible = self.discards or any(not one.refusals for one in self.restores)
         if possible and not self.outcomes:
-            # By then, another one may be the latest.
-            words = tuple(self.backup_name if word == "latest" else word for word in called.words)
-            command = dataclasses.replace(called, words=words).to_type(called.schemas, "--apply")
-            if self.drill and not any(word.startswith("--into-database") for word in words):
-                # Without that variable, the command would restore here.
-                command = f'RELEASE_INTO_DATABASE="$RELEASE_INTO_DATABASE" {command}'
-            yield Line("info", "restore.hinted", f"To do it: {command}")
+            text = f"To do it: {self._again(called, called.schemas, '--apply')}"
+            yield Line("info", "restore.hinted", text)
+        if left := [one.schema for one in self.outcomes if one.state == "not reached"]:
+            # What was put aside has other names than those that are typed.
+            again = self._again(called, called.schemas if self.discards else left)
+            yield Line("info", "restore.hinted", f"To go on with what was not reached: {again}")
         restored = {one.schema for one in self.outcomes if one.state == "restored"}
         if any(one.aside or one.into for one in self.restores if one.schema in restored):
             named = map(schema_flag, called.schemas)
             command = called.of_backups("restore", self.backup_name, *named, "--discard")
             text = f"Once you no longer need what was put aside, or the copy: {command}"
             yield Line("info", "restore.hinted", text)
+
+    def _again(self, called: CommandLine, schemas: Iterable[str], *more: str) -> str:
+        """The same command for these schemas and this backup: by then, another one may be the latest."""
+        each = zip(("", *called.words), called.words, strict=False)
+        words = [
+            self.backup_name if word == "latest" and before != "--into" else word for before, word in each
+        ]
+        command = dataclasses.replace(called, words=tuple(words)).to_type(schemas, *more)
+        if self.drill and not any(word.startswith("--into-database") for word in words):
+            # Without that variable, the command would restore here.
+            return f'RELEASE_INTO_DATABASE="$RELEASE_INTO_DATABASE" {command}'
+        return command
 
     def document(self) -> dict[str, Any]:
         """The common part and `restores`."""

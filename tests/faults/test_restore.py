@@ -7,12 +7,15 @@ import os
 import signal
 import socket
 import threading
+import uuid
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from tests.support.account import give_to_account
 from tests.support.binaries import bin_dir
+from tests.support.disk import small_file_system
 from tests.support.proxy import Proxy, opened, pump, start
 from tests.support.release import Database, Project, until
 from tests.support.schemas import held_open
@@ -58,13 +61,17 @@ def asides(database: Database) -> list[str]:
     return database.lines("SELECT nspname FROM pg_namespace WHERE nspname LIKE '%\\_\\_before\\_%'")
 
 
+def backed_up_as(tmp_path: Path) -> str:
+    return next((tmp_path / "backups").iterdir()).name
+
+
 def no_session_of_ours(database: Database) -> bool:
     here = "datname = current_database() AND application_name LIKE 'railway-release%'"
     return not database.lines(f"SELECT 1 FROM pg_stat_activity WHERE {here}")
 
 
 @pytest.mark.parametrize(
-    "cut", list(itertools.product(("pre-data", "data", "post-data"), (signal.SIGKILL, signal.SIGTERM)))
+    "cut", list(itertools.product(("pre-data", "data"), (signal.SIGKILL, signal.SIGTERM)))
 )
 def test_a_restore_that_is_cut_off_leaves_the_old_tenant_and_the_next_one_brings_it_back(
     backed_up: Project, begin, tmp_path, stopping, cut
@@ -77,7 +84,10 @@ def test_a_restore_that_is_cut_off_leaves_the_old_tenant_and_the_next_one_brings
     os.kill(running.process.pid, signum)
     if signum == signal.SIGTERM:
         mark.unlink()
-        assert running.finish().code == 143
+        run = running.finish()
+        assert (run.code, run.states) == (143, {"athena": "not reached"}), run.text
+        words = tuple(run.event("restore.hinted")["message"].partition("run_migrations.py ")[2].split())
+        assert words[:2] == ("restore", backed_up_as(tmp_path))
     else:
         until(lambda: running.process.poll() is not None, 30, "the end of the process")
         mark.unlink()
@@ -86,6 +96,43 @@ def test_a_restore_that_is_cut_off_leaves_the_old_tenant_and_the_next_one_brings
     assert (members(database), asides(database)) == ("2", [])
     assert backed_up.run(*words).states == {"athena": "restored"}
     assert members(database) == "8"
+
+
+# An index on it waits for a lock while it is made, or while ANALYZE gathers statistics of it.
+WAITING = """
+CREATE FUNCTION athena.wait(int) RETURNS int LANGUAGE plpgsql IMMUTABLE AS $$ BEGIN
+    IF current_query() ~ '{}' THEN PERFORM pg_advisory_lock(77), pg_advisory_unlock(77); END IF; RETURN $1;
+END $$;
+CREATE TABLE athena.waiting AS SELECT 1 AS n; CREATE INDEX ON athena.waiting (athena.wait(n))
+"""
+LATE = {"CREATE INDEX": ("2", 0), "^ANALYZE": ("8", 1)}  # the rows of the tenant, and what was put aside
+
+
+@pytest.mark.parametrize("cut", list(itertools.product(LATE, (signal.SIGKILL, signal.SIGTERM))))
+def test_a_restore_that_is_cut_off_after_the_rows_leaves_the_old_tenant_or_the_new_one(
+    backed_up: Project, begin, session, tmp_path, cut
+):
+    step, signum = cut
+    database, to = backed_up.database, str(tmp_path / "later")
+    database.sql(f"INSERT INTO athena.{MEMBERS} SELECT * FROM kypseli.{MEMBERS} WHERE id > 2")
+    database.sql(WAITING.format(step))
+    assert backed_up.run("backup", RELEASE_BACKUP_TO=to).code == 0
+    database.sql(f"DELETE FROM athena.{MEMBERS} WHERE id > 2")
+    other = session(database)
+    other.run("SELECT pg_advisory_lock(77);")
+    environ = {"RELEASE_BACKUP_TO": to, "RELEASE_LOCK_TIMEOUT": "60"}
+    running = begin(backed_up, "restore", "latest", "--schema", "athena", "--apply", **environ)
+    waits = "SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND objid = 77 AND NOT granted"
+    until(lambda: database.lines(waits), 30, step)
+    os.kill(running.process.pid, signum)
+    if signum == signal.SIGTERM:
+        run = running.finish()
+        state = "restored" if LATE[step][1] else "not reached"
+        assert (run.code, run.states) == (143, {"athena": state}), run.text
+    other.close()
+
+    until(lambda: no_session_of_ours(database), 30, "the server to notice")
+    assert (members(database), len(asides(database))) == LATE[step]
 
 
 def test_everybody_works_on_while_a_tenant_is_restored_and_what_is_written_there_is_kept_aside(
@@ -164,9 +211,38 @@ def test_an_archive_that_is_not_what_was_written_is_refused_before_anything_chan
     assert (members(backed_up.database), asides(backed_up.database)) == ("2", [])
 
 
+def test_a_full_disk_fails_the_tenant_that_needs_it_and_the_others_come_back(backed_up: Project, tmp_path):
+    database, to = backed_up.database, str(tmp_path / "backups")
+    space = f"small_{uuid.uuid4().hex[:12]}"
+    with small_file_system("6m") as folder:
+        give_to_account(folder)
+        database.sql(f"CREATE TABLESPACE {space} LOCATION '{folder}'")
+        database.sql(
+            f"CREATE TABLE athena.large (t text) TABLESPACE {space};"
+            "INSERT INTO athena.large SELECT md5(n::text) FROM generate_series(1, 60000) n"
+        )
+        before = database.lines("SELECT oid, nspname FROM pg_namespace ORDER BY 1")
+        assert backed_up.run("backup", RELEASE_BACKUP_TO=to).code == 0
+        named = ("--schema", "athena", "--schema", "kypseli")
+        run = backed_up.run("restore", "latest", *named, "--apply", RELEASE_BACKUP_TO=to)
+
+        assert (run.code, run.states) == (5, {"athena": "failed", "kypseli": "restored"}), run.text
+        failed = run.outcome("athena")
+        assert (failed["sqlstate"], "disk is full" in failed["hint"]) == ("53100", True)
+        assert members(database) == "2"
+        now = database.lines("SELECT oid, nspname FROM pg_namespace ORDER BY 1")
+        assert len(set(now) - set(before)) == 2
+        database.sql("ALTER TABLE athena.large SET TABLESPACE pg_default")
+        database.sql(f"DROP TABLESPACE {space}")
+
+
+@pytest.mark.parametrize("kind", ["", "owner", "assumed"])
 def test_the_command_that_a_failed_release_prints_brings_back_just_what_it_has_changed(
-    past: Project, tmp_path
+    past: Project, as_ordinary, tmp_path, kind
 ):
+    """Whoever releases: a superuser, the owner of everything, or a member of that role."""
+    if kind:
+        as_ordinary(past, kind)
     code = "def spoil(apps, editor):\n    editor.execute('UPDATE buildings_building SET name = \\'lost\\'')\n"
     past.migration("buildings", "0098_spoil", "0006_fill_slugs", "migrations.RunPython(spoil)", code)
     only = "DO $$ BEGIN IF current_schema() = 'athena' THEN RAISE 'no'; END IF; END $$"
@@ -182,3 +258,7 @@ def test_the_command_that_a_failed_release_prints_brings_back_just_what_it_has_c
     assert (restored.code, restored.states) == (0, {"athena": "restored"}), restored.text
     assert past.database.lines("SELECT name FROM athena.buildings_building ORDER BY 1") == names
     assert past.database.sql("SELECT DISTINCT name FROM kypseli.buildings_building") == "lost"
+    printed = [line["message"] for line in restored.named("restore.hinted")]
+    discard = printed[0].partition("run_migrations.py ")[2].split()
+    discarded = past.run(*discard, "--apply", RELEASE_BACKUP_TO=to)
+    assert set(discarded.states.values()) == {"dropped"}, discarded.text
