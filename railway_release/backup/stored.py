@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -73,9 +74,18 @@ def find_backup(destination: Destination, run: str, is_ours: Callable[[Manifest]
     found = [name for name in names if is_called(name, run)]
     if run in found or len(found) == 1:
         return read_manifest(destination, f"{run if run in found else found[0]}/{FILE}")
-    known = f"Known: {', '.join(names[-5:])}." if names else f"There are none in {destination.where}."
     what = f"{run} may mean {' or '.join(found[:5])}." if found else f"There is no backup {run!r}."
-    raise UnknownName(what, f"{known} `{PROGRAM} backups` lists all.")
+    raise UnknownName(
+        what, f"Known: {', '.join(names[-5:])}. {_all(destination)}" if names else _none(destination)
+    )
+
+
+def _all(destination: Destination) -> str:
+    return f"`{PROGRAM} backups --backup-to {shlex.quote(destination.where)}` lists all."
+
+
+def _none(destination: Destination) -> str:
+    return f"There are none in {destination.where}; --backup-to or RELEASE_BACKUP_TO may name another place."
 
 
 def _newest(destination: Destination, names: Sequence[str], is_ours: Callable[[Manifest], bool]) -> Manifest:
@@ -85,7 +95,7 @@ def _newest(destination: Destination, names: Sequence[str], is_ours: Callable[[M
             return manifest
     raise UnknownName(
         f"No backup in {destination.where} is of this database.",
-        f"Name the one that you mean: `{PROGRAM} backups` lists all, with their databases.",
+        f"Name the one that you mean. {_all(destination)}",
     )
 
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from railway_release import topology
-from railway_release.commands.from_backup import FromBackup
+from railway_release.backup.stored import is_called
+from railway_release.commands.in_turn import InTurn
 from railway_release.commands.phases import locked, phase, preflight, preflight_to_write
-from railway_release.errors import RestoreFailed
+from railway_release.errors import RestoreFailed, UnknownName
 from railway_release.migrations.outcome import Outcome
 from railway_release.postgres.dropping import drop_schema
 from railway_release.postgres.followers import followers
-from railway_release.postgres.put_aside import MARK, aside_words, copy_words, put_aside_by
+from railway_release.postgres.put_aside import put_aside
 from railway_release.postgres.session import Connection
 from railway_release.preflight.target import Target
 from railway_release.report.backup_results import RestoreResult
@@ -31,35 +32,38 @@ def discard(target: Target, report: Report) -> None:
         with phase(report, "plan"):
             one = _Discard(target, report)
             planned = one.plan()
-        with phase(report, "discard"), one.in_turn(planned):
+        with phase(report, "discard"), one.working_on(planned):
             for name in planned:
                 token.check()
                 one.attempt(name, target.choice, _dropping(name), token)
             token.check()
 
 
-class _Discard(FromBackup):
-    """Schemas whose comments say that a restore from this backup has put them aside."""
+class _Discard(InTurn):
+    """Schemas whose comments say that a restore has put them aside; the backup may be gone by now."""
 
     def plan(self) -> Sequence[str]:
         """The schemas to drop; they are in the report. A tenant is never one, whatever its comment says."""
-        read = self.target.read_pool.read
-        found = read(lambda connection: put_aside_by(connection, self.manifest.name))
-        no_tenants = read(topology.read).put_aside
-        chosen = self._comments()
-        marked = {name: what for name, what in found.items() if name in no_tenants and what in chosen}
-        self.start(RestoreResult(discards=tuple(marked.items())))
-        return tuple(marked)
+        known = self.target.read_pool.read(topology.read)
+        marked = self.target.read_pool.read(put_aside)
+        there = [one for one in marked if one.schema in known.put_aside]
+        backup, shared = self._backup(sorted({one.backup for one in there})), known.shared.name
+        found = [one for one in there if one.backup == backup and self._includes(one.origin, shared)]
+        discards = tuple((one.schema, one.words) for one in found)
+        nothing = "" if found else "nothing like that is put aside"
+        self.report.result = RestoreResult(shared, backup_name=backup, discards=discards, nothing=nothing)
+        return [one.schema for one in found]
 
-    def _comments(self) -> set[str]:
-        """What stands at schemas that came from those that the options choose."""
-        backup, shared = self.manifest.name, self.manifest.shared_schema
-        return {
-            MARK + words(backup, schema)
-            for schema in self.manifest.schemas
-            if self.config.includes(schema, shared=schema == shared)
-            for words in (aside_words, copy_words)
-        }
+    def _backup(self, names: Sequence[str]) -> str:
+        """Which of these backups is meant; for ``latest`` the newest; raises UnknownName."""
+        run = self.config.run
+        found = list(names[-1:]) if run == "latest" else [name for name in names if is_called(name, run)]
+        if len(found) > 1 and run not in found:
+            raise UnknownName(f"{run} may mean {' or '.join(found)}.", "Name the whole of it.")
+        return run if run in found or not found else found[0]
+
+    def _includes(self, schema: str, shared: str) -> bool:
+        return self.config.includes(schema, shared=schema == shared)
 
 
 def _dropping(name: str) -> Callable[[Connection], Outcome]:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from railway_release.backup.elsewhere import opened, restore_into
 from railway_release.backup.extensions import create_extensions
-from railway_release.backup.restore_plan import SchemaRestore, chosen_schemas
+from railway_release.backup.restore_plan import SchemaRestore
 from railway_release.backup.restoring import Placement
 from railway_release.commands.from_backup import FromBackup, restored_outcome
 from railway_release.commands.phases import phase, preflight
@@ -27,7 +27,7 @@ def drill(target: Target, report: Report) -> None:
     with phase(report, "restore") as this:
         this.idle = not target.config.apply
         names = [schema.schema for schema in planned] if target.config.apply else []
-        with one.in_turn(names):
+        with one.working_on(names):
             for name in names:
                 one.carry_out(name)
 
@@ -41,7 +41,7 @@ class _Drill(FromBackup):
 
     def plan(self) -> Sequence[SchemaRestore]:
         """What is to be restored; the shared schema first, since tenants' keys point there."""
-        chosen = set(chosen_schemas(self.manifest, self.config))
+        chosen = set(self.chosen())
         with opened(self._there, self.target.application) as connection:
             if not relations(connection, [self.manifest.shared_schema]):
                 chosen |= {self.manifest.shared_schema} & set(self.manifest.schemas)

@@ -1,42 +1,39 @@
-"""What restore, its drill and --discard have in common: one backup, and an outcome for each schema."""
+"""What restore and its drill have in common: one backup."""
 
 from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from functools import partial
-from typing import cast
 
 from railway_release.backup.archive import Tools
 from railway_release.backup.pg_dump import tools_for
 from railway_release.backup.places import open_destination
 from railway_release.backup.proof import check_stored
-from railway_release.backup.restore_plan import SchemaRestore
+from railway_release.backup.restore_plan import SchemaRestore, chosen_schemas
 from railway_release.backup.restoring import ArchivedSchema, Restored
-from railway_release.backup.stored import find_backup
-from railway_release.engine.cancel_token import OwnCancelToken
-from railway_release.errors import Exit, InvalidConfiguration, ReleaseError
+from railway_release.backup.stored import find_backup, stored_backups
+from railway_release.commands.in_turn import InTurn
+from railway_release.errors import BackupFailed, Exit, InvalidConfiguration, UnknownName
 from railway_release.migrations.outcome import Outcome, State
-from railway_release.postgres.failures import HINTS, describe, sqlstate
-from railway_release.postgres.server import LIFT_TIMEOUTS, system_identifier
-from railway_release.postgres.session import Connection, fetch
-from railway_release.preflight.database import Choice, connector
+from railway_release.postgres.server import system_identifier
+from railway_release.postgres.session import Connection, clip, fetch
 from railway_release.preflight.target import Target
 from railway_release.report.backup_results import RestoreResult
 from railway_release.report.report import Report
+from railway_release.runtime.program import PROGRAM
 from railway_release.runtime.text import count
 from railway_release.runtime.waiting import told
 
-_ENDED = "the command ended before it was done, and it is as it was"
+_OTHERS = f"Restore another one: `{PROGRAM} backups` lists those that can be used."
 
 
-class FromBackup:
-    """Work from one backup; what becomes of each schema goes to the report."""
+class FromBackup(InTurn):
+    """Work from one backup."""
 
     def __init__(self, target: Target, report: Report) -> None:
-        self.target, self.report, self.config = target, report, target.config
+        super().__init__(target, report)
         if not self.config.backup_to:
             raise InvalidConfiguration("restore needs to know where backups are.", "Set RELEASE_BACKUP_TO.")
         self.destination = open_destination(self.config.backup_to, os.environ)
@@ -51,7 +48,7 @@ class FromBackup:
         """A schema of the backup, whose archive is read once to see that it is as it was written."""
         piece = self.manifest.piece_of(name)
         if piece.name not in self._read:
-            with told(f"{piece.name} is being read"):
+            with told(f"{piece.name} is being read"), _naming_others():
                 check_stored(self.destination, piece)
             self._read.add(piece.name)
         return ArchivedSchema(self.destination, self._tools, self.manifest, name)
@@ -61,6 +58,25 @@ class FromBackup:
         version = self.manifest.client_version
         return tools_for(self.target, self.manifest.major, f"the backup was made by {version}")
 
+    def chosen(self) -> tuple[str, ...]:
+        """The schemas to restore; raises UnknownName, with a backup that holds what this one does not."""
+        try:
+            return chosen_schemas(self.manifest, self.config)
+        except UnknownName as error:
+            wanted = set(map(clip, self.config.schema))
+            stored = [one.manifest for one in stored_backups(self.destination).backups]
+            same = [one for one in stored if one.is_beside(self.manifest) and wanted.issubset(one.schemas)]
+            hint = f"{same[-1].name} does. {error.hint}" if same else error.hint
+            raise UnknownName(error.message, hint) from error
+
+    def _as_stored(self, one: SchemaRestore, sizes: Mapping[str, int]) -> SchemaRestore:
+        """The same, refused if its archive cannot be whole."""
+        piece = self.manifest.piece_of(one.schema)
+        if sizes.get(piece.name) == piece.size:
+            return one
+        text = f"{piece.name} is missing, or has another size: restore another backup"
+        return replace(one, refusals=(*one.refusals, text))
+
     def start(self, result: RestoreResult) -> None:
         """Let this be the result so far."""
         names = {"backup_name": self.manifest.name, "taken_at": self.manifest.taken_at}
@@ -68,6 +84,8 @@ class FromBackup:
 
     def propose(self, planned: Sequence[SchemaRestore]) -> list[SchemaRestore]:
         """Let this be what is to be done; returns what is not refused."""
+        sizes = self.destination.sizes(f"{self.manifest.name}/")
+        planned = [self._as_stored(one, sizes) for one in planned]
         result = RestoreResult(restores=tuple(planned), drill=bool(self.config.into_database))
         if refused := [one for one in planned if one.refusals]:
             text = f"{count(len(refused), 'schema')} cannot be restored like that; see above why."
@@ -75,46 +93,13 @@ class FromBackup:
         self.start(result)
         return [one for one in planned if not one.refusals]
 
-    @contextlib.contextmanager
-    def in_turn(self, names: Collection[str]) -> Iterator[None]:
-        """While entered, these are dealt with; those that have no outcome by then were not reached."""
-        try:
-            yield
-        finally:
-            result = cast("RestoreResult", self.report.result)
-            done = {one.schema for one in result.outcomes}
-            rest = [Outcome(name, "not reached", message=_ENDED) for name in names if name not in done]
-            self.report.result = replace(result, outcomes=(*result.outcomes, *rest))
 
-    def attempt(
-        self, name: str, choice: Choice, work: Callable[[Connection], Outcome], token: OwnCancelToken | None
-    ) -> None:
-        """Do the work for one schema, again after transient errors; whatever is raised is its outcome."""
-        guard = token.working(lambda: True) if token else contextlib.nullcontext()
-        once = partial(self._once, choice, work)
-        try:
-            with told(f"{name} is in work"), guard:
-                outcome = self.target.retry_policy.call(once, event="restore.retried")
-        except ReleaseError as error:
-            outcome = Outcome(name, "failed", message=error.message, hint=error.hint, attempts=1)
-        except Exception as error:  # noqa: BLE001 - as the driver calls it; the next schema is another matter
-            if token and token.stopping:
-                return
-            code = sqlstate(error)
-            outcome = Outcome(
-                name, "failed", sqlstate=code, message=describe(error), hint=HINTS.get(code, ""), attempts=1
-            )
-        result = cast("RestoreResult", self.report.result)
-        result = replace(result, outcomes=(*result.outcomes, outcome))
-        if outcome.state == "failed":
-            result = result.failing(Exit.BACKUP, f"{name} could not be dealt with, and is as it was.")
-        self.report.result = result
-
-    def _once(self, choice: Choice, work: Callable[[Connection], Outcome]) -> Outcome:
-        # Its name is the one whose statements a signal cancels.
-        with contextlib.closing(connector(choice, self.target.application)()) as connection:
-            fetch(connection, LIFT_TIMEOUTS)
-            return work(connection)
+@contextlib.contextmanager
+def _naming_others() -> Iterator[None]:
+    try:
+        yield
+    except BackupFailed as error:
+        raise BackupFailed(error.message, error.hint or _OTHERS) from error
 
 
 def _whose(connection: Connection) -> tuple[str, str]:

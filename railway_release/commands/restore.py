@@ -6,11 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from railway_release import topology
-from railway_release.backup.restore_plan import (
-    RestorePlanner,
-    SchemaRestore,
-    chosen_schemas,
-)
+from railway_release.backup.restore_plan import RestorePlanner, SchemaRestore
 from railway_release.backup.restoring import Placement, restore_schema
 from railway_release.backup.stored import later_backups
 from railway_release.commands.discard import discard
@@ -49,7 +45,7 @@ def _carry_out(target: Target, report: Report, token: OwnCancelToken) -> None:
     with phase(report, "plan"):
         one = _Restore(target, report)
         planned = one.plan()
-    with phase(report, "restore"), one.in_turn([schema.schema for schema in planned]):
+    with phase(report, "restore"), one.working_on([schema.schema for schema in planned]):
         for schema in planned:
             token.check()
             one.carry_out(schema, token)
@@ -65,7 +61,7 @@ class _Restore(FromBackup):
 
     def plan(self) -> Sequence[SchemaRestore]:
         """What is to be done; it is in the report, and fails for what is refused."""
-        schemas = chosen_schemas(self.manifest, self.config)
+        schemas = self.chosen()
         if self.config.into and len(schemas) != 1:
             raise InvalidConfiguration("--into takes one schema.", "Name it: --schema NAME.")
         later = later_backups(self.destination, self.manifest)

@@ -59,6 +59,7 @@ def _contradictions(config: Config) -> list[str]:
         (config.backup == "off" and config.require_backup, "--backup off and --require-backup"),
         (config.backup_scope == "none" and config.require_backup, "--backup-scope none and --require-backup"),
         (bool(config.into and config.into_database), "--into and --into-database"),
+        (bool(config.discard and (config.into or config.into_database)), "--discard and --into"),
         (config.shared_only and bool(config.schema), "--shared-only and --schema"),
     )
     mistakes = [f"{pair} exclude each other" for wrong, pair in pairs if wrong]

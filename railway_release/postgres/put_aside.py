@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Collection
+from dataclasses import dataclass
 
 from railway_release.postgres.session import Queryable, fetch, literal, quote
 
@@ -41,13 +43,29 @@ def _fitting(schema: str, suffix: str) -> str:
     return schema + suffix
 
 
-def put_aside_by(connection: Queryable, backup: str) -> dict[str, str]:
-    """The schemas that the restore of this backup has put aside or made, with what their comments say."""
-    return dict(fetch(connection, _MARKED, (f"{MARK}%{backup}%",)))
+@dataclass(frozen=True)
+class PutAside:
+    """A schema that a restore has put aside or made."""
+
+    schema: str
+    words: str  # what its comment says
+    backup: str
+    origin: str  # the schema that it was, or that it is a copy of
 
 
-_MARKED = """
+def put_aside(connection: Queryable) -> list[PutAside]:
+    """The schemas that restores have put aside or made, as their comments say."""
+    return [
+        PutAside(schema, words, found["backup"], found["origin"])
+        for schema, words in fetch(connection, _MARKED)
+        if (found := _ASIDE.fullmatch(words) or _COPY.fullmatch(words))
+    ]
+
+
+_ASIDE = re.compile(re.escape(MARK) + aside_words("(?P<backup>[^ ;]+)", "(?P<origin>.*)"), re.DOTALL)
+_COPY = re.compile(re.escape(MARK) + copy_words("(?P<backup>[^ ;]+)", "(?P<origin>.*)"), re.DOTALL)
+_MARKED = f"""
 SELECT n.nspname::text, d.description FROM pg_catalog.pg_namespace n
 JOIN pg_catalog.pg_description d ON d.objoid = n.oid AND d.classoid = 'pg_catalog.pg_namespace'::regclass
-WHERE d.description LIKE %s ORDER BY n.nspname
-"""
+WHERE starts_with(d.description, '{MARK}') ORDER BY n.nspname
+"""  # noqa: S608 - a constant

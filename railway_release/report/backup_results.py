@@ -35,7 +35,7 @@ class BackupsResult(Result):
     def tally(self) -> list[str]:
         """How many there are."""
         broken = [f"{len(self.broken)} that cannot be used"] if self.broken else []
-        return [f"{count(len(self.backups), 'backup')} in {self.where}", *broken]
+        return [f"{count(len(self.backups), 'backup')} in {self.where}", *broken] if self.where else []
 
     def lines(self) -> Iterator[Line]:
         """A line for each."""
@@ -65,10 +65,13 @@ class RestoreResult(Result):
     restores: tuple[SchemaRestore, ...] = ()
     taken_at: datetime | None = None  # when the backup was taken
     discards: tuple[tuple[str, str], ...] = ()  # schemas that were put aside, with what they were
+    nothing: str = ""  # in words, that there is nothing to drop
     drill: bool = False  # whether it is another database that is restored into
 
     def tally(self) -> list[str]:
         """Without --apply, how many schemas can be restored."""
+        if self.nothing:
+            return [self.nothing]
         if self.outcomes or not (self.restores or self.discards):
             return super().tally()
         if self.discards:

@@ -19,9 +19,10 @@ def in_words(one: Manifest, now: datetime) -> str:
     """Name, age, size, schemas and proof of a backup."""
     age = in_time((now - one.taken_at).total_seconds())
     encrypted = ", encrypted" if one.encrypted else ""
+    before = f", before {count(len(one.migrations), 'migration')}" if one.migrations else ""
     return (
         f"{one.name}: {age} old, {in_megabytes(one.size)}{encrypted}, database {one.database}, "
-        f"{schemas_in_words(one.schemas)}, before {count(len(one.migrations), 'migration')}; {one.proof}"
+        f"{schemas_in_words(one.schemas)}{before}; {one.proof}"
     )
 
 

@@ -208,7 +208,22 @@ def test_an_archive_that_is_not_what_was_written_is_refused_before_anything_chan
 
     assert (run.code, run.states) == (5, {"athena": "failed"})
     assert "is not what was written" in run.outcome("athena")["message"]
+    assert "Restore another one: " in run.outcome("athena")["hint"]
     assert (members(backed_up.database), asides(backed_up.database)) == ("2", [])
+
+    archive.write_bytes(content[:-1])
+    shown = backed_up.run("restore", "latest", RELEASE_BACKUP_TO=str(tmp_path / "backups"))
+    assert (shown.code, len(shown.named("schemas.refused"))) == (8, 3)
+    assert "001.dump is missing, or has another size" in shown.text
+
+
+def test_the_backup_that_holds_a_schema_is_named_if_the_latest_does_not(backed_up: Project, tmp_path):
+    first, to = backed_up_as(tmp_path), str(tmp_path / "backups")
+    assert backed_up.run("backup", "--schema", "kypseli", RELEASE_BACKUP_TO=to).code == 0
+    run = backed_up.run("restore", "latest", "--schema", "athena", RELEASE_BACKUP_TO=to)
+
+    assert run.code == 2
+    assert f"does not hold athena. {first} does." in run.event("release.failed")["message"]
 
 
 def test_a_full_disk_fails_the_tenant_that_needs_it_and_the_others_come_back(backed_up: Project, tmp_path):
