@@ -24,6 +24,7 @@ def seen(found: RepairInspection, config: Config) -> RepairResult:
         plan.shared.schema.name,
         pending_of(plan, config),
         findings=findings,
+        compared=sum(one.is_chosen_by(config) for one in plan.schemas),
         repair_plans=_grouped(found.repair_plans),
         left_out=tuple(scope.left_out(config, findings)),
     )

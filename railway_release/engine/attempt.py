@@ -9,6 +9,7 @@ import textwrap
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from django.db import Error, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
@@ -19,13 +20,16 @@ from railway_release.engine.engine import ExecutionLimits
 from railway_release.engine.execution import Execution
 from railway_release.engine.identity import ConnectionChanged, Identity
 from railway_release.errors import LockLost
-from railway_release.migrations.outcome import Key, Outcome, dotted
+from railway_release.migrations.operations import opaque
+from railway_release.migrations.outcome import First, Key, Outcome, dotted
 from railway_release.migrations.plan import SchemaPlan
 from railway_release.postgres.conflicts import conflicts
 from railway_release.postgres.failures import (
+    DUPLICATES,
     HINTS,
     LOCK_NOT_AVAILABLE,
     OUT_OF_MEMORY,
+    QUERY_CANCELED,
     describe,
     is_loss,
     is_transient,
@@ -36,11 +40,10 @@ from railway_release.postgres.session import quote
 from railway_release.runtime.signals import Interrupted
 from railway_release.topology import search_path, tenant_connection
 
-_UNRECORDED = "a run was cut off before the migration was recorded, or it was made by hand."
+_THERE = "It is there already: a run was cut off before the migration was recorded, or it was made by hand."
 _HINTS = HINTS | {
     "25000": "Set atomic = False in the migration, undo by hand what it has committed, then run again.",
-    "42P07": f"The table is there already: {_UNRECORDED}",
-    "42701": f"The column is there already: {_UNRECORDED}",
+    **dict.fromkeys(DUPLICATES, _THERE),
     OUT_OF_MEMORY: (
         "If its shared memory is full, of locks: ALTER SYSTEM SET max_locks_per_transaction, and restart the "
         "server; with --jobs 1, fewer are needed at a time."
@@ -226,6 +229,7 @@ class _Attempts:
             message=describe(error, self._runner.limits.config.show_values),
             statement=_shortened(self._execution.statement_of(error), self._runner.limits.config.show_values),
             hint=self._hint(error),
+            first=self._first(error),
         )
 
     def _hint(self, error: BaseException) -> str:
@@ -235,12 +239,25 @@ class _Attempts:
         about_rows = _about_rows(error, self._execution.statement_of(error), shown)
         return _hint_for(error) or about_rows or (RECEIVERS if self._execution.receiving else "")
 
-    def _failed_at(self) -> str:
-        if self._execution.step is not None:
-            return dotted(self._execution.step)
-        return next((dotted(step) for step in self._plan.cohort.steps if step not in self._done), "")
+    def _first(self, error: BaseException) -> First:
+        """What has to be done before another run can help."""
+        if not self._execution.cancellable:
+            return "change"
+        if sqlstate(error) in DUPLICATES:
+            node = self._plan.cohort.graph.graph.nodes.get(self._failed_step() or ("", ""))
+            return "fake" if node and opaque(node) else "repair"
+        may_pass = is_transient(error) or sqlstate(error) == QUERY_CANCELED
+        return "" if may_pass or self._execution.receiving else "change"
 
-    def _as_outcome(self, state: str, **more: str) -> Outcome:
+    def _failed_step(self) -> Key | None:
+        left = (step for step in self._plan.cohort.steps if step not in self._done)
+        return self._execution.step or next(left, None)
+
+    def _failed_at(self) -> str:
+        step = self._failed_step()
+        return dotted(step) if step else ""
+
+    def _as_outcome(self, state: str, **more: Any) -> Outcome:
         return Outcome(
             self._plan.schema.name,
             state,  # type: ignore[arg-type]  # one of the literals, from the three callers above
@@ -249,5 +266,5 @@ class _Attempts:
             attempts=self._attempts,
             statements=self._statements,
             receivers=self._receivers,
-            **more,  # type: ignore[arg-type]  # texts, for fields that are
+            **more,
         )

@@ -8,7 +8,7 @@ from functools import partial
 
 from railway_release.engine.attempt import NOT_ATOMIC, UNFINISHED
 from railway_release.engine.engine import ExecutionLimits
-from railway_release.migrations.outcome import Key, Outcome, State, dotted
+from railway_release.migrations.outcome import First, Key, Outcome, State, dotted
 from railway_release.migrations.plan import SchemaPlan
 from railway_release.postgres.batch_reader import BatchReader
 from railway_release.postgres.failures import describe
@@ -56,7 +56,10 @@ def outcome(loss: WorkerLoss, limits: ExecutionLimits, read_pool: ReadPool) -> O
     if loss.stop_requested:
         return Outcome(name, "not reached", done, message=text, attempts=1)
     failed_at = dotted(cut) if cut else ""
-    return Outcome(name, "failed", done, failed_at=failed_at, message=text, hint=_hint(loss, cut), attempts=1)
+    hint, first = _hint(loss, cut), _first(loss)
+    return Outcome(
+        name, "failed", done, failed_at=failed_at, message=text, hint=hint, first=first, attempts=1
+    )
 
 
 def creation_outcome(loss: WorkerLoss, limits: ExecutionLimits, read_pool: ReadPool) -> Outcome:
@@ -76,6 +79,10 @@ def _hint(loss: WorkerLoss, cut: Key | None) -> str:
     if cut is None:
         return UNFINISHED
     return NOT_ATOMIC if loss.not_atomic else "Nothing is half done; run again."
+
+
+def _first(loss: WorkerLoss) -> First:
+    return "change" if loss.not_atomic else ""
 
 
 def _message(loss: WorkerLoss, limits: ExecutionLimits, done: int, cut: Key | None) -> str:

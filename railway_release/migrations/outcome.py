@@ -14,6 +14,9 @@ MOST_MIGRATIONS = 3  # to be named in one line
 State = Literal[
     "migrated", "repaired", "restored", "dropped", "refused", "current", "failed", "skipped", "not reached"
 ]
+# What has to be done before another run can help: nothing; `repair` or `fake`, since something is there
+# already; or what the hint or the message asks of a person.
+First = Literal["", "repair", "fake", "change"]
 
 
 @dataclass(frozen=True)
@@ -28,6 +31,7 @@ class Outcome:
     sqlstate: str = ""
     message: str = ""
     hint: str = ""
+    first: First = ""
     statement: str = ""  # the one that failed, with placeholders where Django has values
     duration: float = 0.0  # seconds
     receivers: float = 0.0  # of these, seconds in signal receivers that are not Django's own

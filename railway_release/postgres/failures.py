@@ -31,6 +31,9 @@ _TRANSIENT = {
     "57P05",  # idle_session_timeout
 }
 _CONNECTION_CLASS = "08"
+QUERY_CANCELED = "57014"  # by statement_timeout, or by somebody
+# Of a table, index or view; a column; a constraint, type or trigger; a function; a schema.
+DUPLICATES = frozenset({"42P07", "42701", "42710", "42723", "42P06"})
 
 # Neither driver gives an SQLSTATE for a refused connection, so it is told by the server's text. That is
 # English unless lc_messages says otherwise; an unknown text is retried and shown.

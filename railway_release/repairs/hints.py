@@ -19,7 +19,7 @@ _HINTS = {
 
 def needs_decision(outcome: Outcome) -> bool:
     """Whether the same repair would fail again until a person has done something."""
-    return outcome.sqlstate in _HINTS
+    return bool(outcome.first)
 
 
 def hint_of(outcome: Outcome) -> str:

@@ -102,8 +102,8 @@ class Result:
 
     def next_commands(self, called: CommandLine) -> Iterator[Line]:
         """What to type next."""
-        if again := called.again(self.outcomes):
-            yield Line("info", "release.hinted", f"Run again with: {again}")
+        for text in called.again(self.outcomes, self.shared_schema):
+            yield Line("info", "release.hinted", text)
 
     def document(self) -> dict[str, Any]:
         """What it adds to the JSON document; the keys are part of the interface."""

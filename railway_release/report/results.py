@@ -227,8 +227,12 @@ class RepairResult(Result):
 
     def tally(self) -> list[str]:
         """Without --apply, how many schemas have something to do, and how many are refused in part."""
-        if self.outcomes or not self.failures:
+        if self.outcomes or not self.compared:
             return super().tally()
+        if not self.failures:
+            left = sum(one.is_open for one in self.findings)
+            what = f"{count(left, 'finding')} left" if left else "nothing to repair"
+            return [f"{count(self.compared, 'schema')} compared", what]
         able = {name for one in self.repair_plans if one.repair_plan.does_something for name in one.schemas}
         refused = {name for one in self.repair_plans if one.repair_plan.refusals for name in one.schemas}
         told = [f"{count(len(able), 'schema')} can be repaired"] if able else []
@@ -250,8 +254,8 @@ class RepairResult(Result):
 
     def next_commands(self, called: CommandLine) -> Iterator[Line]:
         """Run again for what failed; the same command with --apply if something can be repaired."""
-        if again := called.again([one for one in self.outcomes if not needs_decision(one)]):
-            yield Line("info", "release.hinted", f"Run again with: {again}")
+        for text in called.again([one for one in self.outcomes if not needs_decision(one)]):
+            yield Line("info", "release.hinted", text)
         if Exit.PENDING in self.failures and "--apply" not in called.words:
             yield Line("info", "repair.hinted", f"To do it: {called.to_type(called.schemas, '--apply')}")
 

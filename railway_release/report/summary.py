@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from collections.abc import Iterator
 
 from railway_release.errors import Exit
 from railway_release.report.line import Level, Line
 from railway_release.report.report import Report
+
+# What ends another run, too, until somebody has dealt with it.
+_LASTING = frozenset({Exit.UNEXPECTED, Exit.PREFLIGHT, Exit.BACKUP, Exit.DATABASE_LOST})
 
 
 def lines(report: Report) -> Iterator[Line]:
@@ -18,7 +22,8 @@ def lines(report: Report) -> Iterator[Line]:
     level: Level = "error" if causes and not answered else "info"
     for text in causes.values():
         yield Line(level, "plan.answered" if answered else "release.failed", text)
-    yield from result.next_commands(report.called)
+    called = dataclasses.replace(report.called, held_up=not _LASTING.isdisjoint(causes))
+    yield from result.next_commands(called)
     yield Line(level, f"{report.command}.finished", _verdict(report))
 
 

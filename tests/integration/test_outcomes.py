@@ -1,6 +1,5 @@
 """How each schema ends, and what one that fails does to the others and to the exit code."""
 
-import shlex
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,6 +10,7 @@ from tests.support.schemas import add_row, copy_schema, copy_tenant, everything
 
 pytestmark = [pytest.mark.versions, pytest.mark.server]
 
+AFTER = "Once that is put right, run again with"
 TENANTS = ("athena", "kypseli", "piraeus")
 PENDING_IN_PAST = [
     "announcements.0002_announcement_audience",
@@ -190,11 +190,12 @@ def test_a_failed_tenant_is_not_reported_as_migrated(past: Project) -> None:
 
 def test_the_command_to_run_again_migrates_what_failed(past: Project) -> None:
     break_slugs(past.database, "kypseli")
-    hint = past.run("--no-collectstatic").event("release.hinted")["message"]
-    assert hint == f"Run again with: {PROGRAM} --no-collectstatic --schema kypseli"
+    look, hint = [one["message"] for one in past.run("--no-collectstatic").named("release.hinted")]
+    assert look.startswith(f"To see what is there already: {PROGRAM} repair --schema kypseli  # --apply")
+    assert hint == f"{AFTER}: {PROGRAM} --no-collectstatic --schema kypseli"
 
     past.database.sql("ALTER TABLE kypseli.buildings_building DROP COLUMN slug")
-    again = past.run(*shlex.split(hint)[5:])
+    again = past.run(*hint.partition(f": {PROGRAM} ")[2].split())
     assert again.code == 0, again.text
     assert again.states == {
         "public": "skipped",
@@ -206,9 +207,10 @@ def test_the_command_to_run_again_migrates_what_failed(past: Project) -> None:
 
 def test_the_command_to_run_again_does_not_go_beyond_the_target(past: Project) -> None:
     break_slugs(past.database, "kypseli")
-    hint = past.run("--no-collectstatic", "--app", "buildings", "0005").event("release.hinted")["message"]
+    run = past.run("--no-collectstatic", "--app", "buildings", "0005")
+    hint = run.named("release.hinted")[-1]["message"]
     past.database.sql("ALTER TABLE kypseli.buildings_building DROP COLUMN slug")
-    past.run("--no-collectstatic", *shlex.split(hint)[5:])
+    past.run("--no-collectstatic", *hint.partition(f": {PROGRAM} ")[2].split())
 
     assert past.database.applied("kypseli", "buildings")[-1] == "0005_building_slug"
 
@@ -217,8 +219,11 @@ def test_the_command_to_run_again_still_leaves_out_what_was_left_out(past: Proje
     many = [f"tenant{number}" for number in range(6)]
     copy_tenant(past.database, "athena", *many)
     break_slugs(past.database, *many)
-    hint = past.run("--no-collectstatic", "--exclude", "athena").event("release.hinted")["message"]
-    past.run("--no-collectstatic", *shlex.split(hint)[5:])
+    *_, hint = [
+        one["message"]
+        for one in past.run("--no-collectstatic", "--exclude", "athena").named("release.hinted")
+    ]
+    past.run("--no-collectstatic", *hint.partition(f": {PROGRAM} ")[2].split())
 
     assert past.database.applied("athena", "buildings")[-1] == "0003_building_address"
 

@@ -7,7 +7,7 @@ import pytest
 
 from railway_release.diagnosis.causes import Cause
 from railway_release.errors import Exit
-from railway_release.migrations.outcome import Outcome, in_words
+from railway_release.migrations.outcome import First, Outcome, in_words
 from railway_release.report.command_line import CommandLine
 from railway_release.report.report import Report
 from railway_release.report.result import Pending
@@ -53,6 +53,48 @@ def test_too_many_to_name_are_run_again_all_together():
     report = reported("release", outcomes=tuple(Outcome(f"t{n}", "failed", attempts=1) for n in range(6)))
 
     assert "Run again with: python run_migrations.py" in texts(report)
+
+
+SHOWS = "To see what is there already: python run_migrations.py repair"
+RECORDS = "# --apply records it if all is there"
+FAKES = "python run_migrations.py fake x 0002 --schema a --data-is-done  # else undo what is there by hand"
+AFTER = "Once that is put right, run again with: python run_migrations.py"
+
+
+@pytest.mark.parametrize(
+    ("first", "said"),
+    [
+        ({"a": ""}, ["Run again with: python run_migrations.py --schema a"]),
+        ({"a": "change"}, [f"{AFTER} --schema a"]),
+        ({"a": "repair"}, [f"{SHOWS} --schema a  {RECORDS}", f"{AFTER} --schema a"]),
+        (
+            {"a": "fake"},
+            [
+                f"If all that x.0002 does is done there: {FAKES}",
+                f"{AFTER} --schema a",
+            ],
+        ),
+        (
+            {"a": "", "b": "change"},
+            ["Run again with: python run_migrations.py --schema a", f"{AFTER} --schema b"],
+        ),
+        ({"public": "change", "a": ""}, [f"{AFTER} --schema public --schema a"]),
+    ],
+)
+def test_what_another_run_waits_for_comes_before_it(first: dict[str, First], said: list[str]):
+    failed = [
+        Outcome(name, "failed", failed_at="x.0002", first=one, attempts=1) for name, one in first.items()
+    ]
+    report = reported("release", shared_schema="public", outcomes=tuple(failed))
+
+    assert texts(report)[1:-1] == said
+
+
+def test_after_an_error_that_lasts_nothing_says_to_run_the_same_again_at_once():
+    report = reported("release", outcomes=(Outcome("a", "not reached", message="it ended before"),))
+    report.end(Exit.BACKUP, "pg_dump was not found. Install it.")
+
+    assert texts(report)[2:-1] == [AFTER]
 
 
 def test_what_the_migrations_have_made_is_one_line_however_much_it_is():
@@ -130,6 +172,13 @@ ACCEPTED = Finding("index.missing", "accepted", "a", "x_y(z)", reason="unused")
 )
 def test_the_last_line_of_verify_says_what_was_compared_and_found(found: tuple[Finding, ...], expected: str):
     assert last(reported("verify", compared=29, findings=found)) == f"verify done in 0.0 s: {expected}"
+
+
+def test_the_last_line_of_a_repair_with_nothing_to_do_says_so():
+    assert (
+        last(reported("repair", compared=5)) == "repair done in 0.0 s: 5 schemas compared, nothing to repair"
+    )
+    assert last(reported("repair", compared=5, findings=(WARNING,))).endswith("compared, 1 finding left")
 
 
 def test_the_last_line_of_a_plan_is_an_answer_and_no_failure():
