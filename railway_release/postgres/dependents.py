@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from railway_release.postgres import deparse
 from railway_release.postgres.session import Connection, fetch, quote
 
+_OF_EXPRESSIONS = ("index", "check", "policy")  # which may have no meaning for another type
+_KEPT = ("view", "function", "rule", "policy", "trigger")  # what can be made again as it was
 # Types of one line have the same operators, and serve each other in keys.
 _ALIKE = (
     ("smallint", "integer", "bigint"),
@@ -44,12 +46,14 @@ def of_type(connection: Connection, schema: str, table: str, column: str, type: 
     type = type.partition(" COLLATE ")[0]
     others = "".join(f"{quote(one.name)}, " for one in rows if one.kind == "column")
     cast = f"CAST(NULL AS {type}) AS {quote(column)}"
-    source = f"FROM (SELECT {others}{cast} FROM ONLY {quote(schema)}.{quote(table)}) AS t"  # noqa: S608 - quoted
-    lost = [one for one in rows if one.kind in ("index", "check") and not _fits(connection, one, source)]
+    here = f"{quote(schema)}.{quote(table)}"
+    source = f"FROM (SELECT {others}{cast} FROM ONLY {here}) AS {quote(table)}"  # noqa: S608 - quoted
+    named = [one for one in rows if one.kind in _OF_EXPRESSIONS]
+    lost = [one for one in named if not _fits(connection, one, source)]
     lost += [
         one for one in rows if one.kind in ("opclass", "foreign key") and kind_of(one.text) != kind_of(type)
     ]
-    kept = [one for one in rows if one.kind in ("view", "trigger")]
+    kept = [one for one in rows if one.kind in _KEPT]
     generated = [one for one in rows if one.kind == "generated column"]
     lost += [one for one in generated if not _fits(connection, one, source)]
     again = [one for one in (*generated, *kept) if one not in lost]
@@ -68,7 +72,7 @@ def of_type(connection: Connection, schema: str, table: str, column: str, type: 
 def of_column(connection: Connection, schema: str, table: str, column: str) -> Dependents:
     """What is in the way of dropping the column; `makes` is only right once it is there again."""
     rows = [_Row(*row) for row in fetch(connection, _DEPENDENTS, (schema, table, column))]
-    kept = [one for one in rows if one.kind in ("view", "trigger")]
+    kept = [one for one in rows if one.kind in _KEPT]
     generated = [one for one in rows if one.kind == "generated column"]
     pointing = [one for one in rows if one.kind == "foreign key" and one.make]
     return Dependents(
@@ -93,7 +97,7 @@ def _fits(connection: Connection, one: _Row, source: str) -> bool:
 
 
 def _by_hand(rows: Sequence[_Row]) -> tuple[str, ...]:
-    return _unique(f"{one.kind} {one.name}" for one in rows if one.kind in ("policy", "rule", "function"))
+    return _unique(f"{one.kind} {one.name}" for one in rows if one.kind == "publication")
 
 
 def _unique(texts: Iterable[str]) -> tuple[str, ...]:
@@ -125,11 +129,19 @@ users AS MATERIALIZED (
 ),
 views(oid, depth) AS (
     SELECT ev_class, 1 FROM users JOIN pg_rewrite r ON r.oid = objid
-    WHERE classid = 'pg_rewrite'::regclass AND ev_class <> refobjid
+    WHERE classid = 'pg_rewrite'::regclass AND rulename = '_RETURN'
     UNION
     SELECT ev_class, depth + 1 FROM views JOIN pg_depend d ON refobjid = views.oid
         AND refclassid = 'pg_class'::regclass AND classid = 'pg_rewrite'::regclass
-    JOIN pg_rewrite r ON r.oid = objid WHERE ev_class <> views.oid
+    JOIN pg_rewrite r ON r.oid = objid AND rulename = '_RETURN' WHERE ev_class <> views.oid
+),
+relying AS (
+    SELECT classid, objid FROM users UNION
+    SELECT classid, objid FROM views JOIN pg_depend
+        ON refobjid = views.oid AND refclassid = 'pg_class'::regclass
+),
+states(state, verb) AS (
+    VALUES ('D'::"char", 'DISABLE'), ('A', 'ENABLE ALWAYS'), ('R', 'ENABLE REPLICA')
 )
 SELECT kind, name, dropping, making, text FROM (
     SELECT 'type' AS kind, '' AS name, '' AS dropping, '' AS making, format_type(atttypid, atttypmod) AS text,
@@ -169,10 +181,6 @@ SELECT kind, name, dropping, making, text FROM (
         ELSE o.attrelid = conrelid AND o.attnum = conkey[array_position(confkey, me.attnum)] END
     WHERE contype IN ('c', 'f') AND conparentid = 0
     UNION ALL
-    SELECT 'trigger', tgname::text, format('DROP TRIGGER %%I ON %%s;', tgname, tgrelid::regclass),
-        pg_get_triggerdef(t.oid) || ';', '', 0
-    FROM users JOIN pg_trigger t ON t.oid = objid WHERE classid = 'pg_trigger'::regclass AND NOT tgisinternal
-    UNION ALL
     SELECT 'view', c.oid::regclass::text,
         format('DROP %%sVIEW %%s;', CASE relkind WHEN 'm' THEN 'MATERIALIZED ' ELSE '' END, c.oid::regclass),
         format('CREATE %%sVIEW %%s%%s AS %%s', CASE relkind WHEN 'm' THEN 'MATERIALIZED ' ELSE '' END,
@@ -180,15 +188,50 @@ SELECT kind, name, dropping, making, text FROM (
             CASE WHEN pg_get_viewdef(c.oid) ~ '[''"]' THEN pg_get_viewdef(c.oid)
                 ELSE btrim(regexp_replace(pg_get_viewdef(c.oid), '[[:space:]]+', ' ', 'g')) END)
             || coalesce((SELECT ' ' || string_agg(pg_get_indexdef(indexrelid) || ';', ' ')
-                FROM pg_index WHERE indrelid = c.oid), ''), '', max(depth)
-    FROM views JOIN pg_class c ON c.oid = views.oid GROUP BY c.oid, relkind, reloptions
+                FROM pg_index WHERE indrelid = c.oid), '')
+            || CASE WHEN relowner <> current_user::regrole
+                THEN format(' ALTER TABLE %%s OWNER TO %%s;', c.oid::regclass, relowner::regrole) ELSE '' END
+            || coalesce((SELECT string_agg(format(' GRANT %%s ON %%s TO %%s%%s;',
+                    privilege_type, c.oid::regclass,
+                    CASE grantee WHEN 0 THEN 'PUBLIC' ELSE grantee::regrole::text END,
+                    CASE WHEN is_grantable THEN ' WITH GRANT OPTION' ELSE '' END), '')
+                FROM aclexplode(relacl) WHERE grantee <> relowner), ''), '', max(depth)
+    FROM views JOIN pg_class c ON c.oid = views.oid GROUP BY c.oid, relkind, reloptions, relowner, relacl
     UNION ALL
-    SELECT 'rule', rulename::text, '', '', '', 0 FROM users JOIN pg_rewrite r ON r.oid = objid
-    WHERE classid = 'pg_rewrite'::regclass AND ev_class = refobjid
+    SELECT 'function', objid::regprocedure::text,
+        format('DROP %%s %%s;', CASE prokind WHEN 'p' THEN 'PROCEDURE' ELSE 'FUNCTION' END,
+            objid::regprocedure),
+        pg_get_functiondef(objid) || ';', '', 1000
+    FROM relying JOIN pg_proc p ON p.oid = objid WHERE classid = 'pg_proc'::regclass
     UNION ALL
-    SELECT 'policy', polname::text, '', '', '', 0 FROM users JOIN pg_policy p ON p.oid = objid
-    WHERE classid = 'pg_policy'::regclass
+    SELECT 'rule', rulename::text, format('DROP RULE %%I ON %%s;', rulename, ev_class::regclass),
+        pg_get_ruledef(r.oid) || coalesce((
+            SELECT format(' ALTER TABLE %%s %%s RULE %%I;', ev_class::regclass, verb, rulename)
+            FROM states WHERE state = ev_enabled), ''), '', 1001
+    FROM relying JOIN pg_rewrite r ON r.oid = objid
+    WHERE classid = 'pg_rewrite'::regclass AND rulename <> '_RETURN'
     UNION ALL
-    SELECT 'function', objid::regprocedure::text, '', '', '', 0 FROM users WHERE classid = 'pg_proc'::regclass
+    SELECT 'policy', polname::text, format('DROP POLICY %%I ON %%s;', polname, polrelid::regclass),
+        format('CREATE POLICY %%I ON %%s AS %%s FOR %%s TO %%s%%s%%s;', polname, polrelid::regclass,
+            CASE WHEN polpermissive THEN 'PERMISSIVE' ELSE 'RESTRICTIVE' END,
+            CASE polcmd WHEN 'r' THEN 'SELECT' WHEN 'a' THEN 'INSERT' WHEN 'w' THEN 'UPDATE'
+                WHEN 'd' THEN 'DELETE' ELSE 'ALL' END,
+            (SELECT string_agg(CASE role WHEN 0 THEN 'PUBLIC' ELSE role::regrole::text END, ', ')
+                FROM unnest(polroles) AS role),
+            ' USING (' || pg_get_expr(polqual, polrelid) || ')',
+            ' WITH CHECK (' || pg_get_expr(polwithcheck, polrelid) || ')'),
+        concat_ws(', ', pg_get_expr(polqual, polrelid), pg_get_expr(polwithcheck, polrelid)), 1002
+    FROM relying JOIN pg_policy p ON p.oid = objid WHERE classid = 'pg_policy'::regclass
+    UNION ALL
+    SELECT 'trigger', tgname::text, format('DROP TRIGGER %%I ON %%s;', tgname, tgrelid::regclass),
+        pg_get_triggerdef(t.oid) || ';' || coalesce((
+            SELECT format(' ALTER TABLE %%s %%s TRIGGER %%I;', tgrelid::regclass, verb, tgname)
+            FROM states WHERE state = tgenabled), ''), '', 1003
+    FROM relying JOIN pg_trigger t ON t.oid = objid
+    WHERE classid = 'pg_trigger'::regclass AND NOT tgisinternal
+    UNION ALL
+    SELECT 'publication', pubname::text, '', '', '', 0
+    FROM users JOIN pg_publication_rel r ON r.oid = objid JOIN pg_publication p ON p.oid = prpubid
+    WHERE classid = 'pg_publication_rel'::regclass
 ) AS found ORDER BY place
 """

@@ -257,3 +257,44 @@ def test_no_release_is_suggested_for_schemas_that_it_will_not_touch(past: Projec
 
 def test_refusals_are_read_by_their_objects(choices: Choices) -> None:
     assert [*refusals(choices.named["another_key"], "another_key")] == [f"key.missing {RULE}(id)"]
+
+
+# All that can rely on a column; each is to be there again once its type was changed.
+RELYING = """
+CREATE FUNCTION nothing() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';
+CREATE TRIGGER told BEFORE UPDATE OF address ON buildings_building FOR EACH ROW
+    WHEN (OLD.address IS DISTINCT FROM NEW.address) EXECUTE FUNCTION nothing();
+CREATE TRIGGER off BEFORE UPDATE OF address ON buildings_building FOR EACH ROW EXECUTE FUNCTION nothing();
+ALTER TABLE buildings_building DISABLE TRIGGER off;
+CREATE POLICY filled ON buildings_building AS RESTRICTIVE FOR UPDATE TO CURRENT_USER
+    USING (address IS NOT NULL) WITH CHECK (id IN (SELECT max(id) FROM buildings_building) OR address <> '');
+CREATE TABLE noted (address text);
+CREATE RULE noting AS ON UPDATE TO buildings_building WHERE NEW.address IS NULL
+    DO ALSO INSERT INTO noted VALUES (OLD.address);
+CREATE VIEW addresses AS SELECT id, address FROM buildings_building;
+CREATE VIEW more_addresses AS SELECT * FROM addresses; GRANT SELECT ON more_addresses TO PUBLIC;
+CREATE TRIGGER instead INSTEAD OF INSERT ON addresses FOR EACH ROW EXECUTE FUNCTION nothing();
+CREATE FUNCTION how_many() RETURNS bigint BEGIN ATOMIC SELECT count(address) FROM more_addresses; END;
+CREATE MATERIALIZED VIEW kept AS SELECT address FROM buildings_building; CREATE INDEX ON kept (address)
+"""
+MADE = """
+SELECT tgname, pg_get_triggerdef(t.oid), tgenabled::text FROM pg_trigger t JOIN pg_class c ON c.oid = tgrelid
+    WHERE NOT tgisinternal AND relnamespace = '{0}'::regnamespace UNION ALL
+SELECT policyname, qual || with_check || roles::text, permissive FROM pg_policies WHERE schemaname = '{0}'
+UNION ALL SELECT viewname, definition, viewowner FROM pg_views WHERE schemaname = '{0}' UNION ALL
+SELECT relname, relacl::text, relkind::text FROM pg_class WHERE relnamespace = '{0}'::regnamespace UNION ALL
+SELECT rulename, definition, '' FROM pg_rules WHERE schemaname = '{0}' UNION ALL
+SELECT proname, pg_get_functiondef(oid), '' FROM pg_proc WHERE pronamespace = '{0}'::regnamespace
+ORDER BY 1, 2
+"""
+
+
+def test_all_that_relies_on_a_column_is_made_again_once_its_type_was_changed(current: Project) -> None:
+    damage(current, "kypseli", RELYING)
+    damage(current, "athena", f"ALTER TABLE buildings_building ALTER address TYPE text; {RELYING}")
+    (choice,) = current.run("repair").report["remedies"][0]["refusals"][0]["choices"]
+    typed(current, "athena", choice["statements"])
+
+    made = current.database.sql(MADE.format("athena"))
+    assert current.run("verify", "--schema", "athena").findings("column.type") == []
+    assert made.replace("athena.", "kypseli.") == current.database.sql(MADE.format("kypseli"))
