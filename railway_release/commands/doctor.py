@@ -203,7 +203,8 @@ def _explain(target: Target, report: Report) -> None:
     with _context(target, report) as (context, snapshot):
         answers = explain(errors[:_MOST_ERRORS], context, deleting=from_a_deletion(text))
         if any(one.id == NEVER_RAN for answer in answers for one in answer.causes):
-            obstacles = Obstacles(*_of_the_release(target), tuple(causes.errors(_failing(context))))
+            failing = causes.errors((*half_applied.causes(context), *_failing(context)))
+            obstacles = Obstacles(*_of_the_release(target), tuple(failing))
             answers = [_advisable(answer, obstacles) for answer in answers]
     plans = foresight.plans_of((one for answer in answers for one in answer.causes), target, snapshot)
     answers = [replace(one, causes=tuple(foreseen(each, plans) for each in one.causes)) for one in answers]

@@ -195,9 +195,9 @@ KINDS = {
         "warning", "A release needs some for itself, and shares the others with the application."
     ),
     "app.in_both": Kind(
-        "warning",
+        "info",
         "Its tables are in the shared schema and in every tenant: what a query reaches depends on the schema "
-        "that the connection is on, and rows of one are not seen from the other.",
+        "that the connection is on, and rows of one are not seen from the other. That may be meant.",
     ),
     "app.ahead": Kind(
         "warning",

@@ -15,6 +15,7 @@ from railway_release.runtime.text import schema_flag
 from railway_release.verification.findings import EARLY, NO_SCHEMA, Finding
 
 SHOWS_THE_SQL = "shows the SQL"
+SHOWS_DECISIONS = "shows what has to be decided, with the statements"
 _NAMES = 5
 _SEQUENCES = 20  # in one statement, which has to fit on a screen
 
@@ -38,16 +39,24 @@ def repair(schemas: Sequence[str], *words: str, shows: str = SHOWS_THE_SQL) -> s
 
 
 def of_finding(found: Sequence[Finding], given: Sequence[Choice]) -> str:
-    """What fixes findings of one id: the choices that are given about the first one, or else a repair."""
+    """What fixes findings of one id: a repair, or else the choices, which are given about the first one.
+
+    Those of several are shown by `repair`, each with statements of its own.
+    """
     one, schemas = found[0], list(dict.fromkeys(each.schema for each in found))
     if one.id == NO_SCHEMA and not one.candidates:
         return create_schema(schemas)
-    if given:
+    if given and not found[1:]:
         ways = [_way(choice.for_schema(one.schema)) for choice in given]
-        others = f"; likewise the other{'s' if found[2:] else ''}" if found[1:] else ""
-        return f"decide, since nothing else can: {'; or: '.join(ways)}{others}"
+        return f"decide, since nothing else can: {'; or: '.join(ways)}"
     is_asked_for = one.severity == "warning" and one.id not in EARLY
-    return repair(schemas, *(("--finding", one.id) if is_asked_for else ()))
+    words = ("--finding", one.id) if is_asked_for else ()
+    return decisions(schemas, *words) if given else repair(schemas, *words)
+
+
+def decisions(schemas: Sequence[str], *words: str) -> str:
+    """The command that shows what a person has to decide about these."""
+    return f"{repair(schemas, *words).partition('  # ')[0]}  # {SHOWS_DECISIONS}"
 
 
 def create_schema(schemas: Sequence[str]) -> str:

@@ -68,7 +68,7 @@ def in_both(shared: Iterable[str], tenants: Iterable[str]) -> Iterator[Cause]:
     both = [name for name in shared if name in set(tenants) - _USUALLY_IN_BOTH]
     if both:
         seen = f"{some(both)} in {_both_settings()}"
-        yield cause("app.in_both", seen, "decide where its rows belong, and take it out of the other list")
+        yield cause("app.in_both", seen, "if its rows belong in one place, take it out of the other list")
 
 
 def content_types(shared: Iterable[str], tenants: Iterable[str]) -> Iterator[Cause]:

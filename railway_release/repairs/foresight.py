@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 
 from railway_release.diagnosis.causes import Cause
-from railway_release.diagnosis.commands import SHOWS_THE_SQL
+from railway_release.diagnosis.commands import SHOWS_DECISIONS, SHOWS_THE_SQL
 from railway_release.preflight.target import Target
 from railway_release.repairs import unrecorded
 from railway_release.repairs.inspect import inspect_snapshot
@@ -20,7 +20,6 @@ _ABOUT = {
     **dict.fromkeys(("app.moved", "template.stale", "release.held_up"), frozenset({GHOST, MASKED})),
     TENANTS_UNKNOWN: frozenset({GHOST, COLUMN_MISSING}),
 }
-_DECIDES = "shows what has to be decided, with the statements"
 _DOES_A_PART = "shows the SQL, and what has to be decided; --apply does the rest"
 
 
@@ -41,7 +40,7 @@ def foreseen(one: Cause, plans: Mapping[str, RepairPlan]) -> Cause:
     own = [plans[name] for name in one.schemas if name in plans]
     if not any(refusal.id in ids for plan in own for refusal in plan.refusals):
         return one
-    says = _DOES_A_PART if any(_does(plan, ids) for plan in own) else _DECIDES
+    says = _DOES_A_PART if any(_does(plan, ids) for plan in own) else SHOWS_DECISIONS
     return replace(one, command=f"{one.command.partition('  # ')[0]}  # {says}")
 
 

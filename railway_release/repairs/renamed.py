@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import astuple, replace
+from typing import cast
 
 from railway_release.diagnosis import choices
 from railway_release.diagnosis.choices import SCHEMA, Choice, repair_again
 from railway_release.postgres.session import quote
-from railway_release.postgres.shape import Column, Shape
+from railway_release.postgres.shape import Column, ForeignKey, Shape
 from railway_release.repairs.case import Case
 from railway_release.verification import findings
 from railway_release.verification.differences import Difference
@@ -34,11 +38,11 @@ def choices_about(one: Deviation, case: Case) -> Iterator[Choice]:
     for old in (columns := _columns(one, case)):
         new = quote(one.difference.object.removeprefix(f"{table}."))
         rename = f"{choices.alter(table)} RENAME COLUMN {quote(old)} TO {new};"
-        yield Choice(f"If it is {old}, renamed by hand", (rename, repair_again()))
+        yield Choice(f"If it is {old}, renamed by hand", (rename, *_after_column(one, old, case)))
     pointed_to = _pointed_to(one, case)
     for old in (tables := pointed_to or _alike(one, case)):
         rename = f"{choices.alter(old)} RENAME TO {quote(table)};"
-        yield Choice(f"If it is {old}, renamed by hand", (rename, repair_again()))
+        yield Choice(f"If it is {old}, renamed by hand", (rename, *_after_table(one, old, case)))
     if columns:
         yield Choice(
             f"If it is not: drop {', '.join(columns)}, or give it a type of its own, then repair again"
@@ -47,6 +51,57 @@ def choices_about(one: Deviation, case: Case) -> Iterator[Choice]:
         yield Choice("If it is not: drop those foreign keys, then repair again")
     elif tables:
         yield from _others(tables)
+
+
+def _after_column(one: Deviation, old: str, case: Case) -> tuple[str, ...]:
+    """The command for what is left once a column has its name back; nothing if that is all."""
+    wanted, table = cast("Column", one.difference.definition), one.difference.table
+    there, expected = case.actual[table], case.expected[table]
+    whole = any(_features(column) == _features(wanted) for column in there.columns if column.name == old)
+    lacks = _rules_of(expected, wanted.name) - _rules_of(there, old)
+    own = {one.difference.object, f"{table}.{old}"}
+    others = [each for each in case.found if each.difference.object not in own]
+    return () if whole and not lacks and not others else (repair_again(),)
+
+
+def _after_table(one: Deviation, old: str, case: Case) -> tuple[str, ...]:
+    """The same of a table."""
+    table, wanted = one.difference.table, cast("Shape", one.difference.definition)
+    there = {column.name: _features(column) for column in case.actual[old].columns}
+    whole = all(there.get(column.name) == _features(column) for column in wanted.columns)
+    lacks = Counter(map(type, wanted.rules)) - Counter(map(type, case.actual[old].rules))
+    others = [each for each in case.found if each != one and not _points_to(table, each)]
+    kept = all(_has_keys_to(table, old, holder, case) for holder in case.expected)
+    return () if whole and not lacks and not others and kept else (repair_again(),)
+
+
+def _features(column: Column) -> tuple[bool, ...]:
+    """What repairs change of a column; of what is missing, expressions are as Django writes them."""
+    return column.not_null, column.has_sequence, bool(column.default), bool(column.generated)
+
+
+def _rules_of(shape: Shape, name: str) -> Counter[type]:
+    """How many constraints and indexes of each kind a column is part of."""
+    named = re.compile(rf"(?<!\w){re.escape(name)}(?!\w)")
+    texts = ((type(rule), astuple(replace(rule, name="", creation=None))) for rule in shape.rules)
+    return Counter(kind for kind, values in texts if named.search(str(values)))
+
+
+def _has_keys_to(table: str, old: str, holder: str, case: Case) -> bool:
+    """Whether all foreign keys of a table that should point to a missing one point to what it is now."""
+    there = _keys_to(old, old if holder == table else holder, case.actual)
+    return {*_keys_to(table, holder, case.expected)} <= {*there}
+
+
+def _keys_to(table: str, holder: str, tables: Tables) -> Iterator[tuple[str, ...]]:
+    """The columns of a table's foreign keys to another one of the same schema."""
+    keys = tables.get(holder, Shape()).foreign_keys
+    return (key.columns for key in keys if key.table == table and not key.schema)
+
+
+def _points_to(table: str, one: Deviation) -> bool:
+    definition = one.difference.definition
+    return isinstance(definition, ForeignKey) and definition.table == table and not definition.schema
 
 
 def _others(tables: Sequence[str]) -> Iterator[Choice]:

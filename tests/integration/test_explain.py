@@ -80,6 +80,18 @@ def test_the_command_for_a_migration_that_never_ran_fixes_it(past: Project) -> N
     assert explain(past).ids() == ["deletion.shared"]
 
 
+def test_no_release_is_advised_where_it_fails_on_what_later_migrations_have_made(past: Project) -> None:
+    past.run("--no-collectstatic")
+    past.database.sql(
+        "DELETE FROM athena.django_migrations WHERE app = 'buildings' AND name > '0002';"
+        f"DROP TABLE athena.{MEMBERSHIP}"
+    )
+    found = explain(past)
+
+    assert found.ids() == ["migration.unrecorded"], found.run.text
+    assert found.cause()["command"].startswith(f"{PROGRAM} repair --schema athena")
+
+
 def test_a_recorded_migration_without_its_table_is_a_ghost_which_the_command_shows_and_fixes(
     current: Project,
 ) -> None:

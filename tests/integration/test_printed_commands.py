@@ -75,6 +75,9 @@ CREATE VIEW amounts AS SELECT id, amount, twice FROM {RULE}; CREATE VIEW larger 
 """
 TOO_LONG = f"{ONE} ALTER TABLE {RULE} ALTER code TYPE varchar(90); UPDATE {RULE} SET code = repeat('x', 80)"
 USED_EXTRA = f"ALTER TABLE {RULE} ADD mine text; CREATE VIEW my_view AS SELECT mine FROM {RULE}"
+RENAMED_AND_ALTERED = f"""
+{ONE} ALTER TABLE {RULE} RENAME title TO heading; ALTER TABLE {RULE} ALTER heading DROP NOT NULL
+"""
 IN_THE_WAY = f"ALTER TABLE {RULE} ADD mine text NOT NULL"
 TAKEN = "ALTER TABLE buildings_building RENAME TO kept; CREATE VIEW buildings_building AS TABLE kept"
 SHOWN = """
@@ -110,6 +113,7 @@ NEWEST = {
     "in_the_way_dropped": built("column.in_the_way", IN_THE_WAY, 1),
     "in_the_way_kept": built("column.in_the_way", IN_THE_WAY),
     "renamed": built("column.missing", f"{ONE} ALTER TABLE {RULE} RENAME title TO heading"),
+    "renamed_and_altered": Built(("column.missing",), RENAMED_AND_ALTERED, along=("column.null",)),
     "table_renamed": built("table.ghost", "ALTER TABLE buildings_building RENAME TO buildings_old"),
     "table_alike": built("table.ghost", f"ALTER TABLE {MEMBERSHIP} RENAME TO members"),
     "names_taken": Built(("index.missing", "unique.missing"), NAMES_TAKEN),
@@ -225,24 +229,28 @@ def story(
         for schema, one in BUILT.items():
             damage(project, schema, one.sql)
         before = _doctor(project)
-        _type_all(project, before)
+        shown = _type_all(project, before)
         between = _doctor(project)
         left = tuple(decisions(project.run("repair", "--warnings")))
         for one in left:
             if one.choices and one.id in BUILT[one.schema].ids:
                 decide(project, one.choices[BUILT[one.schema].choice])
         _type_all(project, _doctor(project))
-        yield Story(before, between, left, _doctor(project))
+        yield Story(before, between, (*left, *shown), _doctor(project))
 
 
 def _doctor(project: Project) -> Run:
     return project.run("doctor", "--sequences")
 
 
-def _type_all(project: Project, doctor: Run) -> None:
+def _type_all(project: Project, doctor: Run) -> list[Decision]:
+    """Type all commands; returns what those that only show something leave to a person."""
+    shown: list[Decision] = []
     for text in dict.fromkeys(one["command"] for one in doctor.report["diagnosis"]):
-        if is_command(text):
-            type_in(project, text)
+        run = type_in(project, text).run if is_command(text) else None
+        if run and "shows what has to be decided" in text:
+            shown += decisions(run)
+    return shown
 
 
 @each
@@ -264,6 +272,18 @@ def test_it_is_gone_once_all_is_decided(story: Story, schema: str) -> None:
     left = diagnosed(story.after, schema) & {*BUILT[schema].ids, *BUILT[schema].along}
 
     assert left <= {"schema.odd", "schema.unowned"}, story.after.text
+
+
+@pytest.mark.parametrize(
+    ("schema", "repairs"),
+    [("renamed", False), ("table_renamed", False), ("table_alike", False), ("renamed_and_altered", True)],
+)
+def test_a_repair_is_printed_after_a_rename_only_where_something_is_left(
+    story: Story, schema: str, repairs: bool
+) -> None:
+    found = next(one for one in story.decisions if one.schema == schema and one.id in BUILT[schema].ids)
+
+    assert any("repair" in line for line in found.choices[0]) is repairs
 
 
 def test_every_cause_and_every_finding_is_built_here_or_told_why_not() -> None:

@@ -43,9 +43,11 @@ def explained(run: Run) -> Explained:
 
 
 def forget(project: Project, schema: str) -> None:
-    """Take a table and its app's records back to before its migration, as if that had never run."""
+    """Take a table and its app back to before its migration, as if that had never run."""
     project.database.sql(
-        f"DELETE FROM {schema}.django_migrations"
+        f"SET search_path = {schema}; DELETE FROM django_migrations"
         " WHERE app IN ('announcements', 'buildings') AND name > '0001_initial';"
-        f"DROP TABLE {schema}.{MEMBERSHIP} CASCADE"
+        f"DROP TABLE {MEMBERSHIP}, announcements_announcement_audience;"
+        "ALTER TABLE announcements_announcement DROP pinned;"
+        "ALTER TABLE buildings_building DROP address, DROP slug"
     )
