@@ -21,6 +21,7 @@ from railway_release.backup.sql_script import Definition, Part, definitions, has
 from railway_release.backup.toc import Entry, entries, lines_about
 from railway_release.errors import RestoreFailed
 from railway_release.postgres.copying import copy_in
+from railway_release.postgres.default_privileges import usual_privileges
 from railway_release.postgres.failures import describe
 from railway_release.postgres.put_aside import aside_words, comment_on, copy_words
 from railway_release.postgres.roles import role_names, space_names
@@ -99,7 +100,7 @@ class Restored:
 
 def restore_schema(connection: Connection, archived: ArchivedSchema, where: Placement) -> Restored:
     """Restore a schema and commit, or raise RestoreFailed and leave everything as it was."""
-    with _transaction(connection, where):
+    with _transaction(connection, where), usual_privileges(connection):
         _put_aside(connection, archived, where)
         _define(connection, archived, where)
         _fill(connection, archived, where)

@@ -41,8 +41,18 @@ class FromBackup(InTurn):
         self.manifest = find_backup(
             self.destination, self.config.run, lambda one: one.is_of(server, database)
         )
+        if self.manifest.encrypted:
+            self._check_decrypt()
         self.is_of_here = self.manifest.is_of(server, database)
         self._read: set[str] = set()  # pieces whose bytes are those that were written
+
+    def _check_decrypt(self) -> None:
+        if not self.config.backup_decrypt:
+            raise InvalidConfiguration(
+                f"The backup {self.manifest.name} is encrypted.",
+                "RELEASE_BACKUP_DECRYPT names the command that decrypts it.",
+            )
+        self.hint = "If it was encrypted with another key, RELEASE_BACKUP_DECRYPT has to use that one."
 
     def archived(self, name: str) -> ArchivedSchema:
         """A schema of the backup, whose archive is read once to see that it is as it was written."""

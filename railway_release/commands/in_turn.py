@@ -29,6 +29,7 @@ class InTurn:
 
     def __init__(self, target: Target, report: Report) -> None:
         self.target, self.report, self.config = target, report, target.config
+        self.hint = ""  # for errors that have none of their own
 
     @contextlib.contextmanager
     def working_on(self, names: Collection[str]) -> Iterator[None]:
@@ -55,7 +56,7 @@ class InTurn:
             with told(f"{name} is in work"), guard:
                 outcome = self.target.retry_policy.call(once, event="restore.retried")
         except ReleaseError as error:
-            outcome = Outcome(name, "failed", message=error.message, hint=error.hint, attempts=1)
+            outcome = Outcome(name, "failed", message=error.message, hint=error.hint or self.hint, attempts=1)
         except Exception as error:  # noqa: BLE001 - as the driver calls it; the next schema is another matter
             if token and token.stopping:
                 return

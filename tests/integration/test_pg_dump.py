@@ -448,6 +448,15 @@ def test_what_is_stored_is_encrypted_and_proven_by_decrypting_it(current: Projec
     assert (tmp_path / "kept" / found.pieces[0].name).read_bytes()[:5] != b"PGDMP"
     assert "-pass" not in run.text
     prove(tmp_path / "kept", decrypt=f"{KEY.format('k')} -d")
+
+    words = ("restore", "latest", "--schema", "athena", "--apply")
+    place = {"RELEASE_BACKUP_TO": str(tmp_path / "kept")}
+    without = current.run(*words, **place)
+    wrong = current.run(*words, **place, RELEASE_BACKUP_DECRYPT=f"{KEY.format('other')} -d")
+    restored = current.run(*words, **place, RELEASE_BACKUP_DECRYPT=f"{KEY.format('k')} -d")
+    assert (without.code, "is encrypted" in without.event("release.failed")["message"]) == (2, True)
+    assert (wrong.code, "encrypted with another key" in wrong.outcome("athena")["hint"]) == (5, True)
+    assert restored.states == {"athena": "restored"}, restored.text
     with pytest.raises(BackupFailed):
         prove(tmp_path / "kept", decrypt=f"{KEY.format('other')} -d")
 

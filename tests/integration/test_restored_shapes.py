@@ -52,6 +52,16 @@ SETTINGS = {
 }
 
 
+# What new objects get, and those that are restored have not.
+DEFAULT_PRIVILEGES = """
+ALTER DEFAULT PRIVILEGES GRANT SELECT ON TABLES TO {role} WITH GRANT OPTION;
+ALTER DEFAULT PRIVILEGES REVOKE DELETE ON TABLES FROM CURRENT_USER;
+ALTER DEFAULT PRIVILEGES REVOKE EXECUTE ON FUNCTIONS FROM PUBLIC;
+ALTER DEFAULT PRIVILEGES REVOKE ALL ON TYPES FROM PUBLIC, CURRENT_USER;
+ALTER DEFAULT PRIVILEGES GRANT USAGE ON SCHEMAS TO PUBLIC;
+"""
+
+
 @pytest.mark.server
 def test_whatever_a_schema_holds_comes_back_as_it_was(role, current: Project, new_database, tmp_path):
     """In its place, and in another database."""
@@ -74,9 +84,10 @@ def test_whatever_a_schema_holds_comes_back_as_it_was(role, current: Project, ne
     assert sorted(dump(other)) == sorted(before)
 
 
-def test_it_comes_back_whatever_the_settings_of_the_database_are(role, current: Project, tmp_path):
+def test_it_comes_back_whatever_settings_and_default_privileges_there_are(role, current: Project, tmp_path):
     database, to = current.database, str(tmp_path / "backups")
     shapes = tenants_of_shapes(database, role, "many", "texts", "values")
+    database.sql(DEFAULT_PRIVILEGES.replace("{role}", role))
     before = dump(database)
     for setting, value in SETTINGS.items():
         database.sql(f'ALTER DATABASE "{database.url.rpartition("/")[2]}" SET {setting} = {value}')
