@@ -144,8 +144,12 @@ def test_everybody_works_on_while_a_tenant_is_restored_and_what_is_written_there
     until(mark.exists, 30, "pg_restore to stop")
     for schema in ("athena", "kypseli"):
         database.sql(f"SET lock_timeout = '2s'; UPDATE {schema}.{MEMBERS} SET role = 'new'")
+    beside = [
+        backed_up.run(*others, RELEASE_LOCK_WAIT="0.3") for others in (words, ("backup",), ("release",))
+    ]
     mark.unlink()
 
+    assert [run.code for run in beside] == [4, 4, 4]
     assert running.finish().states == {"athena": "restored"}
     (aside,) = asides(database)
     count = "SELECT count(*) FROM {}.buildings_buildingmembership WHERE role = 'new'"

@@ -442,7 +442,7 @@ def test_two_parts_are_in_memory_however_large_the_whole_is(store: Store):
     assert (large - empty < 3 * PART // MB, large < 100) == (True, True), (empty, large)
 
 
-def test_a_release_writes_nothing_before_its_backup_is_in_the_bucket(
+def test_a_release_writes_nothing_before_its_backup_is_in_the_bucket_and_a_tenant_comes_back_from_there(
     past: Project, store: Store, bucket: str
 ):
     environ = store.environ(bucket, RELEASE_BACKUP_TO=f"s3://{bucket}/production", RELEASE_COLLECTSTATIC="no")
@@ -462,4 +462,7 @@ def test_a_release_writes_nothing_before_its_backup_is_in_the_bucket(
         ("production", "001.dump"),
         ("production", "manifest.json"),
     ]
-    assert SECRET not in refusal.text + release.text
+    restored = past.run("restore", "latest", "--schema", "athena", "--apply", **environ)
+    assert restored.states == {"athena": "restored"}, restored.text
+    assert past.database.lines(records) == before
+    assert SECRET not in refusal.text + release.text + restored.text
