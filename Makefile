@@ -8,6 +8,9 @@ RUN := .venv/bin/python -m
 READY := .venv/.ready
 CODE := railway_release run_migrations.py examples tests benchmarks
 
+# Where Python may not write bytecode, every worker of pytest would compile all tests anew, in each run.
+test coverage: export PYTHONDONTWRITEBYTECODE =
+
 .DEFAULT_GOAL := help
 .PHONY: help demo demo-stop test lint format typecheck coverage benchmark clean
 
