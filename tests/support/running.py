@@ -15,6 +15,7 @@ from .binaries import bin_dir, environment
 from .release import Database, Project, Run, until
 
 _GATE = 4711
+_PAUSE = 0.05  # seconds between two looks
 
 
 def run_sql(statement: str) -> str:
@@ -158,7 +159,6 @@ class Gate:
     """Migrations with WAIT_AT_GATE, or wait_at(number), stop here until it is opened."""
 
     def __init__(self, database: Database, number: int = _GATE) -> None:
-        self._database = database
         self._number = number
         self._session = Session(database, "gate")
         self._session.run(f"SELECT pg_advisory_lock({number});")
@@ -173,6 +173,7 @@ class Gate:
         while self._waiting():
             if time.monotonic() > end:
                 return True
+            time.sleep(_PAUSE)
         return False
 
     def open(self) -> None:
@@ -181,7 +182,7 @@ class Gate:
 
     def _waiting(self) -> int:
         where = f"locktype = 'advisory' AND objid = {self._number} AND NOT granted"
-        return int(self._database.sql(f"SELECT count(*) FROM pg_locks WHERE {where}"))
+        return int(self._session.run(f"SELECT count(*) FROM pg_locks WHERE {where};"))
 
 
 class Creation:
