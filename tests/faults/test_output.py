@@ -16,10 +16,10 @@ def peak_memory(pid: int) -> int:
 
 @pytest.mark.parametrize(
     "printing",
-    ["sys.stdout.write('x' * 10**8)", "for _ in range(10**6): print('x' * 99)"],
+    ["sys.stdout.write('x' * 3 * 10**7)", "for _ in range(3 * 10**5): print('x' * 99)"],
     ids=["one", "lines"],
 )
-def test_a_migration_that_prints_100_mb_goes_on_and_the_release_does_not_keep_it(
+def test_a_migration_that_prints_30_mb_goes_on_and_the_release_does_not_keep_it(
     past: Project, begin, printing: str
 ):
     """Whoever prints waits until it was read, with the locks that the migration has."""
@@ -31,4 +31,4 @@ def test_a_migration_that_prints_100_mb_goes_on_and_the_release_does_not_keep_it
     run = release.finish()
 
     assert (run.code, set(run.states.values())) == (0, {"migrated"}), run.text[-1000:]
-    assert memory < 150
+    assert memory < 85  # it is about 60 without them
