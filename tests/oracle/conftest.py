@@ -1,24 +1,23 @@
 """Projects whose histories are compared, and the comparison."""
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
 from tests.support.engines import Comparison, compare
-from tests.support.levels import Level, build
+from tests.support.levels import BASE, Level, base_of, begin_with, build
 from tests.support.release import Database, Project
+from tests.support.unwell import borrowed
 
 APPS = Path(__file__).parent / "apps"
 
 # The apps that a topic needs besides its own.
 NEEDS = {"extras": ("extensions",), "pointing": ("outside",)}
-
-BASE = (
-    ("contenttypes", "0002_remove_content_type_name"),
-    ("auth", "0012_alter_user_first_name_max_length"),
-)
+SHARED = {"extensions"}  # those that are in the shared schema, too
 
 SETTINGS = """
 SHARED_APPS += {shared}
@@ -37,16 +36,35 @@ USERS = (
 PUBLIC = Level("public", others=True, sql=USERS)
 
 
-@pytest.fixture
-def topic(new_database: Callable[..., Database], tmp_path: Path) -> Callable[..., Project]:
-    """The example project with other apps in its tenants, and an empty database."""
+@dataclass(frozen=True)
+class Origin:
+    """What is the same at the beginning of most projects here, and so is made once."""
 
-    def create(*labels: str) -> Project:
-        project = Project(tmp_path / "project", new_database())
+    database: str  # its name; the shared schema is at its end, and there are no tenants
+    base: str  # as SQL, what a tenant has of Django's own apps
+
+    def project(self, folder: Path, new_database: Callable[[str], Database], *labels: str) -> Project:
+        """The example project with other apps in its tenants, and a database without tenants."""
+        begun = "template0" if SHARED.intersection(needed(labels)) else self.database
+        project = Project(folder, new_database(begun))
+        begin_with(project, self.base)
         add_apps(project, *labels)
         return project
 
-    return create
+
+@pytest.fixture(scope="session")
+def origin(server: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Origin]:
+    """The beginning, of a project whose tenants have the base alone."""
+    with borrowed(server, "template0", tmp_path_factory.mktemp("origin")) as project:
+        add_apps(project)
+        base = base_of(project)
+        yield Origin(urlsplit(project.database.url).path[1:], base)
+
+
+@pytest.fixture
+def topic(origin: Origin, new_database: Callable[..., Database], tmp_path: Path) -> Callable[..., Project]:
+    """The example project with other apps in its tenants, and a database without tenants."""
+    return lambda *labels: origin.project(tmp_path / "project", new_database, *labels)
 
 
 @pytest.fixture
@@ -55,17 +73,20 @@ def oracle(new_database: Callable[..., Database]) -> Callable[..., Comparison]:
     return lambda project, *words, **more: compare(project, new_database, *words, **more)
 
 
+def needed(labels: Iterable[str]) -> list[str]:
+    """These apps after those that they need."""
+    needs = [need for label in labels for need in NEEDS.get(label, ())]
+    return list(dict.fromkeys([*needs, *labels]))
+
+
 def add_apps(project: Project, *labels: str) -> None:
     """Put apps into the tenants of a project, beside the content types and permissions."""
-    needed = [need for label in labels for need in NEEDS.get(label, ())]
-    apps = list(dict.fromkeys([*needed, *labels]))
+    apps = needed(labels)
     for label in apps:
         if (APPS / label).exists():
-            shutil.copytree(
-                APPS / label, project.folder / label, ignore=shutil.ignore_patterns("__pycache__")
-            )
+            shutil.copytree(APPS / label, project.folder / label)
     tenant = ["django.contrib.contenttypes", "django.contrib.auth", *apps]
-    shared = ["django.contrib.postgres", "extensions"] if "extensions" in apps else []
+    shared = ["django.contrib.postgres", "extensions"] if SHARED.intersection(apps) else []
     project.settings(SETTINGS.format(shared=shared, tenant=tenant))
 
 
@@ -75,12 +96,12 @@ def names(label: str) -> list[str]:
 
 
 def every_level(label: str) -> list[Level]:
-    """Tenants at every level of an app, from nothing at all, twice, to everything."""
+    """Tenants at every level of an app, from nothing of it, twice, to everything."""
     levels = [
         Level(f"{label} {number}", ((label, name),), others=True)
         for number, name in enumerate(names(label), 1)
     ]
-    return [PUBLIC, Level("zero_a"), *levels, Level("zero_b")]
+    return [PUBLIC, Level("zero_a", BASE), *levels, Level("zero_b", BASE)]
 
 
 def build_levels(project: Project, label: str) -> None:

@@ -2,8 +2,8 @@
 
 import pytest
 
-from tests.oracle.conftest import BASE, PUBLIC, add_apps, build_levels, names
-from tests.support.levels import Level, build
+from tests.oracle.conftest import PUBLIC, add_apps, build_levels, names
+from tests.support.levels import BASE, Level, begin_with, build
 from tests.support.unwell import borrowed
 
 ISOLATION = """
@@ -32,9 +32,10 @@ def test_what_bypasses_djangos_cursor_reaches_the_right_schema(topic, oracle):
 
 
 @pytest.fixture(scope="module")
-def begun(server, tmp_path_factory):
+def begun(server, origin, tmp_path_factory):
     """A database to copy, with a tenant that has begun and one with nothing."""
-    with borrowed(server, "template0", tmp_path_factory.mktemp("begun")) as project:
+    with borrowed(server, origin.database, tmp_path_factory.mktemp("begun")) as project:
+        begin_with(project, origin.base)
         add_apps(project, "driver", "queries")
         targets = (*BASE, ("driver", names("driver")[-2]), ("queries", "0001_initial"))
         build(project, [PUBLIC, Level("begun", targets, others=True), Level("zero")])

@@ -13,11 +13,11 @@ import pytest
 from hypothesis import HealthCheck, Phase, event, given, note, settings
 from hypothesis import strategies as st
 
-from tests.oracle.conftest import BASE, PUBLIC, add_apps
+from tests.oracle.conftest import PUBLIC, add_apps
 from tests.support.engines import compare
-from tests.support.levels import Level, build
+from tests.support.levels import BASE, Level, build
 from tests.support.random_history import APP, histories, name_of
-from tests.support.release import Database, Project
+from tests.support.release import Database
 from tests.support.server import create_database, psql
 
 EXAMPLES = int(os.environ.get("ORACLE_EXAMPLES", "0"))
@@ -60,7 +60,7 @@ def write(project, files):
     suppress_health_check=list(HealthCheck),
 )
 @given(files=histories(), data=st.data())
-def test_random_histories_end_the_same(server, files, data):
+def test_random_histories_end_the_same(server, origin, files, data):
     numbers = data.draw(st.lists(st.integers(0, len(files) - 1), min_size=3, max_size=4))
     levels = [
         Level(f"level {place}", (*BASE, (APP, name_of(number))), others=data.draw(st.booleans()))
@@ -68,7 +68,7 @@ def test_random_histories_end_the_same(server, files, data):
     ]
     jobs = data.draw(st.integers(1, 2))
     with databases(server) as new_database, tempfile.TemporaryDirectory() as folder:
-        project = Project(Path(folder) / "project", new_database())
+        project = origin.project(Path(folder) / "project", new_database)
         write(project, files)
         build(project, [PUBLIC, Level("zero"), *levels])
         comparison = compare(project, new_database, jobs=(jobs,))

@@ -4,13 +4,25 @@ import json
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from . import warm
+from .binaries import run
 from .release import Project
+from .schemas import quote
 
 _PROGRAM = Path(__file__).with_name("migrate_to_levels.py")
 
 Key = tuple[str, str]  # app label and migration name
+
+# What most tenants have; Django takes half a second to render and apply it.
+BASE: tuple[Key, ...] = (
+    ("contenttypes", "0002_remove_content_type_name"),
+    ("auth", "0012_alter_user_first_name_max_length"),
+)
+_BASE_SCHEMA = "schema_with_the_base"
+_BASE_SQL = "base.sql"  # beside a project's folder
+_OF_THE_SESSION = ("--", "\\", "SET ", "SELECT pg_catalog.set_config", "CREATE SCHEMA ")
 
 
 @dataclass(frozen=True)
@@ -31,7 +43,31 @@ def history(project: Project) -> list[Key]:
 
 def build(project: Project, levels: Iterable[Level]) -> None:
     """Make tenants and bring them, or the shared schema, to their levels; the shared schema comes first."""
-    _run(project, "build", json.dumps([asdict(level) for level in levels]))
+    path = project.folder.parent / _BASE_SQL
+    base = path.read_text(encoding="utf-8") if path.exists() else ""
+    _run(project, "build", json.dumps([_asked(level, base) for level in levels]))
+
+
+def _asked(level: Level, base: str) -> dict[str, Any]:
+    """What the program is told: a schema with the base begins with that."""
+    asked = asdict(level)
+    has_base = base and level.schema != "public" and (level.others or set(BASE) <= set(level.targets))
+    asked["begun"] = base.replace(_BASE_SCHEMA, quote(level.schema)) if has_base else ""
+    return asked
+
+
+def base_of(project: Project) -> str:
+    """Bring the shared schema to its end; return, as SQL, what Django makes of a tenant with the base."""
+    build(project, [Level("public", others=True), Level(_BASE_SCHEMA, BASE)])
+    options = ("--inserts", "--no-owner", f"--schema={_BASE_SCHEMA}")
+    dump = run("pg_dump", *options, "-d", project.database.url)
+    project.database.sql(f"DROP SCHEMA {_BASE_SCHEMA} CASCADE; DELETE FROM public.tenants_client")
+    return "\n".join(line for line in dump.splitlines() if not line.startswith(_OF_THE_SESSION))
+
+
+def begin_with(project: Project, base: str) -> None:
+    """Let the tenants that `build` makes in this project begin with this, where they have the base."""
+    (project.folder.parent / _BASE_SQL).write_text(base, encoding="utf-8")
 
 
 def _run(project: Project, command: str, text: str) -> str:

@@ -20,15 +20,16 @@ def _print_plan() -> None:
 
 
 def _build(levels: list[dict[str, Any]]) -> None:
-    from django.db import connection
-
     for number, one in enumerate(levels):
         level = SimpleNamespace(**one)
         if level.schema != "public":
             _add_tenant(level)
+        if level.begun:
+            _sql(level.begun)
+            _shift_content_types(level.schema, 100 * number)
         if level.targets or level.others:
-            connection.close()  # a session of its own for each schema, as django-tenants has it
             _migrate(level)
+        if not level.begun and (level.targets or level.others):
             _shift_content_types(level.schema, 100 * number)
         if level.sql:
             _sql(level.sql)
@@ -49,6 +50,7 @@ def _migrate(level: Any) -> None:
     from django.db import connection
     from django.db.migrations.executor import MigrationExecutor
 
+    connection.close()  # a session of its own for each schema, as django-tenants has it
     _enter(level)
     executor = MigrationExecutor(connection)
     targets = _targets(level, executor.loader.graph.leaf_nodes())
