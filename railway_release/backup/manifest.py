@@ -200,6 +200,12 @@ def _checked(manifest: Manifest) -> Manifest:
     named = all(folder == manifest.name and is_piece(file) for folder, _, file in pieces)
     if not (named and manifest.contents.keys() >= set(manifest.schemas)):
         raise ValueError(manifest.name)
+    texts = (manifest.database, manifest.shared_schema, manifest.run_id)
+    rows = (one.rows for tables in manifest.contents.values() for one in tables.values())
+    if not all(isinstance(one, str) for one in texts) or not all(isinstance(one, int | None) for one in rows):
+        raise ValueError(manifest.name)
+    if manifest.name.split("-")[1:2] != [manifest.run_id]:  # schemas that are put aside get its name
+        raise ValueError(manifest.run_id)
     if not (manifest.major and manifest.taken_at.tzinfo):
         raise ValueError(manifest.started)
     return manifest

@@ -88,7 +88,9 @@ class RestorePlanner:
                 yield f"a later release {why}; what it did would be undone: --replace-newer allows that"
             if not config.leave_followers and (found := followers(self.connection, name)):
                 what = f"{count(len(found), 'object')} outside of it ({some(found)})"
-                yield f"{what} would go on pointing at what is put aside: --leave-followers allows that"
+                text = f"{what} would go on pointing at what is put aside: --leave-followers allows that"
+                copy = "; --into NAME makes a copy, from which rows can be taken"
+                yield text + (copy if name == self.manifest.shared_schema else "")
 
     def _remarks(self, name: str, into: str) -> Iterator[str]:
         shared = self.manifest.shared_schema

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
+from typing import cast
 
 from railway_release import topology
 from railway_release.backup.restore_plan import RestorePlanner, SchemaRestore
@@ -97,8 +98,14 @@ class _Restore(FromBackup):
         result = self.report.result
         restored = {one.schema for one in result.outcomes if one.state == "restored"}
         planner = Planner(gap_allowed=True)
-        after = take_snapshot(self.target, planner, depth="everything", extent="tables", only=restored)
-        findings = tuple(one for one in after.findings if one.schema in restored)
+        target, only = self.target, cast("Collection[str] | None", restored)
+        if self.config.leave_followers:  # what follows another schema now is found where it is
+            everywhere = replace(self.config, schema=(), exclude=(), shared_only=False, tenants_only=False)
+            target, only = replace(target, config=everywhere), None
+        after = take_snapshot(target, planner, depth="everything", extent="tables", only=only)
+        findings = tuple(
+            one for one in after.findings if one.schema in restored or one.id == "foreign_key.elsewhere"
+        )
         result = replace(result, findings=findings)
         if result.errors:
             result = result.failing(Exit.VERIFICATION, errors_in_words(len(result.errors)))

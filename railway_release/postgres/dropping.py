@@ -38,12 +38,21 @@ def drop_schema(connection: Connection, schema: str) -> None:
 
 def _empty(connection: Connection, schema: str) -> None:
     """Drop what is in a schema; what else depends on is tried again after the rest."""
-    left = _objects(connection, schema)
+    left, loosened = _objects(connection, schema), False
     while left:
         refused = _drop_each(connection, left)
         before, left = left, _objects(connection, schema)
         if left == before and refused:
-            raise refused
+            if loosened:
+                raise refused
+            _loosen(connection, schema)
+            loosened = True
+
+
+def _loosen(connection: Connection, schema: str) -> None:
+    """Drop what tables have that may depend on functions, which may depend on the tables."""
+    for (sql,) in fetch(connection, _PARTS, (schema,)):
+        _attempt(connection, sql)
 
 
 def _drop_each(connection: Connection, objects: Iterable[tuple[str, str]]) -> Exception | None:
@@ -60,10 +69,15 @@ def _drop_each(connection: Connection, objects: Iterable[tuple[str, str]]) -> Ex
 
 def _drop(connection: Connection, kind: str, names: str) -> Exception | None:
     """Drop what is named, or return why not."""
+    return _attempt(connection, f"DROP {_OTHERWISE_CALLED.get(kind, kind)} {names}")
+
+
+def _attempt(connection: Connection, sql: str) -> Exception | None:
+    """Run a statement, or return why it cannot be run."""
     cursor = connection.cursor()
     cursor.execute("SAVEPOINT one")
     try:
-        cursor.execute(f"DROP {_OTHERWISE_CALLED.get(kind, kind)} {names}")
+        cursor.execute(sql)
     except Exception as error:  # noqa: BLE001 - whatever the driver calls it: others may stand in the way
         cursor.execute("ROLLBACK TO SAVEPOINT one")
         return error
@@ -80,6 +94,23 @@ def _rank(kind: str) -> int:
     return _IN_ORDER.index(kind) if kind in _IN_ORDER else len(_IN_ORDER)
 
 
+_PARTS = """
+WITH tables AS (
+    SELECT c.oid, format('%%I.%%I', nspname, relname) AS name
+    FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = relnamespace WHERE nspname = %s
+)
+SELECT format('ALTER TABLE %%s DROP CONSTRAINT %%I', name, conname)
+FROM tables JOIN pg_catalog.pg_constraint ON conrelid = tables.oid
+UNION ALL
+SELECT format('DROP POLICY %%I ON %%s', polname, name)
+FROM tables JOIN pg_catalog.pg_policy ON polrelid = tables.oid
+UNION ALL
+SELECT format('ALTER TABLE %%s ALTER %%I DROP DEFAULT', name, attname)
+FROM tables JOIN pg_catalog.pg_attribute ON attrelid = tables.oid AND atthasdef
+UNION ALL
+SELECT format('DROP INDEX %%s', own.name)
+FROM tables JOIN pg_catalog.pg_index ON indrelid = tables.oid JOIN tables AS own ON own.oid = indexrelid
+"""
 _OBJECTS = """
 SELECT i.type, i.identity
 FROM pg_catalog.pg_depend d

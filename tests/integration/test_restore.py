@@ -217,6 +217,16 @@ def test_a_schema_that_others_depend_on_is_not_renamed_unless_told_to(project: P
     assert restore("--schema", "athena", "--apply", "--leave-followers").states == {"athena": "restored"}
 
 
+def test_keys_that_go_on_pointing_at_what_is_put_aside_are_errors(restore):
+    refused = restore("--schema", "public", "--apply")
+    run = restore("--schema", "public", "--apply", "--leave-followers")
+
+    assert "--into NAME makes a copy" in refused.event("schemas.refused")["message"]
+    assert (run.code, run.states) == (8, {"public": "restored"}), run.text
+    elsewhere = {schema for schema, _ in run.findings("foreign_key.elsewhere")}
+    assert elsewhere == {"athena", "kypseli", "piraeus"}
+
+
 FOLLOWERS = """
 CREATE TYPE athena.kind AS ENUM ('a'); CREATE COLLATION athena.own (locale = 'C');
 CREATE FUNCTION athena.one() RETURNS int LANGUAGE sql IMMUTABLE AS 'SELECT 1';

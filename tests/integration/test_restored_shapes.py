@@ -75,8 +75,11 @@ def test_whatever_a_schema_holds_comes_back_as_it_was(role, current: Project, ne
     assert taken.code == 0, taken.text
     assert restored.states == dict.fromkeys(shapes, "restored"), restored.text
     assert dump(database) == before
-    aside = database.lines("SELECT 1 FROM pg_namespace WHERE nspname LIKE '%\\_\\_before\\_%'")
-    assert len(aside) == len(shapes)
+    aside = "SELECT 1 FROM pg_namespace WHERE nspname LIKE '%\\_\\_before\\_%'"
+    assert len(database.lines(aside)) == len(shapes)
+    discarded = current.run("restore", "latest", "--discard", "--apply")
+    assert set(discarded.states.values()) == {"dropped"}, discarded.text
+    assert (dump(database), database.lines(aside)) == (before, [])
     other = new_database()
     places = {"RELEASE_BACKUP_TO": to, "RELEASE_INTO_DATABASE": other.url}
     drill = current.run("restore", "latest", "--apply", **places)
