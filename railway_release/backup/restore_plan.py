@@ -11,7 +11,7 @@ from railway_release.config.config import Config
 from railway_release.errors import UnknownName
 from railway_release.postgres.followers import followers
 from railway_release.postgres.put_aside import name_aside
-from railway_release.postgres.roles import role_names
+from railway_release.postgres.roles import lacked, role_names
 from railway_release.postgres.session import Connection, clip, fetch, literal, quote
 from railway_release.runtime.text import count, some
 
@@ -78,6 +78,7 @@ class RestorePlanner:
 
     def _refusals(self, name: str, into: str, *, present: bool, into_taken: bool) -> Iterator[str]:
         config = self.config
+        yield from self._lacked(name)
         if into:
             if into.startswith("pg_"):
                 yield "the server keeps names that begin with pg_ for itself"
@@ -91,6 +92,16 @@ class RestorePlanner:
                 text = f"{what} would go on pointing at what is put aside: --leave-followers allows that"
                 copy = "; --into NAME makes a copy, from which rows can be taken"
                 yield text + (copy if name == self.manifest.shared_schema else "")
+
+    def _lacked(self, name: str) -> Iterator[str]:
+        """What the role lacks, and what helps."""
+        owners = {one.owner for one in self.manifest.contents[name].values()}
+        me, others, database = lacked(self.connection, owners)
+        if database:
+            yield f"{me} may make no schema: GRANT CREATE ON DATABASE {quote(database)} TO {quote(me)};"
+        if others:
+            theirs = f"what belonged to {some(others)}, which {me} is not"
+            yield f"only a superuser or a member can give back {theirs}: RELEASE_DATABASE_URL may name one"
 
     def _remarks(self, name: str, into: str) -> Iterator[str]:
         shared = self.manifest.shared_schema

@@ -104,9 +104,8 @@ def restore_schema(connection: Connection, archived: ArchivedSchema, where: Plac
         _put_aside(connection, archived, where)
         _define(connection, archived, where)
         _fill(connection, archived, where)
-        orphans = _finish(connection, archived, where)
-        where.check()
         rows = _compared(connection, archived)
+        orphans = _finish(connection, archived, where)
         _put_in_place(connection, archived, where)
         where.check()
     _analyze(connection, archived, where.into or archived.name)
@@ -222,7 +221,11 @@ def _checked(rows: Iterator[bytes], check: Callable[[], None]) -> Iterator[bytes
 
 
 def _compared(connection: Connection, archived: ArchivedSchema) -> int:
-    """The number of rows that are counted; raises RestoreFailed if they are not those of the backup."""
+    """The number of rows that are counted; raises RestoreFailed if they are not those of the backup.
+
+    Before row security hides some from their owner; what it sets of the session is undone.
+    """
+    connection.cursor().execute("SAVEPOINT compared")
     prepare(connection)
     expected = archived.manifest.contents[archived.name]
     there = {one.name: one for one in relations(connection, [archived.name])}
@@ -237,6 +240,7 @@ def _compared(connection: Connection, archived: ArchivedSchema) -> int:
     ]
     if wrong:
         raise RestoreFailed(f"{archived.name} was not restored: the rows of {some(wrong)} are others.")
+    connection.cursor().execute("ROLLBACK TO SAVEPOINT compared")
     return sum(rows for rows, _ in found)
 
 

@@ -227,6 +227,29 @@ def test_keys_that_go_on_pointing_at_what_is_put_aside_are_errors(restore):
     assert elsewhere == {"athena", "kypseli", "piraeus"}
 
 
+HIDDEN = """
+CREATE TABLE kypseli.others (); GRANT SELECT ON kypseli.others TO {owner};
+CREATE TABLE piraeus.hidden AS SELECT 1 AS id; ALTER TABLE piraeus.hidden OWNER TO {owner};
+ALTER TABLE piraeus.hidden ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+"""
+
+
+def test_what_the_role_may_not_do_is_refused_beforehand(current: Project, as_ordinary, tmp_path):
+    database, to = current.database, {"RELEASE_BACKUP_TO": str(tmp_path / "backups")}
+    roles = as_ordinary(current, "owner")
+    database.sql(HIDDEN.replace("{owner}", roles.owner))
+    taken = current.run("backup", **to, DATABASE_URL=database.url)
+    run = current.run("restore", "latest", "--apply", **to)
+    name = database.url.rpartition("/")[2]
+    database.sql(f'ALTER DATABASE "{name}" OWNER TO postgres')
+    shown = current.run("restore", "latest", "--schema", "athena", **to)
+
+    assert taken.code == 0, taken.text
+    assert (run.code, run.states) == (8, {"athena": "restored", "piraeus": "restored"}), run.text
+    assert "what belonged to postgres, which" in run.event("schemas.refused")["message"]
+    assert f'GRANT CREATE ON DATABASE "{name}" TO' in shown.event("schemas.refused")["message"]
+
+
 FOLLOWERS = """
 CREATE TYPE athena.kind AS ENUM ('a'); CREATE COLLATION athena.own (locale = 'C');
 CREATE FUNCTION athena.one() RETURNS int LANGUAGE sql IMMUTABLE AS 'SELECT 1';
