@@ -177,8 +177,10 @@ def _reaching(flags: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def _backups(flags: Mapping[str, Any]) -> tuple[str, ...]:
-    """The flags that lead to these backups."""
-    return ("--backup-to", shlex.quote(flags["backup_to"])) if flags.get("backup_to") else ()
+    """The flags that lead to these backups, and open them."""
+    leading = ("backup_to", "backup_decrypt", "backup_bin")
+    words = [(f"--{name.replace('_', '-')}", shlex.quote(flags[name])) for name in leading if flags.get(name)]
+    return tuple(word for pair in words for word in pair)
 
 
 def _parse(argv: list[str]) -> dict[str, Any]:

@@ -45,11 +45,11 @@ class _Drill(FromBackup):
         with opened(self._there, self.target.application) as connection:
             if not relations(connection, [self.manifest.shared_schema]):
                 chosen |= {self.manifest.shared_schema} & set(self.manifest.schemas)
-            planned = [self._plan(connection, name) for name in sorted(chosen, key=self._is_tenant)]
+            planned = [self._plan(connection, name) for name in sorted(chosen, key=self._place)]
         return self.propose(planned)
 
-    def _is_tenant(self, name: str) -> bool:
-        return name != self.manifest.shared_schema
+    def _place(self, name: str) -> tuple[bool, str]:
+        return name != self.manifest.shared_schema, name
 
     def _plan(self, connection: Connection, name: str) -> SchemaRestore:
         contents = self.manifest.contents[name]

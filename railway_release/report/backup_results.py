@@ -122,5 +122,8 @@ class RestoreResult(Result):
         return command
 
     def document(self) -> dict[str, Any]:
-        """The common part and `restores`."""
-        return super().document() | {"restores": [dataclasses.asdict(one) for one in self.restores]}
+        """The common part, `restores` and `discards`."""
+        return super().document() | {
+            "restores": [dataclasses.asdict(one) for one in self.restores],
+            "discards": [{"schema": schema, "comment": words} for schema, words in self.discards],
+        }

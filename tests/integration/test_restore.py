@@ -149,6 +149,7 @@ def test_what_is_put_aside_is_no_tenant_and_goes_when_it_is_discarded(project: P
     assert project.run("verify").code == 0
     shown = restore("--discard")
     assert "nothing was written" in shown.event("restore.finished")["message"]
+    assert {one["schema"] for one in shown.report["discards"]} == set(asides(project))
     assert len(asides(project)) == 2
     (words,) = [
         event["message"].partition("run_migrations.py ")[2] for event in shown.named("restore.hinted")

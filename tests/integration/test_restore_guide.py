@@ -18,6 +18,20 @@ def commands(section: str) -> list[list[str]]:
     return [shlex.split(line.replace("python run_migrations.py", "")) for line in lines]
 
 
+def test_a_restore_is_taken_back_by_what_the_page_says(current: Project, tmp_path):
+    database, to = current.database, str(tmp_path / "backups")
+    assert current.run("backup", RELEASE_BACKUP_TO=to).code == 0
+    database.sql(f"DELETE FROM {MEMBERS}")
+    assert current.run("restore", "latest", "--schema", "athena", "--apply", RELEASE_BACKUP_TO=to).code == 0
+    (aside,) = database.lines("SELECT nspname FROM pg_namespace WHERE nspname LIKE 'athena\\_\\_before%'")
+    (sql,) = re.findall(r"```sql\n(BEGIN; ALTER SCHEMA.*?)```", GUIDE, re.DOTALL)
+    database.sql(re.sub(r"\bNAME", "athena", sql.replace("NAME__before_RUN", aside)))
+
+    assert database.sql(f"SELECT count(*) FROM {MEMBERS}") == "0"
+    assert current.run("--no-collectstatic").states["athena"] == "current"
+    assert current.run("verify").findings("schema.unowned") == [("athena_restored", "")]
+
+
 def typed(project: Project, words: Sequence[str], **environ: str) -> Run:
     """A command for the tenant that was spoilt, with what is to be filled in."""
     named = [word.replace("NAME", "athena") for word in words]
