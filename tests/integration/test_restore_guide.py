@@ -29,7 +29,7 @@ def test_a_restore_is_taken_back_by_what_the_page_says(current: Project, tmp_pat
 
     assert database.sql(f"SELECT count(*) FROM {MEMBERS}") == "0"
     assert current.run("--no-collectstatic").states["athena"] == "current"
-    assert current.run("verify").findings("schema.unowned") == [("athena_restored", "")]
+    assert current.run("verify").findings("schema.unowned") == [("athena_restored", "schema")]
 
 
 def typed(project: Project, words: Sequence[str], **environ: str) -> Run:
