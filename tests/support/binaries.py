@@ -24,12 +24,16 @@ def bin_dir() -> Path:
     return directory
 
 
-def run(program: str, *arguments: str) -> str:
-    """Run a program of the server and return what it wrote; those that deal with files have its account."""
+def run(program: str, *arguments: str, given: str | None = None) -> str:
+    """Run a program of the server on what it is given to read, and return what it wrote.
+
+    Those that deal with files have the server's account.
+    """
     # Python is slower at starting a program in another account.
     account = process_account() if program in _OF_THE_SERVER else AS_WE_ARE
     done = subprocess.run(
         [str(bin_dir() / program), *arguments],
+        input=given,
         capture_output=True,
         text=True,
         check=False,

@@ -7,9 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from . import warm
-from .binaries import run
 from .release import Project
-from .schemas import quote
+from .schemas import dumped, quote
 
 _PROGRAM = Path(__file__).with_name("migrate_to_levels.py")
 
@@ -22,7 +21,6 @@ BASE: tuple[Key, ...] = (
 )
 _BASE_SCHEMA = "schema_with_the_base"
 _BASE_SQL = "base.sql"  # beside a project's folder
-_OF_THE_SESSION = ("--", "\\", "SET ", "SELECT pg_catalog.set_config", "CREATE SCHEMA ")
 
 
 @dataclass(frozen=True)
@@ -59,10 +57,9 @@ def _asked(level: Level, base: str) -> dict[str, Any]:
 def base_of(project: Project) -> str:
     """Bring the shared schema to its end; return, as SQL, what Django makes of a tenant with the base."""
     build(project, [Level("public", others=True), Level(_BASE_SCHEMA, BASE)])
-    options = ("--inserts", "--no-owner", f"--schema={_BASE_SCHEMA}")
-    dump = run("pg_dump", *options, "-d", project.database.url)
+    base = dumped(project.database, _BASE_SCHEMA)
     project.database.sql(f"DROP SCHEMA {_BASE_SCHEMA} CASCADE; DELETE FROM public.tenants_client")
-    return "\n".join(line for line in dump.splitlines() if not line.startswith(_OF_THE_SESSION))
+    return base
 
 
 def begin_with(project: Project, base: str) -> None:

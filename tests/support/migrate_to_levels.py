@@ -25,7 +25,6 @@ def _build(levels: list[dict[str, Any]]) -> None:
         if level.schema != "public":
             _add_tenant(level)
         if level.begun:
-            _sql(level.begun)
             _shift_content_types(level.schema, 100 * number)
         if level.targets or level.others:
             _migrate(level)
@@ -41,7 +40,7 @@ def _add_tenant(level: Any) -> None:
         values["type"] = level.type
     columns, marks = ", ".join(values), ", ".join(["%s"] * len(values))
     _sql(f"INSERT INTO public.tenants_client ({columns}) VALUES ({marks})", *values.values())
-    _sql(f'CREATE SCHEMA "{level.schema}"')
+    _sql(level.begun or f'CREATE SCHEMA "{level.schema}"')
 
 
 def _migrate(level: Any) -> None:
