@@ -30,6 +30,16 @@ def bring_along(connection: Connection, extensions: Iterable[Extension], old: st
             connection.cursor().execute(f"CREATE EXTENSION {quote(one.name)} SCHEMA {quote(new)}")
 
 
+def fixed(connection: Connection, schema: str) -> list[str]:
+    """The extensions that the current role cannot move out of a schema, such as PostGIS."""
+    return [name for (name,) in fetch(connection, _FIXED, (schema,))]
+
+
+_FIXED = """
+SELECT e.extname::text
+FROM pg_catalog.pg_extension e JOIN pg_catalog.pg_namespace n ON n.oid = e.extnamespace
+WHERE n.nspname = %s AND NOT (e.extrelocatable AND pg_catalog.pg_has_role(e.extowner, 'MEMBER')) ORDER BY 1
+"""
 _PLACES = """
 SELECT e.extname::text, n.nspname::text
 FROM pg_catalog.pg_extension e JOIN pg_catalog.pg_namespace n ON n.oid = e.extnamespace

@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from railway_release.backup.extensions import fixed
 from railway_release.backup.manifest import Manifest
 from railway_release.config.config import Config
 from railway_release.errors import UnknownName
@@ -79,6 +80,9 @@ class RestorePlanner:
     def _refusals(self, name: str, into: str, *, present: bool, into_taken: bool) -> Iterator[str]:
         config = self.config
         yield from self._lacked(name)
+        if present and (found := fixed(self.connection, name)):
+            text = f"{some(found)} cannot be moved to a schema of another name"
+            yield f"{text}: --into-database restores into another database, from which rows can be taken"
         if into:
             if into.startswith("pg_"):
                 yield "the server keeps names that begin with pg_ for itself"
