@@ -75,7 +75,7 @@ KINDS = {
     ),
     "migration.unrecorded": Kind(
         "error",
-        'A pending migration\'s tables are there already, so running it fails with "already exists": a run '
+        'What a pending migration makes is there already, so running it fails with "already exists": a run '
         "ended between the commit and the record, or the record was deleted.",
     ),
     "rows.in_the_way": Kind(

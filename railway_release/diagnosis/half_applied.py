@@ -16,6 +16,7 @@ from railway_release.diagnosis.causes import Cause, cause
 from railway_release.diagnosis.context import DiagnosisContext
 from railway_release.migrations.operations import all_operations, model_name
 from railway_release.migrations.outcome import MOST_MIGRATIONS, Key, in_words
+from railway_release.migrations.own_sql import relations_made
 from railway_release.migrations.plan import Cohort, SchemaPlan
 from railway_release.naming import (
     column_of_state,
@@ -29,6 +30,7 @@ from railway_release.postgres.session import clip
 from railway_release.runtime.program import PROGRAM
 from railway_release.runtime.text import schema_flag, schemas_in_words, some
 from railway_release.topology import Schema, tenant_connection
+from railway_release.verification.expected import has_table
 
 _MOST_GROUPS = 5
 HALF_APPLIED, UNRECORDED = "migration.half_applied", "migration.unrecorded"
@@ -36,7 +38,10 @@ HALF_APPLIED, UNRECORDED = "migration.half_applied", "migration.unrecorded"
 
 @dataclass(frozen=True)
 class Made:
-    """A table, column or index that an operation makes; the model decides which schemas get it."""
+    """A table, column or index that an operation makes; the model decides which schemas get it.
+
+    What SQL makes has only a name: it may be a view, too.
+    """
 
     app: str
     model: str
@@ -111,19 +116,31 @@ def begun(context: DiagnosisContext) -> Iterator[tuple[SchemaPlan, Step, str, li
 def _steps(context: DiagnosisContext, cohort: Cohort) -> list[Step]:
     graph = cohort.graph
     before, after = graph.state, context.plan.graph.last_state
-    old = {table_of_state(model) for model in before.models.values()}
+    old = {each for model in before.models.values() for each in _held(model)}
     nodes = ((key, graph.graph.nodes[key]) for key in cohort.to_apply if key in graph.graph.nodes)
-    steps = (Step(key, one, tuple(made_by(one, after))) for key, one in nodes)
-    # A table that is to be removed or renamed first, and made anew, is there rightly.
-    return [one for one in steps if one.makes and not any(not m.name and m.table in old for m in one.makes)]
+    steps = (Step(key, one, (*made_by(one, after), *_made_by_sql(one))) for key, one in nodes)
+    # What is to be removed or renamed first, and made anew, is there rightly.
+    return [one for one in steps if one.makes and old.isdisjoint((m.table, m.name) for m in one.makes)]
+
+
+def _held(model: ModelState) -> Iterator[tuple[str, str]]:
+    """Table and name of all that a model has, as of what is made."""
+    table = table_of_state(model)
+    yield table, ""
+    yield from ((table, column_of_state(name, field)) for name, field in model.fields.items())
+    yield from ((table, clip(index.name)) for index in model.options.get("indexes", ()))
 
 
 def made_by(migration: Migration, after: ProjectState) -> Iterator[Made]:
     """What a migration makes, under the names that it has in the end."""
     for operation in all_operations(migration):
         model = after.models.get((migration.app_label, model_name(operation)))
-        if model is not None:
+        if model is not None and has_table(model):
             yield from _of_operation(operation, model)
+
+
+def _made_by_sql(migration: Migration) -> Iterator[Made]:
+    return (Made(migration.app_label, "", "", name) for name in relations_made(migration))
 
 
 def _of_operation(operation: Operation, model: ModelState) -> Iterator[Made]:
@@ -171,12 +188,11 @@ def _judged(one: SchemaPlan, step: Step, there: frozenset[tuple[str, Made]]) -> 
         return None
     if not step.migration.atomic:
         return HALF_APPLIED, found
-    tables = [made for made in makes if not made.name]
-    return (UNRECORDED, tables or makes) if set(tables or makes) <= set(found) else None
+    return UNRECORDED, [made for made in found if not made.name] or found
 
 
 def belongs(made: Made, schema: Schema) -> bool:
     """Whether the routers let it be made in this schema."""
     connection = tenant_connection()
     connection.set_schema(schema.name, tenant_type=schema.type)
-    return bool(router.allow_migrate(connection.alias, made.app, model_name=made.model))
+    return bool(router.allow_migrate(connection.alias, made.app, model_name=made.model or None))

@@ -14,10 +14,10 @@ from railway_release.postgres.catalog import schemas_with_records
 from railway_release.runtime.program import PROGRAM
 from railway_release.runtime.text import schemas_in_words, some
 from railway_release.topology import tenants_table
-from railway_release.verification import findings
-from railway_release.verification.blocking import blocking
+from railway_release.verification import blocking, findings
 from railway_release.verification.findings import Finding
 
+_SURPLUS = (findings.COLUMN_EXTRA, findings.COLUMN_IN_THE_WAY)
 _MAYBE_RENAMED = "decide first about column.missing in the same table: it may be this one, renamed by hand"
 # The findings that are causes themselves, each with what fixes it. Others have a module of their own.
 _COMMANDS = {
@@ -39,7 +39,11 @@ def never_ran(context: DiagnosisContext, failing: Collection[str]) -> Iterator[C
     """
     found = context.found(findings.GHOST, findings.MASKED)
     of_schema = {name: [one for one in found if one.schema == name] for name in {one.schema for one in found}}
-    stuck = {one.schema.name for one in context.schemas if blocking(one, of_schema.get(one.schema.name, ()))}
+    stuck = {
+        one.schema.name
+        for one in context.schemas
+        if blocking.blocking(one, of_schema.get(one.schema.name, ()))
+    }
     pending = context.plan.pending_groups(context.config).items()
     if context.plan.shared.schema.name in failing:
         failing = {one.schema.name for one in context.schemas}
@@ -57,15 +61,14 @@ def never_ran(context: DiagnosisContext, failing: Collection[str]) -> Iterator[C
 
 def of_findings(context: DiagnosisContext, *, but: Iterable[str]) -> Iterator[Cause]:
     """A cause for each kind of finding, but for those that others have explained."""
-    groups: dict[tuple[str, bool], list[Finding]] = {}
+    groups: dict[tuple[str, bool, bool], list[Finding]] = {}
+    lacking = {_table(one) for one in context.found(findings.COLUMN_MISSING)}
     for one in context.findings:
         if one.id not in but and one.is_open:
-            groups.setdefault((one.id, bool(one.candidates)), []).append(one)
-    lacking = {_table(one) for one in context.found(findings.COLUMN_MISSING)}
-    for (id, _), found in groups.items():
-        is_surplus = id in (findings.COLUMN_EXTRA, findings.COLUMN_IN_THE_WAY)
-        first = is_surplus and any(_table(one) in lacking for one in found)
-        yield _of_one_kind(id, found, _MAYBE_RENAMED if first else _command(context, found))
+            waits = one.id in _SURPLUS and _table(one) in lacking
+            groups.setdefault((one.id, bool(one.candidates), waits), []).append(one)
+    for (id, _, waits), found in groups.items():
+        yield _of_one_kind(id, found, _MAYBE_RENAMED if waits else _command(context, found))
 
 
 def _table(one: Finding) -> tuple[str, str]:
@@ -86,6 +89,10 @@ def _command(context: DiagnosisContext, found: list[Finding]) -> str:
     if id == findings.TENANTS_UNKNOWN:
         return commands.find_tenants(there.shared.name, is_lost=_is_lost(context))
     one = found[0]
+    held_up = {each.schema.name for each in context.schemas if each.cohort.inconsistency}
+    held_up |= blocking.held_up(context.plan, context.findings)
+    if id in (findings.INCOMPLETE, findings.UNFINISHED) and held_up.issuperset(each.schema for each in found):
+        return f"first what holds up the release there, then: {PROGRAM}"
     using = choices.dependents(context.connection, id, one.schema, one.object, one.expected)
     given = tenant_choices.about(one, there) or choices.of(id, one.object, one.expected, using)
     return _COMMANDS.get(id) or commands.of_finding(found, given)

@@ -27,6 +27,13 @@ _UNNAMED = re.compile(
 )
 # Libraries whose operations make triggers and functions, and nothing that models say otherwise.
 _ONLY_TRIGGERS = ("pgtrigger.", "pghistory.")
+_CREATES = re.compile(
+    r"\bCREATE\s+(?:UNIQUE\s+)?(?:TABLE|INDEX(?:\s+CONCURRENTLY)?|(?:MATERIALIZED\s+)?VIEW|SEQUENCE)\s+"
+    r"(?!IF\b|ON\b)(?:\"([^\".]+)\"|(\w+))(?!\s*\.|[\w\"])",
+    re.IGNORECASE,
+)
+# SQL that looks first, or takes away what it makes anew.
+_CAREFUL = re.compile(r"\b(?:IF|EXCEPTION|DROP|RENAME|to_regclass)\b", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -60,6 +67,14 @@ def own_sql(key: Key, migration: Migration) -> tuple[OwnSql, ...]:
     """The SQL of a migration's own, operation by operation."""
     found = [OwnSql(key, None)] if applies_itself(migration) else []
     return (*found, *(one for each in database_operations(migration) for one in _of(key, each)))
+
+
+def relations_made(migration: Migration) -> Iterator[str]:
+    """The tables, indexes, views and sequences that RunSQL makes and that must not be there before."""
+    own = (one for one in database_operations(migration) if isinstance(one, RunSQL))
+    for text in ("\n".join(_statements(one.sql)) for one in own):
+        if not _CAREFUL.search(text):
+            yield from (quoted or name.lower() for quoted, name in _CREATES.findall(text))
 
 
 def altered_fields(migration: Migration) -> Iterator[str]:

@@ -7,18 +7,29 @@ from dataclasses import replace
 
 from railway_release.diagnosis.causes import Cause
 from railway_release.diagnosis.commands import SHOWS_DECISIONS, SHOWS_THE_SQL
+from railway_release.diagnosis.half_applied import UNRECORDED
 from railway_release.preflight.target import Target
 from railway_release.repairs import unrecorded
 from railway_release.repairs.inspect import inspect_snapshot
 from railway_release.repairs.repair_plan import RepairPlan
 from railway_release.runtime.waiting import told
 from railway_release.snapshot import Snapshot
-from railway_release.verification.findings import COLUMN_MISSING, GHOST, HALF_CREATED, MASKED, TENANTS_UNKNOWN
+from railway_release.verification.findings import (
+    CHANGE_EARLY,
+    COLUMN_EARLY,
+    COLUMN_MISSING,
+    GHOST,
+    HALF_CREATED,
+    MASKED,
+    TENANTS_UNKNOWN,
+)
 
 # The findings that causes with names of their own are about.
 _ABOUT = {
     **dict.fromkeys(("app.moved", "template.stale", "release.held_up"), frozenset({GHOST, MASKED})),
     TENANTS_UNKNOWN: frozenset({GHOST, COLUMN_MISSING}),
+    COLUMN_EARLY: frozenset({COLUMN_EARLY, UNRECORDED}),
+    CHANGE_EARLY: frozenset({CHANGE_EARLY, UNRECORDED}),
 }
 _DOES_A_PART = "shows the SQL, and what has to be decided; --apply does the rest"
 
@@ -33,14 +44,16 @@ def plans_of(causes: Iterable[Cause], target: Target, snapshot: Snapshot) -> Map
 
 
 def foreseen(one: Cause, plans: Mapping[str, RepairPlan]) -> Cause:
-    """The cause; where its repair leaves something to a person, the command says so."""
+    """The cause; where its repair leaves something to a person, or waits for another, the command says so."""
     if not _advises_repair(one):
         return one
     ids = _ABOUT.get(one.id, frozenset({one.id}))
     own = [plans[name] for name in one.schemas if name in plans]
-    if not any(refusal.id in ids for plan in own for refusal in plan.refusals):
+    able = [plan for plan in own if _does(plan, ids)]
+    left = [plan for plan in own if plan not in able and plan.refusals]
+    if not left and not any(refusal.id in ids for plan in own for refusal in plan.refusals):
         return one
-    says = _DOES_A_PART if any(_does(plan, ids) for plan in own) else SHOWS_DECISIONS
+    says = _DOES_A_PART if able else SHOWS_DECISIONS
     return replace(one, command=f"{one.command.partition('  # ')[0]}  # {says}")
 
 

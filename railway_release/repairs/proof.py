@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 from railway_release.migrations.outcome import Key
@@ -14,7 +14,7 @@ from railway_release.postgres.session import Connection
 from railway_release.postgres.shape import Check, Creation, ForeignKey, Index, Shape, Unique
 from railway_release.postgres.shapes import Definitions
 from railway_release.verification import findings
-from railway_release.verification.differences import without
+from railway_release.verification.differences import Difference, without
 from railway_release.verification.expectations import Expectations, Tables
 from railway_release.verification.levels import at
 from railway_release.verification.structure import Deviation, Structure
@@ -24,26 +24,35 @@ _MORE = {findings.COLUMN_EARLY, findings.COLUMN_EXTRA, findings.COLUMN_IN_THE_WA
 
 
 @dataclass(frozen=True)
-class Proof:
-    """What a migration's work lacks in a schema, and what of it is there; in words."""
+class Lack:
+    """Something that a migration makes and a schema does not have."""
 
-    lacking: tuple[tuple[str, str], ...] = ()  # the app whose table it is, and what is missing
+    app: str  # whose table it is
+    words: str
+    difference: Difference | None = field(default=None, compare=False)  # none if something is there still
+
+
+@dataclass(frozen=True)
+class Proof:
+    """What a migration's work lacks in a schema, and what of it is there, in words."""
+
+    lacking: tuple[Lack, ...] = ()
     there: tuple[str, ...] = ()
     inconsistent: str = ""  # why its record cannot be made, or cannot be deleted
 
     @property
     def missing(self) -> tuple[str, ...]:
         """What is missing."""
-        return tuple(words for _, words in self.lacking)
+        return tuple(one.words for one in self.lacking)
 
     @property
     def apps(self) -> set[str]:
         """The apps in whose tables something is missing."""
-        return {app for app, _ in self.lacking}
+        return {one.app for one in self.lacking}
 
-    def missing_in(self, app: str) -> tuple[str, ...]:
+    def missing_in(self, app: str) -> tuple[Lack, ...]:
         """What is missing in the tables of one app."""
-        return tuple(words for its, words in self.lacking if its == app)
+        return tuple(one for one in self.lacking if one.app == app)
 
 
 class Prover:
@@ -71,13 +80,18 @@ class Prover:
         if after.plan.cohort.inconsistency:
             return Proof(inconsistent=after.plan.cohort.inconsistency)
         before = self._before(schema, others, [*keys, *gap], after)
-        absent = {_key(one) for one in before.deviations}
+        absent = {_key(one) for one in before.deviations} | self._of_others(schema, others)
         missing = [one for one in after.deviations if _key(one) not in absent and not after.is_by_sql(one)]
         still = sorted(one for one in before.tables.keys() - after.tables.keys() if before.holds(one))
-        lacking = [(one.app, _in_words(one)) for one in missing]
-        lacking += [(before.app_of(one), f"the table {one} is still there") for one in still]
+        lacking = [Lack(one.app, _in_words(one), one.difference) for one in missing]
+        lacking += [Lack(before.app_of(one), f"the table {one} is still there") for one in still]
         own = self._before(schema, [*others, *gap], keys, after) if gap else before
         return Proof(tuple(lacking), (*_made(own.tables, after), *_undone(own, after)))
+
+    def _of_others(self, schema: str, records: Sequence[Key]) -> set[tuple[str, str, str, str]]:
+        """What deviates with these records alone, if they have a gap: nothing that closes it makes that."""
+        now = self.view(schema, records)
+        return {_key(one) for one in now.deviations} if now.plan.cohort.inconsistency else set()
 
     def _gap(self, plan: SchemaPlan, records: Sequence[Key]) -> list[Key]:
         graph = plan.cohort.graph

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from railway_release.migrations.disk import Graph
 from railway_release.migrations.outcome import Key
 from railway_release.migrations.plan import SchemaPlan
-from railway_release.repairs.proof import Proof, Prover
+from railway_release.repairs.proof import Lack, Proof, Prover
 
 
 @dataclass(frozen=True)
@@ -16,7 +16,7 @@ class Holding:
     """The migrations whose work is there, in order, and what was missing of each of the others."""
 
     steps: tuple[Key, ...]
-    given_up: Mapping[Key, tuple[str, ...]] = field(default_factory=dict)  # in the tables of its app
+    given_up: Mapping[Key, tuple[Lack, ...]] = field(default_factory=dict)  # in the tables of its app
     inconsistent: str = ""  # why none of them can be recorded
 
 
@@ -30,7 +30,7 @@ def holding(wanted: Collection[Key], one: SchemaPlan, prover: Prover, graph: Gra
     unrecorded = _unrecorded(one, graph)
     below = {key for step in unrecorded if step[0] in labels for key in graph.graph.forwards_plan(step)}
     steps = [step for step in unrecorded if step in below]
-    given_up: dict[Key, tuple[str, ...]] = {}
+    given_up: dict[Key, tuple[Lack, ...]] = {}
     while steps:
         proof = _prove(steps, one, prover, graph)
         if proof.inconsistent:

@@ -10,17 +10,20 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 from railway_release.config.config import Config
 from railway_release.diagnosis import choices, commands, half_applied
+from railway_release.diagnosis.choices import Choice
 from railway_release.diagnosis.context import DiagnosisContext
 from railway_release.migrations.disk import Graph
 from railway_release.migrations.operations import opaque
 from railway_release.migrations.outcome import Key, dotted, in_words
 from railway_release.migrations.plan import SchemaPlan
 from railway_release.postgres.batch_reader import BatchReader
-from railway_release.repairs.proof import Prover
+from railway_release.repairs import statements
+from railway_release.repairs.proof import Lack, Prover
 from railway_release.repairs.repair_plan import Refusal
 from railway_release.repairs.together import Holding, holding, records_of
 from railway_release.runtime.text import some
 from railway_release.snapshot import Snapshot
+from railway_release.topology import search_path, tenant_connection
 from railway_release.verification.expectations import Expectations
 from railway_release.verification.findings import CHANGE_EARLY, INCONSISTENT
 
@@ -67,15 +70,16 @@ def _gap(one: SchemaPlan, prover: Prover, graph: Graph) -> Found:
     gap = graph.unrecorded_below(one.cohort.applied)
     found = holding(gap, one, prover, graph)
     left, hidden = [key for key in gap if key not in found.steps], _hidden(gap, graph)
-    why = found.inconsistent
+    why, ways = found.inconsistent, tuple[Choice, ...]()
     if left and not why:
-        why = _incomplete(_least(left, found.given_up)[1])
+        missing = _least(left, found.given_up)[1]
+        why, ways = _incomplete(missing), tuple(_completing(missing))
     elif hidden:
         why = _unseen(hidden, gap[-1], graph)
     if gap and not why:
         return one.schema.name, _to_record(found, one, graph), ()
     text = f"{one.cohort.inconsistency}. {why}" if why != one.cohort.inconsistency else f"{why}."
-    return one.schema.name, (), (Refusal(INCONSISTENT, "django_migrations", text.strip()),)
+    return one.schema.name, (), (Refusal(INCONSISTENT, "django_migrations", text.strip(), ways),)
 
 
 def _that_changed(apps: Collection[str], one: SchemaPlan, prover: Prover, graph: Graph) -> Iterator[Key]:
@@ -116,14 +120,14 @@ def _hidden(steps: Iterable[Key], graph: Graph) -> list[Key]:
     return [key for key in steps if opaque(graph.graph.nodes[key])]
 
 
-def _partly(begun: Iterable[Key], given_up: Mapping[Key, tuple[str, ...]]) -> Iterator[Refusal]:
+def _partly(begun: Iterable[Key], given_up: Mapping[Key, tuple[Lack, ...]]) -> Iterator[Refusal]:
     """A refusal for each of these apps, at the migration of which the least is missing."""
     for app in dict.fromkeys(app for app, _ in begun):
         key, missing = _least([key for key in given_up if key[0] == app], given_up)
-        yield Refusal(ID, dotted(key), _incomplete(missing))
+        yield Refusal(ID, dotted(key), _incomplete(missing), tuple(_completing(missing)))
 
 
-def _least(keys: Iterable[Key], given_up: Mapping[Key, tuple[str, ...]]) -> tuple[Key, tuple[str, ...]]:
+def _least(keys: Iterable[Key], given_up: Mapping[Key, tuple[Lack, ...]]) -> tuple[Key, tuple[Lack, ...]]:
     """Of these migrations, the one of which the least was missing, and what that was.
 
     Of equal ones it is a later one; of those in a row that lack the same, the first.
@@ -141,16 +145,28 @@ def _not_to_be_seen(begun: Iterable[Key], hidden: Iterable[Key], graph: Graph) -
         yield Refusal(ID, dotted(key), _unseen([one for one in hidden if one in leading], key, graph))
 
 
-def _incomplete(missing: Sequence[str]) -> str:
+def _incomplete(missing: Sequence[Lack]) -> str:
     if not missing:
         return "It is built on another migration of which only a part is there."
-    return f"Only a part of it is there; missing: {some(missing, 3)}. Undo that part, or complete it."
+    words = some([one.words for one in missing], 3)
+    return f"Only a part of it is there; missing: {words}. Undo that part, or complete it."
+
+
+def _completing(missing: Sequence[Lack]) -> Iterator[Choice]:
+    """To make what is missing, where Django's own statements do that for all of it."""
+    tenant_connection().set_schema_to_public()  # its cursor quotes values
+    lacks = [one.difference for one in missing if one.difference]
+    made = [[*statements.of(one, tenant_connection(), ())] for one in lacks]
+    if made and all(made) and len(made) == len(missing):
+        ranked = sorted((each for one in made for each in one), key=lambda one: one[0])
+        sql = choices.together(dict.fromkeys(sql for _, sql in ranked), search_path())
+        yield Choice("To complete it", (sql, choices.repair_again()))
 
 
 def _unseen(hidden: Sequence[Key], key: Key, graph: Graph) -> str:
     operations = ", ".join(dict.fromkeys(name for one in hidden for name in opaque(graph.graph.nodes[one])))
     where = f" in {in_words(tuple(hidden))}" if [*hidden] != [key] else ""
     return (
-        f"Its tables are there, but nobody can see what {operations}{where} did; if that is done: "
-        f"{commands.fake([key], [choices.PLACE])} --data-is-done"
+        f"What can be seen of it is there, but nobody can see what {operations}{where} did. If that is done: "
+        f"{commands.fake([key], [choices.PLACE])} --data-is-done; if not, undo by hand what is there"
     )

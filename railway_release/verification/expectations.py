@@ -13,7 +13,7 @@ from django.db.models import Model
 from railway_release.migrations.outcome import Key, dotted
 from railway_release.migrations.plan import Cohort, SchemaPlan
 from railway_release.migrations.rendering import Rendering
-from railway_release.naming import split_table
+from railway_release.naming import split_table, table_of_state
 from railway_release.postgres.shape import ForeignKey, Shape
 from railway_release.topology import tenant_connection
 from railway_release.verification import models
@@ -56,8 +56,11 @@ class Expectations:
         level = self.levels.by_schema[one.schema.name]
         if level not in self._known:
             names = {table.name for table in level.tables if table.migrated and not table.schema}
+            unknown = self._unknown_tables(one.cohort)
             self._known[level] = {
-                name: replace(shape, foreign_keys=tuple(self._with_targets(shape.foreign_keys, names)))
+                name: replace(
+                    shape, foreign_keys=tuple(self._with_targets(shape.foreign_keys, names, unknown))
+                )
                 for name, shape in self._with_records_of(one.cohort).items()
                 if name in names
             }
@@ -112,10 +115,20 @@ class Expectations:
             shapes[model] = {split_table(name)[1]: shape for name, shape in found}
         return shapes[model]
 
-    def _with_targets(self, keys: tuple[ForeignKey, ...], own: Collection[str]) -> Iterator[ForeignKey]:
+    def _unknown_tables(self, cohort: Cohort) -> set[str]:
+        """The tables of which nobody knows where they are, since the records of what makes them are lost."""
+        states = cohort.graph.state, self.levels.plan.graph.last_state
+        found = (state.models.get(key) for key in cohort.graph.unknown_models for state in states)
+        return {split_table(table_of_state(model))[1] for model in found if model}
+
+    def _with_targets(
+        self, keys: tuple[ForeignKey, ...], own: Collection[str], unknown: Collection[str]
+    ) -> Iterator[ForeignKey]:
         """The keys, each with the schema of its target: a tenant's own table before the shared one."""
         for key in keys:
             table = split_table(key.table)[1]
+            if table in unknown:
+                continue
             if table in own:
                 yield replace(key, table=table)
             elif table in self.shared_tables:

@@ -36,7 +36,7 @@ def of_migrations(state: ProjectState, but: Collection[tuple[str, str]] = ()) ->
     The models are not rendered: a table's name and a router's answer need only what migrations declare.
     """
     for (app, name), model in sorted(state.models.items()):
-        if (app, name) not in but and _has_table(model) and _allowed(app, name):
+        if (app, name) not in but and has_table(model) and _allowed(app, name):
             yield _table(db_table_of_state(model), app)
             for _, joining in joining_tables(model):
                 yield _table(joining, app)
@@ -64,7 +64,7 @@ def _table(db_table: str, app: str, migrated: bool = True) -> Table:
     return Table(table, app, schema, migrated)
 
 
-def _has_table(model: ModelState) -> bool:
+def has_table(model: ModelState) -> bool:
     """Whether migrations create a table, as Options.can_migrate says of a rendered model."""
     options = model.options
     if options.get("abstract") or options.get("proxy") or not options.get("managed", True):

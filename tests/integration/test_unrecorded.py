@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from tests.conftest import TENANTS
-from tests.support.release import Project, Run
+from tests.support.release import PROGRAM, Project, Run
 from tests.support.schemas import everything
 from tests.support.unwell import Story, borrowed, damage, diagnosed, live, refusals, remedy, settle
 
@@ -13,7 +13,9 @@ pytestmark = pytest.mark.xdist_group("unrecorded")
 
 # An app of its own; the third migration alters what the second has made, the fifth is not everywhere.
 SHOP = {
-    "0001_initial": "migrations.CreateModel('Item', [('id', models.BigAutoField(primary_key=True))])",
+    "0001_initial": "migrations.CreateModel('Item', [('id', models.BigAutoField(primary_key=True))]), "
+    "migrations.CreateModel('Alias', [], options={'proxy': True}, bases=('shop.item',)), "
+    "migrations.CreateModel('Other', [('id', models.BigAutoField(primary_key=True))], {'managed': False})",
     "0002_early": "migrations.AddField('item', 'early', models.CharField(max_length=5, default=''))",
     "0003_longer": "migrations.AlterField('item', 'early', models.CharField(max_length=9, default=''))",
     "0004_named": "migrations.AlterModelOptions('item', {'verbose_name': 'thing'})",
@@ -51,7 +53,9 @@ def shop(project: Project) -> None:
     project.write(
         "shop/models.py",
         "from django.db import models\n\n\nclass Item(models.Model):\n"
-        f"    {fields}\n\n    class Meta:\n        verbose_name = 'thing'\n",
+        f"    {fields}\n\n    class Meta:\n        verbose_name = 'thing'\n"
+        "\n\nclass Alias(Item):\n    class Meta:\n        proxy = True\n"
+        "\n\nclass Other(models.Model):\n    class Meta:\n        managed = False\n",
     )
     before = ""
     for name, operations in SHOP.items():
@@ -82,6 +86,11 @@ def test_what_is_there_of_migrations_without_a_record_is_recorded(
     app = "contenttypes" if schema == "contenttypes" else "shop"
 
     assert remedy(story.dry, schema)["records"] == [f"{app}.{name}" for name in names]
+
+
+def test_no_release_is_advised_where_it_would_fail_on_what_is_there(story: Story) -> None:
+    """Neither the proxy nor the table of somebody else is missing."""
+    assert diagnosed(story.doctor, "all") == {"migration.unrecorded"}
 
 
 @pytest.mark.parametrize("schema", ["changed", "otherwise"])
@@ -118,6 +127,16 @@ def test_a_gap_whose_work_is_not_there_says_what_is_missing(story: Story) -> Non
 
     assert why.startswith("shop.0004_named is recorded as applied before its dependency shop.0003_longer.")
     assert "column.missing shop_item.early" in why
+
+
+def test_what_is_missing_is_shown_with_the_sql_that_makes_it(story: Story) -> None:
+    (refusal,) = remedy(story.dry, "broken_gap")["refusals"]
+    ((complete, again),) = [one["statements"] for one in refusal["choices"]]
+
+    assert complete.startswith(
+        'SET search_path = "<schema>", "public"; ALTER TABLE "shop_item" ADD COLUMN "early"'
+    )
+    assert again == f"{PROGRAM} repair --schema '<schema>' --apply"
 
 
 def test_what_is_refused_leaves_8_and_the_pending_migrations_9(story: Story) -> None:
@@ -162,6 +181,46 @@ def test_either_of_two_that_others_are_built_on_can_be_recorded(current: Project
     assert fake(current, "contenttypes", name).code == 0
     assert current.run("repair", "--apply").code == 0
     assert current.run("verify").code == 0
+
+
+def test_a_table_that_others_have_lost_keeps_no_record_from_being_made(current: Project) -> None:
+    damage(current, "kypseli", "DELETE FROM django_migrations WHERE app = 'contenttypes'")
+    damage(
+        current,
+        "athena",
+        "DELETE FROM django_migrations WHERE app = 'contenttypes'; DROP TABLE django_admin_log",
+    )
+    found = current.run("verify")
+
+    # Nobody knows there whose content types a key should point to.
+    assert [one["id"] for one in found.report["findings"] if one["schema"] == "kypseli"] == [
+        "records.inconsistent"
+    ]
+    assert fake(current, "contenttypes", "0002").code == 0
+    assert current.run("repair", "--apply").code == 0
+    assert current.run("verify").code == 0
+
+
+def test_what_a_pending_migration_takes_away_and_makes_anew_is_there_rightly(lost: Project) -> None:
+    added = "migrations.AddField('item', 'size', models.TextField(null=True))"
+    lost.migration("shop", "0006_anew", "0005_size", f"migrations.RemoveField('item', 'size'), {added}")
+
+    assert diagnosed(lost.run("doctor"), "athena") == {"release.never_ran"}
+
+
+def test_what_sql_of_a_pending_migration_has_made_already_keeps_a_release_from_being_advised(
+    lost: Project,
+) -> None:
+    sql = "CREATE INDEX shop_extra ON shop_item (early); CREATE VIEW shop_view AS SELECT 1 AS one"
+    lost.migration("shop", "0006_sql", "0005_size", f"migrations.RunSQL({sql!r})")
+    assert lost.run("--no-collectstatic").code == 0
+    damage(lost, "athena", f"{LOST} AND name = '0006_sql'")
+    doctor, dry = lost.run("doctor"), lost.run("repair")
+
+    assert diagnosed(doctor, "athena") == {"migration.unrecorded"}
+    why = refusals(dry, "athena")["migration.unrecorded shop.0006_sql"]
+    assert "fake shop 0006_sql --schema '<schema>' --data-is-done" in why
+    assert fake(lost, "shop", "0006_sql", "--data-is-done").code == 0
 
 
 def test_a_record_above_a_gap_is_taken_away_where_nothing_of_it_is_there(lost: Project) -> None:

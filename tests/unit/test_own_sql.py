@@ -5,7 +5,7 @@ import re
 import pytest
 from django.db import migrations
 
-from railway_release.migrations.own_sql import own_sql
+from railway_release.migrations.own_sql import own_sql, relations_made
 
 _TEXT = "ALTER TABLE shop_item ADD CHECK (price > 0)"
 
@@ -83,3 +83,26 @@ def test_it_may_where_it_names_the_table_or_does_not_say_which(operation):
 )
 def test_it_may_not_where_words_or_table_are_others(operation, table, app):
     assert not may(operation, table, app)
+
+
+@pytest.mark.parametrize(
+    ("sql", "made"),
+    [
+        (
+            "CREATE INDEX Shop_Extra ON shop_item (lower(name)); CREATE VIEW v AS SELECT 1",
+            ["shop_extra", "v"],
+        ),
+        ('CREATE UNIQUE INDEX CONCURRENTLY "Shop Extra" ON shop_item (name)', ["Shop Extra"]),
+        (["CREATE MATERIALIZED VIEW m AS SELECT 1", ("CREATE SEQUENCE s START %s", [1])], ["m", "s"]),
+        ("CREATE TABLE public.t (id int); CREATE INDEX ON t (id)", []),  # of another schema; of any name
+        ("CREATE TABLE IF NOT EXISTS t (id int)", []),
+        ("DROP VIEW v; CREATE VIEW v AS SELECT 2", []),
+        ("CREATE OR REPLACE VIEW v AS SELECT 2", []),
+        ("DO $$ BEGIN CREATE TABLE t (id int); EXCEPTION WHEN duplicate_table THEN NULL; END $$", []),
+    ],
+)
+def test_the_names_are_read_that_must_not_be_there_before(sql: object, made: list[str]) -> None:
+    migration = migrations.Migration("0001_initial", "shop")
+    migration.operations = [migrations.RunSQL(sql), migrations.RunPython(_named)]
+
+    assert [*relations_made(migration)] == made
