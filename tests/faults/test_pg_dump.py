@@ -247,8 +247,8 @@ def test_a_signal_leaves_no_backup_no_process_and_nothing_migrated(
 
 
 def test_rows_that_cannot_be_counted_in_time_end_the_release(past: Project, release, kept):
-    past.database.sql(f"{LONG} INSERT INTO athena.long SELECT text FROM athena.long, generate_series(1, 9)")
-    run = release("--backup-timeout", "5", **PHASES["count"]).finish(seconds=30)
+    past.database.sql(f"{LONG} INSERT INTO athena.long SELECT text FROM athena.long, generate_series(1, 2)")
+    run = release("--backup-timeout", "3.5", **PHASES["count"]).finish(seconds=30)
 
     assert "The rows could not be counted within the time for the backup." in failed(run)
     assert "--backup-count-limit counts less" in failed(run)

@@ -48,7 +48,8 @@ SHAPES = {
         CREATE TABLE {s}.t (t text, "T" int); INSERT INTO {s}.t VALUES ('a', 1);
         CREATE TABLE {s}.none (); INSERT INTO {s}.none DEFAULT VALUES""",
     "own_extension": """
-        CREATE EXTENSION hstore SCHEMA {s}; CREATE TABLE {s}.a (x {s}.hstore);
+        ALTER SCHEMA {s} OWNER TO {role}; CREATE EXTENSION hstore SCHEMA {s};
+        CREATE TABLE {s}.a (x {s}.hstore);
         INSERT INTO {s}.a VALUES ('a=>1')""",
     "path": """
         SET search_path = {s};
