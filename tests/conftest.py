@@ -16,8 +16,16 @@ from railway_release.runtime.platform import cores
 from tests.support import warm
 from tests.support.release import EXAMPLE, ROOT, Database, Project
 from tests.support.roles import Roles, roles
+from tests.support.running import Session
 from tests.support.schemas import let_a_day_pass
-from tests.support.server import create_database, memory_dir, psql, running_server
+from tests.support.server import (
+    create_database,
+    creation,
+    database_url,
+    memory_dir,
+    psql,
+    running_server,
+)
 
 # Enough to see one fail between others; each costs every release that a test runs.
 TENANTS = ("athena", "kypseli", "piraeus")
@@ -85,18 +93,28 @@ def template(server: str) -> Iterator[Callable[..., str]]:
         psql(server, f'DROP DATABASE "{name}" WITH (FORCE)')
 
 
+@pytest.fixture(scope="session")
+def maintenance(server: str) -> Iterator[Session]:
+    """A session that is kept: to begin one takes as long as to copy a small database."""
+    session = Session(Database(server), "maintenance")
+    yield session
+    session.close()
+
+
 @pytest.fixture
-def new_database(server: str) -> Iterator[Callable[..., Database]]:
+def new_database(server: str, maintenance: Session) -> Iterator[Callable[..., Database]]:
     """Creates databases, empty or from a template, and drops them after the test."""
     made: list[str] = []
 
     def create(template: str = "template0") -> Database:
         made.append(f"test_{uuid.uuid4().hex[:12]}")
-        return Database(create_database(server, made[-1], template))
+        assert not (said := maintenance.run(f"{creation(server, made[-1], template)};")), said
+        return Database(database_url(server, made[-1]))
 
     yield create
     for name in made:
-        psql(server, f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+        said = maintenance.run(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE);')
+        assert "ERROR" not in said, said
 
 
 @pytest.fixture

@@ -112,8 +112,13 @@ def psql(url: str, sql: str) -> str:
 
 def create_database(url: str, name: str, template: str = "template0") -> str:
     """Copy the template, nobody may be connected to it; return the URL of the copy."""
-    psql(url, f'CREATE DATABASE "{name}" TEMPLATE "{template}"{_strategy(url)}')
+    psql(url, creation(url, name, template))
     return database_url(url, name)
+
+
+def creation(url: str, name: str, template: str) -> str:
+    """The statement for that."""
+    return f'CREATE DATABASE "{name}" TEMPLATE "{template}"{_strategy(url)}'
 
 
 @cache
