@@ -70,7 +70,7 @@ def test_random_histories_end_the_same(server, origin, files, data):
     with databases(server) as new_database, tempfile.TemporaryDirectory() as folder:
         project = origin.project(Path(folder) / "project", new_database)
         write(project, files)
-        build(project, [PUBLIC, Level("zero"), *levels])
+        build(project, [PUBLIC, Level("zero", BASE), *levels])
         comparison = compare(project, new_database, jobs=(jobs,))
 
     event(f"exit code {comparison.stock.code}")

@@ -25,8 +25,10 @@ from hypothesis import strategies as st
 from tests.support import catalogue
 from tests.support.damages import RENAMED, damages, explains, in_the_way, inflict, to_be_said
 from tests.support.dumps import dumps
-from tests.support.release import Database, Project
-from tests.support.server import create_database, database_url, psql
+from tests.support.release import Database
+from tests.support.schemas import clone_tenant, let_a_day_pass
+from tests.support.server import create_database, psql
+from tests.support.unwell import borrowed
 from tests.support.varied import NAMES, describe_all
 
 EXAMPLES = int(os.environ.get("ORACLE_EXAMPLES", "0"))
@@ -42,11 +44,12 @@ IGNORED = {"column.extra", "column.collation", "schema.odd"}
 @pytest.fixture(scope="module")
 def varied(server, template, tmp_path_factory):
     """The project, and a database in which every tenant has all of its models and a few rows."""
-    name = template("piraeus", *DAMAGED, *SOUND)
-    project = Project(tmp_path_factory.mktemp("varied") / "project", Database(database_url(server, name)))
-    describe_all(project)
-    assert project.run("--no-collectstatic").code == 0
-    return project
+    with borrowed(server, template("piraeus"), tmp_path_factory.mktemp("varied")) as project:
+        describe_all(project)
+        assert project.run("--no-collectstatic").code == 0
+        clone_tenant(project.database, "piraeus", *DAMAGED, *SOUND)
+        let_a_day_pass(project.database)
+        yield project
 
 
 class Schemas:

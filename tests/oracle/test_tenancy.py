@@ -60,7 +60,12 @@ def test_tenants_that_fail_between_others(topic, oracle):
         for why, (at, sql) in FAILURES.items()
         for number in (1, 2)
     ]
-    mixed = [level for pair in zip_longest(ill, [Level("a"), *well, Level("b")]) for level in pair if level]
+    mixed = [
+        level
+        for pair in zip_longest(ill, [Level("a", BASE), *well, Level("b", BASE)])
+        for level in pair
+        if level
+    ]
     build(project, [PUBLIC, *mixed])
     comparison = oracle(project, jobs=(1, 2))
 
@@ -94,7 +99,7 @@ def squashing(topic):
         if "_squashed_" not in name
     }
     recorded = Level("recorded", at["0003_c"].targets, sql=SQUASH_RECORDED)
-    build(project, [PUBLIC, Level("zero"), *at.values(), recorded])
+    build(project, [PUBLIC, Level("zero", BASE), *at.values(), recorded])
     shutil.copy(APPS / SQUASH, project.folder / SQUASH)
     return project
 
@@ -153,7 +158,7 @@ def test_a_model_of_a_shared_app_is_renamed(topic, oracle):
     project = topic("indexes")
     key = "[('id', models.BigAutoField(primary_key=True))]"
     project.migration("users", "0003_badge", "0002_user_phone", f"migrations.CreateModel('Badge', {key})")
-    build(project, [PUBLIC, Level("begun", (*BASE, ("users", "0003_badge"))), Level("zero")])
+    build(project, [PUBLIC, Level("begun", (*BASE, ("users", "0003_badge"))), Level("zero", BASE)])
     project.migration("users", "0004_sign", "0003_badge", "migrations.RenameModel('Badge', 'Sign')")
     comparison = oracle(project)
 
@@ -193,8 +198,8 @@ def test_a_router_that_answers_otherwise_in_some_schemas(topic, oracle):
         [
             PUBLIC,
             *levels,
-            Level("zero_a"),
-            Level("zero_b"),
+            Level("zero_a", BASE),
+            Level("zero_b", BASE),
             Level("well", (*BASE, ("tables", "0001_initial"))),
         ],
     )
@@ -212,7 +217,7 @@ def test_extensions_that_the_release_itself_creates(topic, oracle):
         ("users", "0002_user_phone"),
         ("tenants", "0001_initial"),
     )
-    build(project, [Level("public", shared, sql=USERS), Level("zero_a"), Level("zero_b")])
+    build(project, [Level("public", shared, sql=USERS), Level("zero_a", BASE), Level("zero_b", BASE)])
     comparison = oracle(project)
 
     assert comparison.stock.code == 0, comparison.stock.text
