@@ -44,10 +44,7 @@ _THERE = "It is there already: a run was cut off before the migration was record
 _HINTS = HINTS | {
     "25000": "Set atomic = False in the migration, undo by hand what it has committed, then run again.",
     **dict.fromkeys(DUPLICATES, _THERE),
-    OUT_OF_MEMORY: (
-        "If its shared memory is full, of locks: ALTER SYSTEM SET max_locks_per_transaction, and restart the "
-        "server; with --jobs 1, fewer are needed at a time."
-    ),
+    OUT_OF_MEMORY: f"{HINTS[OUT_OF_MEMORY]} With --jobs 1, fewer are needed at a time.",
 }
 _CONSTANT = re.compile(r"'(?:[^']|'')*'|(\$\w*\$).*?\1", re.DOTALL)
 # The classes of data_exception and integrity_constraint_violation.

@@ -16,6 +16,10 @@ OUT_OF_MEMORY = "53200"  # usually of the shared memory for locks
 HINTS = {
     LOCK_NOT_AVAILABLE: "Another session held the table's lock all the time: end it, or raise --retry-for.",
     "53100": "The server's disk is full: give its volume more space, then run again.",
+    OUT_OF_MEMORY: (
+        "If its shared memory is full, of locks: ALTER SYSTEM SET max_locks_per_transaction, and restart the "
+        "server."
+    ),
     INSUFFICIENT_PRIVILEGE: (
         "The role of the release lacks a privilege; compare it with the owner of the schema's tables."
     ),

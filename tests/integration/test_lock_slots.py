@@ -155,3 +155,17 @@ def test_doctor_warns_before_a_deletion_or_a_tenants_end_fails(cramped: Project)
     assert "deleting from public.users_user locks " in found["deletion.locks"]["seen"]
     assert "ALTER SYSTEM SET max_locks_per_transaction" in found["deletion.locks"]["command"]
     assert found["tenant.locks"]["schemas"] == ["athena"]
+
+
+def test_more_tables_than_the_lock_slots_allow_are_told_with_what_helps(cramped: Project, tmp_path):
+    """pg_dump needs one slot for a table; what creates it needs more."""
+    database, to = cramped.database, str(tmp_path / "backups")
+    for first in range(0, 400, 40):
+        names = [f"t1.more{number}" for number in range(first, first + 40)]
+        database.sql("".join(f"CREATE TABLE {name} (x text UNIQUE);" for name in names))
+    taken = cramped.run("backup", "--schema", "t1", "--tenants-only", RELEASE_BACKUP_TO=to)
+    run = cramped.run("restore", "latest", "--schema", "t1", "--apply", RELEASE_BACKUP_TO=to)
+
+    assert taken.code == 0, taken.text
+    assert (run.code, run.states) == (5, {"t1": "failed"}), run.text
+    assert "max_locks_per_transaction" in run.outcome("t1")["hint"]
