@@ -135,8 +135,18 @@ def made_by(migration: Migration, after: ProjectState) -> Iterator[Made]:
     """What a migration makes, under the names that it has in the end."""
     for operation in all_operations(migration):
         model = after.models.get((migration.app_label, model_name(operation)))
-        if model is not None and has_table(model):
+        if model is not None and has_table(model) and _lasts(operation, model):
             yield from _of_operation(operation, model)
+
+
+def _lasts(operation: Operation, model: ModelState) -> bool:
+    """Whether the model has in the end what the operation makes: no later one removes or renames it."""
+    match operation:
+        case operations.AddField(name=name):
+            return name in model.fields
+        case operations.AddIndex(index=index):
+            return index.name in {one.name for one in model.options.get("indexes", ())}
+    return True
 
 
 def _made_by_sql(migration: Migration) -> Iterator[Made]:

@@ -174,6 +174,25 @@ def test_fake_looks_past_what_later_migrations_have_changed(lost: Project) -> No
     assert lost.database.applied("athena", "shop") == [*SHOP][:2]
 
 
+def test_what_later_migrations_rename_is_not_missed_in_a_gap(lost: Project) -> None:
+    lost.migration(
+        "shop",
+        "0006_index",
+        "0005_size",
+        "migrations.AddIndex('item', models.Index(fields=['size'], name='before')), "
+        "migrations.RenameIndex('item', new_name='after', old_name='before'), "
+        "migrations.AddField('item', 'was', models.TextField(null=True)), "
+        "migrations.RenameField('item', 'was', 'is')",
+    )
+    lost.migration("shop", "0007_note", "0006_index", "migrations.AlterModelOptions('item', {})")
+    assert lost.run("--no-collectstatic").code == 0
+    damage(lost, "athena", f"{LOST} AND name = '0006_index'")
+    (cause,) = [one for one in lost.run("doctor").report["diagnosis"] if one["id"] == "records.inconsistent"]
+
+    assert cause["command"] == f"{PROGRAM} fake shop 0006_index --schema athena"
+    assert fake(lost, "shop", "0006_index").code == 0
+
+
 @pytest.mark.parametrize("name", ["0001", "0002"])
 def test_either_of_two_that_others_are_built_on_can_be_recorded(current: Project, name: str) -> None:
     damage(current, "athena", "DELETE FROM django_migrations WHERE app = 'contenttypes'")
