@@ -21,6 +21,7 @@ from railway_release.repairs import statements
 from railway_release.repairs.proof import Lack, Prover
 from railway_release.repairs.repair_plan import Refusal
 from railway_release.repairs.together import Holding, holding, records_of
+from railway_release.runtime.program import PROGRAM
 from railway_release.runtime.text import some
 from railway_release.snapshot import Snapshot
 from railway_release.topology import search_path, tenant_connection
@@ -75,7 +76,7 @@ def _gap(one: SchemaPlan, prover: Prover, graph: Graph) -> Found:
         missing = _least(left, found.given_up)[1]
         why, ways = _incomplete(missing), tuple(_completing(missing))
     elif hidden:
-        why = _unseen(hidden, gap[-1], graph)
+        why, ways = _unseen(hidden, gap[-1], graph), tuple(_about_unseen(gap[-1]))
     if gap and not why:
         return one.schema.name, _to_record(found, one, graph), ()
     text = f"{one.cohort.inconsistency}. {why}" if why != one.cohort.inconsistency else f"{why}."
@@ -142,7 +143,8 @@ def _not_to_be_seen(begun: Iterable[Key], hidden: Iterable[Key], graph: Graph) -
     """A refusal for each app, at its last migration that is there and built on code that nobody sees."""
     for key in dict(begun).items():
         leading = graph.graph.forwards_plan(key)
-        yield Refusal(ID, dotted(key), _unseen([one for one in hidden if one in leading], key, graph))
+        why = _unseen([one for one in hidden if one in leading], key, graph)
+        yield Refusal(ID, dotted(key), why, tuple(_about_unseen(key)))
 
 
 def _incomplete(missing: Sequence[Lack]) -> str:
@@ -166,7 +168,10 @@ def _completing(missing: Sequence[Lack]) -> Iterator[Choice]:
 def _unseen(hidden: Sequence[Key], key: Key, graph: Graph) -> str:
     operations = ", ".join(dict.fromkeys(name for one in hidden for name in opaque(graph.graph.nodes[one])))
     where = f" in {in_words(tuple(hidden))}" if [*hidden] != [key] else ""
-    return (
-        f"What can be seen of it is there, but nobody can see what {operations}{where} did. If that is done: "
-        f"{commands.fake([key], [choices.PLACE])} --data-is-done; if not, undo by hand what is there"
-    )
+    return f"What can be seen of it is there, but nobody can see what {operations}{where} did."
+
+
+def _about_unseen(key: Key) -> Iterator[Choice]:
+    yield Choice("If that is done", (f"{commands.fake([key], [choices.PLACE])} --data-is-done",))
+    release = f"{PROGRAM} {choices.FLAG}"
+    yield Choice("If it is not, undo by hand what is there, then migrate the schema", (release,))

@@ -101,7 +101,7 @@ def test_a_failed_constraint_says_how_to_see_its_rows(current: Project) -> None:
     run = current.run("--no-collectstatic")
     words = shlex.split(run.outcome("athena")["hint"])
 
-    assert (run.code, words[0]) == (7, "--show-values")
+    assert (run.code, run.outcome("athena")["first"], words[0]) == (7, "change", "--show-values")
     options = words[words.index("rows:") + 1]
     assert options == 'PGOPTIONS=-c search_path=SCHEMA,public,"my\\ ext"'
     query = words[words.index("-c") + 1].removesuffix(".")

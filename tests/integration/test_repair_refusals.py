@@ -69,7 +69,7 @@ REFUSED = {
     ),
     "with_code": (
         f"{FORGET} = '0008_counted'",
-        {"migration.unrecorded announcements.0008_counted": "--schema '<schema>' --data-is-done"},
+        {"migration.unrecorded announcements.0008_counted": "nobody can see what RunPython did"},
     ),
 }
 WITH_MORE = {"pointing": "rule_titles", "another_type": "rule_titles", "athena": "membership_building_role"}

@@ -237,8 +237,11 @@ def test_what_sql_of_a_pending_migration_has_made_already_keeps_a_release_from_b
     doctor, dry = lost.run("doctor"), lost.run("repair")
 
     assert diagnosed(doctor, "athena") == {"migration.unrecorded"}
-    why = refusals(dry, "athena")["migration.unrecorded shop.0006_sql"]
-    assert "fake shop 0006_sql --schema '<schema>' --data-is-done" in why
+    (refusal,) = remedy(dry, "athena")["refusals"]
+    assert refusal["choices"][0]["statements"] == [
+        f"{PROGRAM} fake shop 0006_sql --schema '<schema>' --data-is-done"
+    ]
+    assert lost.run("--no-collectstatic").outcome("athena")["first"] == "fake"
     assert fake(lost, "shop", "0006_sql", "--data-is-done").code == 0
 
 
