@@ -31,10 +31,11 @@ def half_tables(database: Database, schema: str) -> tuple[bool, bool]:
     return "half" in database.tables(schema), applied == "1"
 
 
+# In the shared schema, and in the first and the last tenant; between them it is another test's.
 POINTS = [
     ("users", "0002_user_phone", "public"),
-    *[("announcements", LAST, schema) for schema in TENANTS],
-    *[("buildings", "0006_fill_slugs", schema) for schema in TENANTS],
+    ("announcements", LAST, "athena"),
+    ("buildings", "0006_fill_slugs", "piraeus"),
 ]
 
 
@@ -69,12 +70,11 @@ def test_the_release_after_a_kill_does_only_what_is_left(past: Project, begin, g
     killed(past, begin, gate)
     run = begin(past, name="next").finish()
 
-    assert run.states == {
-        "public": "current",
-        "athena": "current",
-        "kypseli": "migrated",
-        "piraeus": "migrated",
-    }
+    assert (run.code, run.states) == (
+        0,
+        {"public": "current", "athena": "current", "kypseli": "migrated", "piraeus": "migrated"},
+    )
+    assert half_tables(past.database, "kypseli") == (True, True)
 
 
 def test_a_kill_in_a_migration_that_is_not_atomic_is_told_by_the_next_release(past: Project, begin, gate):

@@ -63,15 +63,7 @@ def told(project: Project) -> list[str]:
 
 def finished(project: Project, engine: str) -> None:
     """The next release, in which the receiver works, does what was left, and the one after that nothing."""
-    looked = {word: project.run(word) for word in ("plan", "check", "verify", "status", "doctor")}
-    assert {word: one.code for word, one in looked.items()} == {
-        "plan": 9,
-        "check": 8,
-        "verify": 8,
-        "status": 0,
-        "doctor": 8,
-    }
-    assert looked["verify"].findings("migrations.unfinished") == [("athena", "django_migrations")]
+    assert project.run("verify").findings("migrations.unfinished") == [("athena", "django_migrations")]
     project.write("buildings/repaired", "")
     told(project)
     run = project.run("--no-collectstatic", "--engine", engine)
@@ -83,6 +75,14 @@ def finished(project: Project, engine: str) -> None:
         project.database.sql("SELECT count(*) FROM athena.django_migrations WHERE app = 'railway_release'")
         == "0"
     )
+
+
+def test_every_look_tells_that_receivers_are_to_be_called_again(current):
+    prepare(current, "raise ValueError('no seeds')")
+    assert current.run("--no-collectstatic").code == 7
+
+    looked = {word: current.run(word).code for word in ("plan", "check", "verify", "status", "doctor")}
+    assert looked == {"plan": 9, "check": 8, "verify": 8, "status": 0, "doctor": 8}
 
 
 @pytest.mark.parametrize("engine", RUNS, ids=" ".join)
