@@ -86,6 +86,7 @@ class Manifest:
     contents: Mapping[str, Mapping[str, TableContents]]  # by schema and table
     extensions: tuple[Extension, ...] = ()
     encrypted: bool = False
+    writes: bool = True  # whether the run was about to change what it holds
     proof: Proof = field(default_factory=lambda: Proof("read"))
     format: int = _FORMAT
 

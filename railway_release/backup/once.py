@@ -57,7 +57,7 @@ class Backup:
         provider = self._provider()
         if provider is None:
             raise InvalidConfiguration("No backup is configured.", _HOW)
-        self.result = self._done(provider, schemas, (), "")
+        self.result = self._done(provider, schemas, (), "", writes=False)
         get_logger().info("backup.finished", message=self.result)
 
     def before_changing(self, schemas: tuple[str, ...], steps: tuple[Key, ...] = ()) -> None:
@@ -77,12 +77,18 @@ class Backup:
         return self._done(provider, schemas, steps, _LESS_WRITTEN if self.result else _NOTHING_WRITTEN)
 
     def _done(
-        self, provider: Provider, schemas: tuple[str, ...], steps: tuple[Key, ...], otherwise: str
+        self,
+        provider: Provider,
+        schemas: tuple[str, ...],
+        steps: tuple[Key, ...],
+        otherwise: str,
+        *,
+        writes: bool = True,
     ) -> str:
         """What was done; if that fails, its error says `otherwise`."""
         started, self.ran = time.monotonic(), True
         try:
-            done = self._backed_up(provider, schemas, steps)
+            done = self._backed_up(provider, schemas, steps, writes=writes)
         except BackupFailed as error:
             raise BackupFailed(error.message, f"{otherwise} {error.hint}".strip()) from error
         self.held |= dict.fromkeys(done.schemas, done.name)
@@ -111,7 +117,9 @@ class Backup:
             return PgDump(self._target, self._shared_schema)
         return None
 
-    def _backed_up(self, provider: Provider, schemas: tuple[str, ...], steps: tuple[Key, ...]) -> BackedUp:
+    def _backed_up(
+        self, provider: Provider, schemas: tuple[str, ...], steps: tuple[Key, ...], *, writes: bool
+    ) -> BackedUp:
         target, wanted = self._target, schemas
         if isinstance(provider, PgDump):
             every = self._every if target.config.backup_scope == "all" else frozenset()
@@ -119,7 +127,7 @@ class Backup:
         self._asked.update(wanted)
         choice = target.choice
         context = BackupContext(
-            choice.name, wanted, steps, target.invocation.run_id, libpq_environment(choice)
+            choice.name, wanted, steps, target.invocation.run_id, libpq_environment(choice), writes
         )
         return provider.back_up(context)
 

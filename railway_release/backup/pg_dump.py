@@ -106,6 +106,7 @@ class PgDump:
             contents=dumped.contents,
             extensions=dumped.extensions,
             encrypted=bool(tools.encrypt),
+            writes=context.writes,
         )
 
     def _proven(self, destination: Destination, manifest: Manifest, tools: Tools) -> Proof:

@@ -18,6 +18,7 @@ class BackupContext:
     migrations: tuple[Key, ...]  # (app label, migration name)
     run_id: str
     connection: Mapping[str, str]  # libpq's environment variables, password included
+    writes: bool = True  # whether anything is about to change; not by the command `backup`
 
 
 @dataclass(frozen=True)

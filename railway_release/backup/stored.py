@@ -100,12 +100,15 @@ def _newest(destination: Destination, names: Sequence[str], is_ours: Callable[[M
 
 
 def later_backups(destination: Destination, manifest: Manifest) -> frozenset[str]:
-    """The schemas that newer backups of the same database hold."""
+    """The schemas that later runs were about to change, and backed up from the same database."""
     later = (one.manifest for one in stored_backups(destination).backups)
     return frozenset(
         schema
         for one in later
-        if one.name > manifest.name and one.is_beside(manifest) and one.run_id != manifest.run_id
+        if one.name > manifest.name
+        and one.writes
+        and one.is_beside(manifest)
+        and one.run_id != manifest.run_id
         for schema in one.schemas
     ) - {manifest.shared_schema}
 

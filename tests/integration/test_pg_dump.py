@@ -128,7 +128,7 @@ def test_it_says_what_it_was_taken_before(taken: Taken):
     found = manifest(taken.folder)
 
     assert "users.0002_user_phone" in found.migrations
-    assert (found.run_id, found.shared_schema) == (taken.run.report["run_id"], "public")
+    assert (found.run_id, found.shared_schema, found.writes) == (taken.run.report["run_id"], "public", True)
     assert re.fullmatch(r"\d{8}T\d{6}Z-[0-9a-f]{8}-4ec215a", found.name)
     assert found.system_identifier == taken.project.database.sql(
         "SELECT system_identifier FROM pg_control_system()"
@@ -319,8 +319,9 @@ def test_backup_takes_one_although_nothing_is_pending(current: Project, tmp_path
     run = current.run("backup", RELEASE_BACKUP_TO=str(tmp_path / "kept"), RELEASE_BACKUP_SCOPE="none")
 
     assert run.code == 0, run.text
-    assert len(manifest(tmp_path / "kept").schemas) == 4
-    assert run.report["backup_name"] == manifest(tmp_path / "kept").name
+    taken = manifest(tmp_path / "kept")
+    assert (len(taken.schemas), taken.writes) == (4, False)  # so that an older one may still be restored
+    assert run.report["backup_name"] == taken.name
 
 
 @pytest.mark.parametrize("environ", [{}, {"RELEASE_BACKUP": "off", "RELEASE_BACKUP_TO": "kept"}])

@@ -289,10 +289,13 @@ def test_a_broken_backup_does_not_keep_others_from_being_restored(tmp_path: Path
     assert later_backups(place, old) == {"a"}
 
 
-def test_later_backups_of_other_servers_do_not_count(tmp_path: Path):
-    old, new = made(2), made(1, system_identifier="8")
+def test_later_backups_of_other_servers_or_before_no_writes_do_not_count(tmp_path: Path):
+    old, others = made(3), [made(2, system_identifier="8"), made(1, writes=False)]
+    kept = kept_in(tmp_path, old, *others)
+    assert later_backups(kept, old) == frozenset()
 
-    assert later_backups(kept_in(tmp_path, old, new), old) == frozenset()
+    kept_in(tmp_path, made(0))
+    assert later_backups(kept, old) == {"a"}
 
 
 # What is deleted
