@@ -119,7 +119,8 @@ class BackupOptions:
     replace_newer: bool = flag(False, "also schemas that a later release has written to", commands=_RESTORE)
     leave_followers: bool = flag(
         False,
-        "although views, foreign keys and functions of other schemas go on pointing at what is put aside",
+        "although views, foreign keys, publications and the like elsewhere go on pointing at what is put "
+        "aside",
         commands=_RESTORE,
     )
     not_valid: bool = flag(

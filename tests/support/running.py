@@ -9,6 +9,7 @@ import threading
 import time
 from pathlib import Path
 from typing import IO, Any
+from urllib.parse import unquote, urlsplit
 
 from . import warm
 from .binaries import bin_dir, environment
@@ -114,10 +115,13 @@ class Session:
     """Somebody else's session, kept open: what it locks stays locked until it is closed."""
 
     def __init__(self, database: Database, application: str = "stranger", url: str = "") -> None:
-        command = [str(bin_dir() / "psql"), "-X", "-A", "-t", "-q", "-d", url or database.url]
+        address = urlsplit(url or database.url)
+        # It is there while a test looks for passwords in the arguments of all processes.
+        open_url = address._replace(netloc=address.netloc.replace(f":{address.password}@", "@")).geturl()
+        command = [str(bin_dir() / "psql"), "-X", "-A", "-t", "-q", "-d", open_url]
         self._process = subprocess.Popen(
             command,
-            env={**environment(), "PGAPPNAME": application},
+            env={**environment(), "PGAPPNAME": application, "PGPASSWORD": unquote(address.password or "")},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
