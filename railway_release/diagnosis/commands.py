@@ -93,14 +93,18 @@ def fake_if_done(keys: Sequence[Key], schemas: Sequence[str], hidden: tuple[Key,
     return f"decide, since nobody can see what code or SQL in {in_words(hidden)} did; if that is done: {done}"
 
 
-def make_and_fake(keys: Sequence[Key], schemas: Sequence[str], *, data_is_done: bool) -> str:
+def make_and_fake(keys: Sequence[Key], schemas: Sequence[str], shared: str, *, data_is_done: bool) -> str:
     """How to make by hand what these migrations make, and record them then."""
-    return f"{make(keys)}, then: {fake(keys, schemas, data_is_done=data_is_done)}"
+    return f"{make(keys, schemas[0], shared)}, then: {fake(keys, schemas, data_is_done=data_is_done)}"
 
 
-def make(keys: Sequence[Key]) -> str:
-    """How to make by hand what these migrations make."""
-    shown = "; ".join(f"python manage.py sqlmigrate {app} {name}" for app, name in keys)
+def make(keys: Sequence[Key], schema: str, shared: str) -> str:
+    """How to make by hand what these migrations make.
+
+    On the `shared` schema, where a command of Django's runs by itself, apps of tenants have no SQL.
+    """
+    by, where = ("", "") if schema == shared else ("tenant_command ", f" --schema={shlex.quote(schema)}")
+    shown = "; ".join(f"python manage.py {by}sqlmigrate {app} {name}{where}" for app, name in keys)
     return f"make it in the schema with the SQL of `{shown}`"
 
 

@@ -184,4 +184,4 @@ def _by_sql(key: Key, there: Collection[str], context: DiagnosisContext) -> Iter
         seen = (
             f"{dotted(key)}, whose SQL makes it, is recorded in {schemas_in_words(lost)}, and it is not there"
         )
-        yield cause("table.ghost", seen, commands.make([key]), lost)
+        yield cause("table.ghost", seen, commands.make([key], lost[0], context.plan.shared.schema.name), lost)

@@ -26,7 +26,7 @@ def causes(context: DiagnosisContext) -> Iterator[Cause]:
             groups.setdefault(_gap(context, one), []).append(one.schema.name)
     largest = sorted(groups, key=lambda gap: -len(groups[gap]))
     for gap in largest[:_MOST_GROUPS]:
-        yield _one_group(gap, groups[gap])
+        yield _one_group(gap, groups[gap], context.plan.shared.schema.name)
     if rest := [name for gap in largest[_MOST_GROUPS:] for name in groups[gap]]:
         seen = f"other records are lacking in {schemas_in_words(rest)}"
         yield cause("records.inconsistent", seen, commands.repair(rest), rest)
@@ -48,11 +48,11 @@ def _gap(context: DiagnosisContext, one: SchemaPlan) -> Gap:
     return Gap(one.cohort.inconsistency, keys, _absent(context, one), hidden)
 
 
-def _one_group(gap: Gap, schemas: list[str]) -> Cause:
+def _one_group(gap: Gap, schemas: list[str], shared: str) -> Cause:
     seen = f"{gap.inconsistency}, in {schemas_in_words(schemas)}"
     if gap.absent:
         seen += f"; what it makes is not there: {some(gap.absent, 3)}"
-        command = commands.make_and_fake(gap.keys, schemas, data_is_done=bool(gap.hidden))
+        command = commands.make_and_fake(gap.keys, schemas, shared, data_is_done=bool(gap.hidden))
     elif gap.hidden:
         command = commands.fake_if_done(gap.keys, schemas, gap.hidden)
     else:
