@@ -1,8 +1,11 @@
 """The values of customers' rows, which PostgreSQL quotes in the DETAIL of its errors, do not show."""
 
+from textwrap import indent
+
 import pytest
 
 from tests.support.release import Project
+from tests.support.schemas import copy_tenant
 
 from .test_secrets import everything, leaked, python
 
@@ -60,13 +63,19 @@ def test_the_values_of_an_integrity_error_show_on_request(past: Project, source:
     assert VALUE in run.outcome("athena")["message"]
 
 
-@pytest.mark.parametrize("body", HANDLED.values(), ids=HANDLED)
-def test_the_values_do_not_show_however_a_migration_handles_its_integrity_error(past: Project, body: str):
-    python(past, INSERT_TWICE.format(body), app="buildings", after="0006_fill_slugs")
+def test_the_values_do_not_show_however_a_migration_handles_its_integrity_error(past: Project):
+    """Each way in a tenant of its own."""
+    copy_tenant(past.database, "athena", *HANDLED)
+    ways = "".join(
+        f"if editor.connection.schema_name == {name!r}:\n{indent(INSERT_TWICE.format(body), '    ')}"
+        for name, body in HANDLED.items()
+    )
+    python(past, ways, app="buildings", after="0006_fill_slugs")
 
-    run = past.run("--schema", "athena", "--log-level", "debug")
+    run = past.run("--log-level", "debug")
 
-    assert (run.code, leaked(everything(past, run), VALUE)) == (7, [])
+    failed = {name for name, state in run.states.items() if state == "failed"}
+    assert (run.code, failed, leaked(everything(past, run), VALUE)) == (7, {*HANDLED}, [])
 
 
 def test_the_values_do_not_show_in_retries(past: Project):
