@@ -38,7 +38,7 @@ HALF_APPLIED, UNRECORDED = "migration.half_applied", "migration.unrecorded"
 
 @dataclass(frozen=True)
 class Made:
-    """A table, column or index that an operation makes; the model decides which schemas get it.
+    """A table, column, index or constraint that an operation makes; the model decides which schemas get it.
 
     What SQL makes has only a name: it may be a view, too.
     """
@@ -128,7 +128,13 @@ def _held(model: ModelState) -> Iterator[tuple[str, str]]:
     table = table_of_state(model)
     yield table, ""
     yield from ((table, column_of_state(name, field)) for name, field in model.fields.items())
-    yield from ((table, clip(index.name)) for index in model.options.get("indexes", ()))
+    yield from ((table, clip(name)) for name in _names_of(model))
+
+
+def _names_of(model: ModelState) -> set[str]:
+    """The names of its indexes and constraints."""
+    options = model.options
+    return {one.name for one in (*options.get("indexes", ()), *options.get("constraints", ()))}
 
 
 def made_by(migration: Migration, after: ProjectState) -> Iterator[Made]:
@@ -144,8 +150,8 @@ def _lasts(operation: Operation, model: ModelState) -> bool:
     match operation:
         case operations.AddField(name=name):
             return name in model.fields
-        case operations.AddIndex(index=index):
-            return index.name in {one.name for one in model.options.get("indexes", ())}
+        case operations.AddIndex(index=one) | operations.AddConstraint(constraint=one):
+            return one.name in _names_of(model)
     return True
 
 
@@ -163,8 +169,8 @@ def _of_operation(operation: Operation, model: ModelState) -> Iterator[Made]:
         case operations.AddField(name=name, field=field) if joins_by_itself(field):
             _, table = split_table(joining_table(model, name, field))
             yield Made(model.app_label, model.name_lower, table)
-        case operations.AddIndex(index=index):
-            yield Made(*place, clip(index.name))
+        case operations.AddIndex(index=one) | operations.AddConstraint(constraint=one):
+            yield Made(*place, clip(one.name))
 
 
 def present(context: DiagnosisContext, asked: Iterable[Made]) -> frozenset[tuple[str, Made]]:
@@ -175,6 +181,7 @@ def present(context: DiagnosisContext, asked: Iterable[Made]) -> frozenset[tuple
     named = locations.relations(
         context.connection, {one.name or one.table for one in made if not one.is_column}
     )
+    constraints = locations.constraints(context.connection, {one.name for one in made if one.name})
     columns = [one for one in made if one.is_column]
     held = catalog.columns(context.connection, {one.table for one in columns}, {one.name for one in columns})
     schemas = {one.schema.name for one in context.schemas}
@@ -185,7 +192,7 @@ def present(context: DiagnosisContext, asked: Iterable[Made]) -> frozenset[tuple
         if (
             (schema, one.table, one.name) in held
             if one.is_column
-            else (schema, one.name or one.table) in named
+            else (schema, one.name or one.table) in named or (schema, one.table, one.name) in constraints
         )
     )
 

@@ -15,6 +15,12 @@ def relations(connection: Connection, names: Collection[str]) -> frozenset[tuple
     return frozenset((schema, name) for schema, name in fetch(connection, _RELATIONS, (sorted(names),)))
 
 
+def constraints(connection: Connection, names: Collection[str]) -> frozenset[tuple[str, str, str]]:
+    """Schema, table and name of each constraint that has one of these names."""
+    rows = fetch(connection, _CONSTRAINTS, (sorted(names),)) if names else ()
+    return frozenset((schema, table, name) for schema, table, name in rows)
+
+
 def tables_of(connection: Connection, schema: str) -> frozenset[str]:
     """The names of the tables and views of one schema."""
     return frozenset(name for _, name, *_ in fetch(connection, TABLES, (schema,)))
@@ -66,6 +72,11 @@ def owned_sequences(connection: Connection, schemas: Collection[str]) -> list[Ow
     return [OwnedSequence(*row) for row in fetch(connection, _OWNED, (sorted(schemas),))]
 
 
+_CONSTRAINTS = """
+SELECT nspname::text, relname::text, conname::text FROM pg_catalog.pg_constraint
+JOIN pg_catalog.pg_class c ON c.oid = conrelid JOIN pg_catalog.pg_namespace n ON n.oid = relnamespace
+WHERE conname::text = ANY(%s)
+"""
 _RELATIONS = """
 SELECT n.nspname::text, c.relname::text
 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace

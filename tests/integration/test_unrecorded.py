@@ -174,6 +174,19 @@ def test_fake_looks_past_what_later_migrations_have_changed(lost: Project) -> No
     assert lost.database.applied("athena", "shop") == [*SHOP][:2]
 
 
+def test_a_constraint_that_is_there_without_the_record_of_its_migration_is_found(lost: Project) -> None:
+    check = "models.CheckConstraint(condition=models.Q(size__gt=-9), name='shop_size')"
+    lost.migration("shop", "0006_check", "0005_size", f"migrations.AddConstraint('item', {check})")
+    unique = "models.UniqueConstraint(fields=['early', 'size'], name='shop_once')"
+    lost.migration("shop", "0007_unique", "0006_check", f"migrations.AddConstraint('item', {unique})")
+    assert lost.run("--no-collectstatic").code == 0
+    damage(lost, "athena", f"{LOST} AND name >= '0006'")
+
+    assert diagnosed(lost.run("doctor"), "athena") == {"migration.unrecorded"}
+    run = lost.run("repair", "--apply")
+    assert run.outcome("athena")["repairs"] == ["recorded shop.0006_check", "recorded shop.0007_unique"]
+
+
 def test_what_later_migrations_rename_is_not_missed_in_a_gap(lost: Project) -> None:
     lost.migration(
         "shop",
