@@ -12,6 +12,7 @@ import pytest
 from railway_release.backup.streams import Program, through
 from railway_release.errors import BackupFailed
 from railway_release.runtime.signals import Interrupted, Interrupts
+from tests.support.release import until
 from tests.support.running import alive
 
 BLOCKS = [bytes([number]) * 100_000 for number in range(20)]  # more than a pipe holds
@@ -32,6 +33,11 @@ def interrupted(seconds: float):
             yield
         finally:
             sent.join()
+
+
+def dead(processes: list[int]) -> None:
+    """They end; a process that was killed is there until the system has come to it."""
+    until(lambda: not any(map(alive, processes)), 10, "the end of the programs")
 
 
 def pids(*files: Path) -> list[int]:
@@ -108,7 +114,7 @@ def test_a_source_is_ended_with_what_it_feeds(tmp_path):
         list(through(shell(f"while ! test -s {tmp_path / 'source'}; do sleep 0.05; done; exit 4"), source))
 
     assert time.monotonic() - started < 10
-    assert not any(map(alive, pids(tmp_path / "source")))
+    dead(pids(tmp_path / "source"))
 
 
 def test_time_is_bounded(tmp_path):
@@ -116,7 +122,7 @@ def test_time_is_bounded(tmp_path):
     with pytest.raises(BackupFailed, match="did not end within the time"):
         list(through(shell(script, seconds=0.5)))
 
-    assert not any(map(alive, pids(tmp_path / "child")))
+    dead(pids(tmp_path / "child"))
 
 
 def test_an_interruption_ends_a_chain_of_silent_programs(tmp_path):
@@ -127,7 +133,7 @@ def test_an_interruption_ends_a_chain_of_silent_programs(tmp_path):
         list(chain)
 
     assert time.monotonic() - started < 10
-    assert not any(map(alive, pids(tmp_path / "source", tmp_path / "end")))
+    dead(pids(tmp_path / "source", tmp_path / "end"))
 
 
 def test_an_interruption_at_any_moment_leaves_no_process(tmp_path):
@@ -137,14 +143,14 @@ def test_an_interruption_at_any_moment_leaves_no_process(tmp_path):
         with pytest.raises(Interrupted), interrupted(0.001 + number * 0.0005):
             list(through(shell(f"echo $$ > {file}; exec sleep 60")))
         if file.exists() and file.read_text():
-            assert not any(map(alive, pids(file)))
+            dead(pids(file))
 
 
 def test_a_reader_that_stops_ends_the_program(tmp_path):
     with closing(through(shell(f"echo $$ > {tmp_path / 'pid'}; exec cat /dev/zero"))) as chunks:
         next(chunks)
 
-    assert not any(map(alive, pids(tmp_path / "pid")))
+    dead(pids(tmp_path / "pid"))
 
 
 def test_each_line_of_what_a_program_says_is_passed_on():
