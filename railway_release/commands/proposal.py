@@ -11,7 +11,7 @@ from railway_release.errors import Exit
 from railway_release.repairs import scope
 from railway_release.repairs.inspect import RepairInspection
 from railway_release.repairs.repair_plan import PlannedRepair, RepairPlan
-from railway_release.report.results import RepairResult
+from railway_release.report.repair_result import RepairResult
 from railway_release.runtime.text import count
 from railway_release.snapshot import Snapshot
 from railway_release.verification.findings import HINTS

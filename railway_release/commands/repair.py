@@ -28,8 +28,8 @@ from railway_release.repairs.inspect import RepairInspection, inspect_schemas
 from railway_release.repairs.outcomes import in_one, in_words, is_refusal, joined, with_refusals
 from railway_release.repairs.repair_plan import Named, Refusal, RepairPlan
 from railway_release.report.progress import Progress
+from railway_release.report.repair_result import RepairResult
 from railway_release.report.report import Report
-from railway_release.report.results import RepairResult
 from railway_release.runtime.text import count
 from railway_release.snapshot import Snapshot, take_snapshot, update_snapshot
 from railway_release.topology import Schema
