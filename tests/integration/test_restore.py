@@ -6,7 +6,6 @@ import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import psycopg
 import pytest
 
 from railway_release.postgres.followers import followers
@@ -271,6 +270,8 @@ CREATE EVENT TRIGGER event ON ddl_command_end EXECUTE FUNCTION athena.event();
 
 
 def test_all_that_follows_a_schema_which_is_renamed_is_known(project: Project):
+    import psycopg  # not there where the tests of another driver are run
+
     project.database.sql(FOLLOWERS)
     with psycopg.connect(project.database.url) as connection:
         found = followers(connection, "athena")
