@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextvars import copy_context
 from itertools import groupby
@@ -12,7 +12,14 @@ from railway_release.backup.manifest import TableContents
 from railway_release.postgres.exported_snapshot import imported_snapshot
 from railway_release.postgres.server import LIFT_TIMEOUTS
 from railway_release.postgres.session import Connect, Connection, fetch
-from railway_release.postgres.table_contents import SAME_TEXT, Relation, counts, rewritten, sizes
+from railway_release.postgres.table_contents import (
+    EMPTY,
+    SAME_TEXT,
+    Relation,
+    counts,
+    rewritten,
+    sizes,
+)
 
 Contents = dict[str, dict[str, TableContents]]
 OnSizes = Callable[[Mapping[int, int]], None]
@@ -49,13 +56,16 @@ def count(
     """What each table of each schema holds; the locks of one schema go before the next one is read."""
     fetch(connection, LIFT_TIMEOUTS)
     prepare(connection)
-    on_sizes(found_sizes := sizes(connection, seen))
-    large = {oid for oid, size in found_sizes.items() if limit and size > limit}
+    on_sizes(bytes_of := sizes(connection, seen))
     found: Contents = {}
     for schema, several in groupby(seen, key=lambda one: one.schema):
         tables = [one for one in several if one.kind != _SEQUENCE]
+        small = [one for one in tables if one.has_rows and not (limit and bytes_of[one.oid] > limit)]
         with imported_snapshot(connection, snapshot):
-            found[schema] = _contents(connection, tables, large)
+            numbers = _numbers(connection, small, bytes_of)
+        found[schema] = {
+            one.name: TableContents(one.kind, one.owner, *numbers.get(one, ())) for one in tables
+        }
     return found
 
 
@@ -64,14 +74,16 @@ def prepare(connection: Connection) -> None:
     connection.cursor().execute(SAME_TEXT)
 
 
-def _contents(
-    connection: Connection, tables: Sequence[Relation], large: Collection[int]
-) -> dict[str, TableContents]:
-    small = [one for one in tables if one.has_rows and one.oid not in large]
+def _numbers(
+    connection: Connection, tables: Sequence[Relation], bytes_of: Mapping[int, int]
+) -> dict[Relation, tuple[int, str]]:
+    """Rows and digest of each table whose rows are still those of the snapshot."""
     # The dump may have the rows of a table that holds others, or none, by now.
-    lost = rewritten(connection, small)
-    small = [one for one in small if one not in lost]
-    numbers = dict(zip(small, counts(connection, small), strict=True))
-    for one in rewritten(connection, small):
+    lost = rewritten(connection, tables)
+    kept = [one for one in tables if one not in lost]
+    # Many tables of many tenants are empty, and nothing takes away rows that the snapshot has.
+    filled = [one for one in kept if bytes_of[one.oid]]
+    numbers = dict.fromkeys(kept, EMPTY) | dict(zip(filled, counts(connection, filled), strict=True))
+    for one in rewritten(connection, filled):
         del numbers[one]
-    return {one.name: TableContents(one.kind, one.owner, *numbers.get(one, ())) for one in tables}
+    return numbers

@@ -131,7 +131,8 @@ class Dumping:
             locks[one.schema] += one.kind in _LOCKED
         divided = batches(locks, slots.read(snapshot.connection).free)
         for number, several in enumerate(divided, start=1):
-            tables = [one for one in seen if one.schema in several and one.has_rows]
+            together = frozenset(several)
+            tables = [one for one in seen if one.has_rows and one.schema in together]
             dumped = dump(self.tools, several, snapshot.id, self._lock_wait, progress.begun)
             archive = _up_to_date(dumped, snapshot, tables)
             plain, name = Measured(archive), piece_name(self.backup, number)

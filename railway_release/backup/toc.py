@@ -56,6 +56,11 @@ def entries(text: str, schemas: Collection[str]) -> list[Entry]:
     return [one for one in found if one]
 
 
+def may_be_confused(schema: str) -> bool:
+    """Whether there may be another schema that a line is about as well: never, with ordinary names."""
+    return " " in schema or f"{schema} ".startswith(_RESTS)
+
+
 def are_confusable(one: str, other: str) -> bool:
     """Whether a line, whose words are parted by spaces, may be about either of these schemas."""
     one, other = f"{one} ", f"{other} "

@@ -20,6 +20,7 @@ SAME_TEXT = "; ".join(
         "search_path = pg_catalog",
     )
 )
+EMPTY = (0, "0")  # rows and digest of a table without rows
 _TABLES_AT_ONCE = 50  # in one statement, which locks them and their indexes until its transaction ends
 
 
@@ -47,7 +48,7 @@ def relations(connection: Queryable, schemas: Collection[str]) -> list[Relation]
 
 
 def sizes(connection: Queryable, seen: Sequence[Relation]) -> dict[int, int]:
-    """The bytes on disk of each table by its OID, with what is stored out of line.
+    """The bytes on disk of each table by its OID, with what is stored out of line; 0 where no row can be.
 
     The server opens each of them for that, which takes a second for some ten thousand.
     """
@@ -108,9 +109,12 @@ WHERE n.nspname = ANY(%s) AND c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S')
     AND d.objid = c.oid AND d.deptype = 'e')
 ORDER BY n.nspname, c.relname
 """
-# A table that was dropped meanwhile has none.
+# A table that was dropped meanwhile has none. One without any rows yet may have some bytes for those that
+# would be stored out of line.
 _SIZES = """
-SELECT t.oid, coalesce(pg_catalog.pg_table_size(t.oid::oid), 0) FROM unnest(%s::bigint[]) AS t (oid)
+SELECT t.oid, CASE pg_catalog.pg_relation_size(t.oid::oid) WHEN 0 THEN 0
+    ELSE coalesce(pg_catalog.pg_table_size(t.oid::oid), 0) END
+FROM unnest(%s::bigint[]) AS t (oid)
 """
 _NAMES = """
 SELECT n.nspname::text, c.relname::text, c.oid::bigint
