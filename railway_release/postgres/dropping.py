@@ -81,6 +81,7 @@ def _attempt(connection: Connection, sql: str) -> Exception | None:
     except Exception as error:  # noqa: BLE001 - whatever the driver calls it: others may stand in the way
         cursor.execute("ROLLBACK TO SAVEPOINT one")
         return error
+    cursor.execute("RELEASE SAVEPOINT one")  # or thousands of them would be kept to the end
     return None
 
 
