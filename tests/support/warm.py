@@ -298,6 +298,8 @@ def _import() -> None:
     for name in IMPORTED:
         importlib.import_module(name)
     settings._wrapped = empty
+    # What argparse and the options remember is the same in each run.
+    importlib.import_module("railway_release.cli")._parse(["status"])
     sys.meta_path.insert(0, _Finder(*READ))
     gc.freeze()  # or each run's collector would look through all of it, and copy it
 
