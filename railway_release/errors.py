@@ -107,7 +107,7 @@ class DatabaseUrlUnusable(PreflightError):
 
 
 class DatabaseRefused(PreflightError):
-    """The server refused the connection: wrong password, role or database."""
+    """The connection was refused: wrong password, role, database or options."""
 
     id = "database.refused"
 

@@ -128,6 +128,8 @@ def _read_once(target: Target, connection: Connection, read: Callable[[BatchRead
     single = server.pooled or target.read_pool.single
     most = 1 if single else min(target.config.jobs or cores(), _MOST_CONNECTIONS)
     django = topology.tenant_connection()
+    if django.connection is not None and django.connection.closed:
+        django.close()  # the server has ended it, and Django would not connect again
     before = django.connection
     try:
         another = lambda: target.read_pool.another(next(numbers))  # noqa: E731

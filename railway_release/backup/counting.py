@@ -10,8 +10,7 @@ from itertools import groupby
 
 from railway_release.backup.manifest import TableContents
 from railway_release.postgres.exported_snapshot import imported_snapshot
-from railway_release.postgres.server import LIFT_TIMEOUTS
-from railway_release.postgres.session import Connect, Connection, fetch
+from railway_release.postgres.session import Connect, Connection
 from railway_release.postgres.table_contents import (
     EMPTY,
     SAME_TEXT,
@@ -54,7 +53,6 @@ def count(
     connection: Connection, snapshot: str, seen: Sequence[Relation], limit: int, on_sizes: OnSizes
 ) -> Contents:
     """What each table of each schema holds; the locks of one schema go before the next one is read."""
-    fetch(connection, LIFT_TIMEOUTS)
     prepare(connection)
     on_sizes(bytes_of := sizes(connection, seen))
     found: Contents = {}

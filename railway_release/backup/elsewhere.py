@@ -15,7 +15,6 @@ from railway_release.backup.restoring import ArchivedSchema, Placement, Restored
 from railway_release.errors import BackupFailed, RestoreFailed
 from railway_release.postgres.dropping import drop_schema
 from railway_release.postgres.failures import describe
-from railway_release.postgres.server import LIFT_TIMEOUTS
 from railway_release.postgres.session import Connection, fetch, quote
 from railway_release.postgres.table_contents import existing, relations
 from railway_release.preflight.database import Choice, connector, with_url
@@ -70,7 +69,7 @@ def restore_into(connection: Connection, archived: ArchivedSchema, where: Placem
 
 @contextlib.contextmanager
 def opened(choice: Choice, application: str) -> Iterator[Connection]:
-    """While entered, a connection to another database, without limits; raises BackupFailed."""
+    """While entered, a connection to another database; raises BackupFailed."""
     connect = connector(choice, application)
     try:
         opened = connect()
@@ -79,7 +78,6 @@ def opened(choice: Choice, application: str) -> Iterator[Connection]:
             f"The database of {choice.why} cannot be reached: {sentence(describe(error))}"
         ) from error
     with contextlib.closing(opened) as connection:
-        fetch(connection, LIFT_TIMEOUTS)
         yield connection
 
 

@@ -237,7 +237,7 @@ def _context(target: Target, report: Report) -> Iterator[tuple[DiagnosisContext,
         snapshot = take_snapshot(target, planner, depth="everything")
     with (
         phase(report, "doctor"),
-        database.read_only(target.connector("doctor")) as connection,
+        database.read_only(target.connector("doctor", own_session=False)) as connection,
         told("the causes are being looked for"),
     ):
         yield DiagnosisContext(connection, snapshot.plan, target.config, snapshot.findings), snapshot

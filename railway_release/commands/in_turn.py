@@ -12,8 +12,7 @@ from railway_release.engine.cancel_token import OwnCancelToken
 from railway_release.errors import Exit, ReleaseError
 from railway_release.migrations.outcome import Outcome
 from railway_release.postgres.failures import HINTS, describe, sqlstate
-from railway_release.postgres.server import LIFT_TIMEOUTS
-from railway_release.postgres.session import Connection, fetch
+from railway_release.postgres.session import Connection
 from railway_release.preflight.database import Choice, connector
 from railway_release.preflight.target import Target
 from railway_release.report.backup_results import RestoreResult
@@ -74,5 +73,5 @@ class InTurn:
     def _once(self, choice: Choice, work: Callable[[Connection], Outcome]) -> Outcome:
         # Its name is the one whose statements a signal cancels.
         with contextlib.closing(connector(choice, self.target.application)()) as connection:
-            fetch(connection, LIFT_TIMEOUTS)
+            connection.cursor().execute(f"SET lock_timeout = {round(self.config.lock_timeout * 1000)}")
             return work(connection)

@@ -21,7 +21,6 @@ from railway_release.engine.engine import ExecutionLimits
 from railway_release.errors import LockLost
 from railway_release.postgres.failures import sqlstate
 from railway_release.postgres.lock import MARK_AS_WRITER, NOT_HELD, require_held
-from railway_release.postgres.server import LIFT_TIMEOUTS
 from railway_release.postgres.session import KEEPALIVE_SETTINGS, register
 
 # Servers on some platforms do not support these settings.
@@ -50,7 +49,7 @@ def timeouts(limits: ExecutionLimits) -> str:
 def _configure(raw: Any, limits: ExecutionLimits) -> int:
     """Set everything in a new session; returns its process id. Raises LockLost."""
     register(raw)
-    settings = f"{LIFT_TIMEOUTS}; {timeouts(limits)}; {_NOTICE_OUR_END}"
+    settings = f"{timeouts(limits)}; {_NOTICE_OUR_END}"
     writer = f"{MARK_AS_WRITER}, pg_catalog.pg_backend_pid()"
     with contextlib.closing(raw.cursor()) as cursor:
         try:

@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
-from railway_release.postgres.server import LIFT_TIMEOUTS
 from railway_release.postgres.session import Connect, Connection, fetch, literal
 
 _BEGIN = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
@@ -34,7 +33,6 @@ class ExportedSnapshot:
 def exported_snapshot(connect: Connect) -> Iterator[ExportedSnapshot]:
     """While entered, the snapshot is kept; CREATE INDEX CONCURRENTLY waits for its end anywhere."""
     with contextlib.closing(connect()) as connection:
-        fetch(connection, LIFT_TIMEOUTS)
         cursor = connection.cursor()
         cursor.execute(_BEGIN)
         ((id, taken_at),) = fetch(connection, _EXPORT)

@@ -5,6 +5,7 @@ SQLSTATEs: https://www.postgresql.org/docs/current/errcodes-appendix.html
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -39,8 +40,9 @@ QUERY_CANCELED = "57014"  # by statement_timeout, or by somebody
 # Of a table, index or view; a column; a constraint, type or trigger; a function; a schema.
 DUPLICATES = frozenset({"42P07", "42701", "42710", "42723", "42P06"})
 
-# Neither driver gives an SQLSTATE for a refused connection, so it is told by the server's text. That is
-# English unless lc_messages says otherwise; an unknown text is retried and shown.
+# Neither driver gives an SQLSTATE for a refused connection, so it is told by the text of the server, or of
+# libpq for what it cannot use. That is English unless lc_messages says otherwise; an unknown text is retried
+# and shown.
 _REFUSALS = (
     "password authentication failed",
     "no password supplied",
@@ -50,11 +52,24 @@ _REFUSALS = (
     "no such database",  # PgBouncer
     "no such user",  # PgBouncer
     "server does not support ssl",
+    "certificate verify failed",
+    "does not match host name",
+    "certificate file",
+    "private key file",
+    "definition of service",
+    "service file",
+    "for connection option",
     "invalid connection option",
     "invalid dsn",
-    "invalid sslmode value",
     "invalid port number",
+    "port numbers to",
+    "unsupported startup parameter",  # PgBouncer
+    "unrecognized configuration parameter",  # in its options
+    "invalid value for parameter",
+    "invalid command-line argument",
+    "bad value for",  # psycopg, of connect_timeout
 )
+_UNUSABLE = re.compile(r'invalid "?\w+"? value: ')  # of sslmode, channel_binding, target_session_attrs, …
 _ABSENT = ('role "', 'user "', 'database "')
 _UNRESOLVED = (
     "could not translate host name",
@@ -111,10 +126,10 @@ def is_loss(error: BaseException) -> bool:
 
 
 def is_refusal(error: BaseException) -> bool:
-    """Whether the server has refused the connection, so that waiting is of no use."""
+    """Whether the server, or libpq, has refused to connect, so that waiting is of no use."""
     text = _text(error).lower()
     absent = "does not exist" in text and any(word in text for word in _ABSENT)
-    return absent or any(phrase in text for phrase in _REFUSALS)
+    return absent or any(phrase in text for phrase in _REFUSALS) or bool(_UNUSABLE.search(text))
 
 
 def is_unresolved_host(error: BaseException) -> bool:

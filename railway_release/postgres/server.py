@@ -132,11 +132,13 @@ WHERE datname = current_database() AND datconnlimit >= 0
   AND NOT (SELECT rolsuper FROM pg_catalog.pg_roles WHERE rolname = session_user)
 """
 # Timeouts that are meant for the application would end the sessions of a release, which wait and work for
-# long.
+# long. It names them itself: the first of them holds for this statement, too, and reading pg_settings takes
+# milliseconds in a new session.
 LIFT_TIMEOUTS = """
-SELECT count(pg_catalog.set_config(name, '0', false)) FROM pg_catalog.pg_settings
-WHERE setting <> '0' AND name IN (
-    'statement_timeout', 'transaction_timeout', 'idle_session_timeout', 'idle_in_transaction_session_timeout')
+SELECT count(pg_catalog.set_config(name, '0', false)) FROM unnest(ARRAY[
+    'statement_timeout', 'transaction_timeout', 'idle_session_timeout', 'idle_in_transaction_session_timeout',
+    'lock_timeout']) AS name
+WHERE pg_catalog.current_setting(name, true) <> '0'
 """
 # A session begins with the value that RESET restores; the most specific ALTER ROLE or ALTER DATABASE counts.
 _SETTINGS = """

@@ -114,8 +114,8 @@ def _explained(error: Exception, host: str, seconds: float) -> Exception:
     text = describe(error)
     if is_refusal(error):
         return DatabaseRefused(
-            f"The database server refused the connection: {text}",
-            "Compare user, password and database name with the database service's variables.",
+            f"The connection was refused: {text}",
+            "Compare host, port, user, password, database name and options with the database's variables.",
         )
     if host.endswith(PRIVATE_SUFFIX) and is_unresolved_host(error):
         return DatabaseUnreachable(f"The private host {host} cannot be resolved here.", WAYS_OUT)

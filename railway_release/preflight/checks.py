@@ -48,6 +48,8 @@ def connect(target: Target) -> None:
             target.read_pool.begin(
                 lambda connect: wait_for_database(connect, host, target.invocation.platform, seconds)
             )
+        if target.config.pooler == "session" or not target.read_pool.server.pooled:
+            database.lift_timeouts(target.alias)
 
     _log_choice(target.choice)
     _check_engine(target.choice)
@@ -69,7 +71,7 @@ def check_server(target: Target) -> None:
     """Raise a PreflightError unless Django supports the server, and it is the one of the settings."""
     _check_version(target.read_pool.server.version, target.alias)
     if not target.choice.from_settings:
-        own = database.connector(target.of_settings, target.application)
+        own = target.settings_connector("check")
         table = _tenant_table()
         target.read_pool.read(
             lambda connection: database.check_same_database(

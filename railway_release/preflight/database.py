@@ -13,9 +13,11 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 from django.conf import settings
 from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.backends.signals import connection_created
 from django.db.utils import ConnectionHandler
 
 from railway_release.errors import DatabaseUrlUnusable, OtherDatabase
+from railway_release.postgres.server import LIFT_TIMEOUTS
 from railway_release.postgres.session import Connect, Connection, fetch
 from railway_release.preflight.project import blaming_the_project
 from railway_release.preflight.read_pool import prepare
@@ -118,6 +120,20 @@ def apply(choice: Choice, databases: dict[str, Any], application: str) -> None:
     redact.learn_named({"DATABASES": databases})
 
 
+def lift_timeouts(alias: str) -> None:
+    """Let each new connection of Django to this database work for as long as it takes."""
+
+    def lift(connection: BaseDatabaseWrapper, **_: Any) -> None:
+        if connection.alias == alias:
+            try:
+                fetch(connection.connection, LIFT_TIMEOUTS)
+            except BaseException:
+                connection.close()  # or the next statement would use it as it is
+                raise
+
+    connection_created.connect(lift, weak=False, dispatch_uid=lift_timeouts)
+
+
 def connect_in_time_zone(wrapper: BaseDatabaseWrapper) -> None:
     """Set Django's time zone in the connection options; otherwise it would send a statement for that."""
     options = wrapper.settings_dict["OPTIONS"]
@@ -129,11 +145,12 @@ def connect_in_time_zone(wrapper: BaseDatabaseWrapper) -> None:
         }
 
 
-def connector(choice: Choice, application: str) -> Connect:
+def connector(choice: Choice, application: str, *, own_session: bool = True) -> Connect:
     """A function that opens a driver connection in autocommit, through the project's own backend.
 
     The backend knows the driver and the parameters, and may fetch a token each time. Its module may define
-    models, so Django has to be set up before.
+    models, so Django has to be set up before. In a session of our own the timeouts that are set for the role
+    or the database are lifted; one that a pooler may give to others is left as it is.
     """
     unwanted = ("pool", "isolation_level")
     options = {key: one for key, one in (choice.entry.get("OPTIONS") or {}).items() if key not in unwanted}
@@ -145,6 +162,8 @@ def connector(choice: Choice, application: str) -> Connect:
         parameters = wrapper.get_connection_params()
         connection = wrapper.get_new_connection(parameters | {"application_name": application})
         connection.autocommit = True
+        if own_session:
+            fetch(connection, LIFT_TIMEOUTS)
         if role:
             connection.cursor().execute(f"SET ROLE {wrapper.ops.quote_name(role)}")
         return cast("Connection", connection)

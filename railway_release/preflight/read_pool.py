@@ -205,9 +205,9 @@ SELECT pg_backend_pid(), current_setting('server_version_num')::int,
     current_setting('max_locks_per_transaction')::int
         * (current_setting('max_connections')::int + current_setting('max_prepared_transactions')::int),
     CASE WHEN pg_backend_pid() = {{pid}} THEN concat(
-        set_config('default_transaction_read_only', 'on', false),
+        ({LIFT_TIMEOUTS}), set_config('default_transaction_read_only', 'on', false),
         set_config('jit', 'off', false),
         set_config('lock_timeout', '{_READ_LOCK_TIMEOUT}', false),
-        ({LIFT_TIMEOUTS}), {KEEPALIVE_SETTINGS},
+        {KEEPALIVE_SETTINGS},
         set_config('search_path', {{path}}, false)) END
 """

@@ -58,15 +58,16 @@ class Target:
         """application_name of the connection that migrates; those of others begin with it."""
         return _application_name(self.invocation.run_id)
 
-    def connector(self, purpose: str) -> Connect:
-        """A function that opens driver connections, with retries; `purpose` ends their application_name."""
-        return reconnecting(
-            database.connector(self.choice, f"{self.application} {purpose}"), self.retry_policy
-        )
+    def connector(self, purpose: str, *, own_session: bool = True) -> Connect:
+        """As database.connector(), with retries; `purpose` ends the application_name."""
+        name = f"{self.application} {purpose}"
+        connect = database.connector(self.choice, name, own_session=own_session)
+        return reconnecting(connect, self.retry_policy)
 
     def settings_connector(self, purpose: str) -> Connect:
         """The same for the connection of the settings, without retries: it may be unreachable from here."""
-        return database.connector(self.of_settings, f"{self.application} {purpose}")
+        name = f"{self.application} {purpose}"
+        return database.connector(self.of_settings, name, own_session=False)
 
 
 def load(flags: Mapping[str, Any], environ: MutableMapping[str, str], invocation: Invocation) -> Target:
@@ -92,7 +93,7 @@ def load(flags: Mapping[str, Any], environ: MutableMapping[str, str], invocation
 
     def connect() -> Connection:
         # The backend may define models, so it cannot be loaded before Django is set up.
-        return database.connector(choice, reading)()
+        return database.connector(choice, reading, own_session=False)()
 
     read_pool = ReadPool(connect, retry_policy, config.peer_timeout, invocation.interrupts, reading)
     return Target(config, invocation, project, choice, of_settings, retry_policy, read_pool)

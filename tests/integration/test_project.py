@@ -321,3 +321,22 @@ def test_apps_that_open_a_connection_early_meet_the_chosen_one(past: Project):
     )
 
     assert run.code == 0, run.text
+
+
+def test_a_session_that_an_app_has_begun_has_no_timeouts_and_is_replaced_when_it_ends(past: Project):
+    name = past.database.url.rpartition("/")[2]
+    past.database.sql(f"ALTER DATABASE {name} SET idle_session_timeout = '9min'")
+    lines = (
+        "from django.db import connection",
+        "with connection.cursor() as cursor:",
+        "    cursor.execute('SHOW idle_session_timeout')",
+        "    assert cursor.fetchone() == ('0',)",
+        "    try:",
+        "        cursor.execute('SELECT pg_terminate_backend(pg_backend_pid())')",
+        "    except Exception:",
+        "        pass",
+    )
+    past.write("announcements/apps.py", APP_CONFIG + "\n        ".join(lines) + "\n")
+    run = past.run("plan", RELEASE_RETRY_FOR="2")
+
+    assert (run.code, run.report["error"]) == (9, ""), run.text

@@ -65,6 +65,13 @@ def test_the_drivers_error_is_found_behind_those_raised_from_it():
         'FATAL:  database "x" does not exist',
         "FATAL: no such database: x",
         'FATAL:  no pg_hba.conf entry for host "1.2.3.4"',
+        'connection is bad: invalid integer value "None" for connection option "port"',
+        'connection is bad: invalid channel_binding value: "x"',
+        'connection is bad: invalid "ssl_min_protocol_version" value: "x"',
+        'connection is bad: definition of service "x" not found',
+        'root certificate file "/x" does not exist',
+        'FATAL:  unrecognized configuration parameter "x"',
+        "could not match 3 port numbers to 2 hosts",
     ],
 )
 def test_a_server_that_says_no_is_not_waited_for(text):
