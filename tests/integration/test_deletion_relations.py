@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 
-from tests.support.cases import add_cases, copy_of
+from tests.support.cases import add_cases
 from tests.support.deletion import CASES, START, memberships, shown_of_cases
 from tests.support.release import Database, Project
 from tests.support.server import create_database, psql
+from tests.support.unwell import with_files
 
 pytestmark = pytest.mark.xdist_group("cases")  # the models are made once
 
@@ -28,7 +29,7 @@ def cases_template(server: str, current_template: str, tmp_path_factory: pytest.
 @pytest.fixture
 def cases(new_database: Callable[..., Database], cases_template: tuple[str, Path], tmp_path: Path) -> Project:
     name, folder = cases_template
-    return copy_of(folder, Project(tmp_path / "project", new_database(name)))
+    return with_files(Project(tmp_path / "project", new_database(name)), folder)
 
 
 def test_a_protected_row_in_one_tenant_forbids_it_and_nothing_is_deleted(cases):

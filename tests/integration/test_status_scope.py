@@ -129,12 +129,12 @@ def test_other_documents_have_no_status(past: Project) -> None:
     assert "status" not in past.run("plan").report
 
 
-# Hundreds of tenants.
+# Many tenants.
 
 
 @pytest.fixture(scope="module")
 def varied(server: str, many_template: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
-    """Three hundred more tenants, twenty of which lack one migration each, in many different ways."""
+    """Many more tenants, twenty of which lack one migration each, in many different ways."""
     with borrowed(server, many_template, tmp_path_factory.mktemp("varied")) as project:
         rows = project.database.lines("SELECT id FROM athena.django_migrations ORDER BY id DESC LIMIT 20")
         project.database.sql(
@@ -147,12 +147,12 @@ def varied(server: str, many_template: str, tmp_path_factory: pytest.TempPathFac
 
 
 @pytest.mark.xdist_group("many")
-def test_hundreds_of_tenants_in_many_states_fit_on_one_screen(varied: Project) -> None:
+def test_many_tenants_in_many_states_fit_on_one_screen(varied: Project) -> None:
     run = varied.run("status", "--log-format", "console")
 
     assert run.code == 0
     assert len(run.text.splitlines()) <= 40, run.text
-    assert "283 tenants (athena, kypseli, piraeus, tenant020, tenant021 and 278 more)" in run.text
+    assert "133 tenants (athena, kypseli, piraeus, tenant020, tenant021 and 128 more)" in run.text
 
 
 @pytest.mark.xdist_group("many")
@@ -162,7 +162,7 @@ def test_what_does_not_fit_on_the_screen_is_counted_and_in_the_document(varied: 
     assert migrations(run)[-1] == "7 more lines: --app LABEL shows one app, --json everything"
     assert schemas(run)[-1] == "14 schemas in 14 more groups: --schemas shows each"
     assert len(run.report["status"]["cohorts"]) == 22
-    assert len(said(varied.run("status", "--schemas"), "schema.listed")) == 304
+    assert len(said(varied.run("status", "--schemas"), "schema.listed")) == len(MANY) + 4
 
 
 @pytest.mark.xdist_group("many")

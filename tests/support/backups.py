@@ -14,6 +14,7 @@ from railway_release.backup.manifest import Manifest, parse
 from railway_release.backup.proof import prove_reading
 
 from .binaries import bin_dir, environment
+from .release import Project
 
 
 def stand_in(folder: Path, pg_dump: str = "", pg_restore: str = "") -> str:
@@ -58,6 +59,11 @@ def prove(folder: Path, **more: str) -> None:
 def copied(folder: Path, to: Path) -> Path:
     """A copy of a folder of backups."""
     return Path(shutil.copytree(folder, to))
+
+
+def asides(project: Project) -> list[str]:
+    """The schemas that restores have put aside."""
+    return project.database.lines("SELECT nspname FROM pg_namespace WHERE nspname LIKE '%\\_\\_before\\_%'")
 
 
 def change(folder: Path, **keys: object) -> None:

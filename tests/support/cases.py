@@ -1,8 +1,5 @@
 """Models for a project's copy that point at shared objects in every way Django knows."""
 
-import shutil
-from pathlib import Path
-
 from .release import Project
 
 PEOPLE = """
@@ -117,9 +114,3 @@ def add_cases(project: Project) -> None:
     )
     project.manage("makemigrations", "-v", "0", "people", "cases", "places")
     project.manage("migrate_schemas", "-v", "0")
-
-
-def copy_of(built: Path, project: Project) -> Project:
-    """The project with the files of another one."""
-    shutil.copytree(built, project.folder, dirs_exist_ok=True)
-    return project

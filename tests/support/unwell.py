@@ -1,11 +1,13 @@
 """Tenants that something was done to, each another thing, and what repair makes of all of them in one go."""
 
+import shutil
 import uuid
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from .detailed import describe
 from .picture import Picture, picture
@@ -32,6 +34,17 @@ def borrowed(server: str, template: str, folder: Path) -> Iterator[Project]:
     name = f"damaged_{uuid.uuid4().hex[:12]}"
     yield Project(folder / "project", Database(create_database(server, name, template)))
     psql(server, f'DROP DATABASE "{name}" WITH (FORCE)')
+
+
+def name_of(database: Database) -> str:
+    """Its name, as a template for others."""
+    return urlsplit(database.url).path[1:]
+
+
+def with_files(project: Project, folder: Path) -> Project:
+    """The project with the files of another one."""
+    shutil.copytree(folder, project.folder, dirs_exist_ok=True)
+    return project
 
 
 @contextmanager
