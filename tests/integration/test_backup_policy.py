@@ -265,6 +265,7 @@ def test_without_that_backup_no_tenant_is_migrated(past: Project, tmp_path: Path
     assert "late" not in manifest(tmp_path / "kept").schemas
 
 
+@pytest.mark.xdist_group("tight")
 def test_more_schemas_than_the_locks_allow_are_one_instant_all_the_same(cramped: Project, tmp_path: Path):
     """Each run of pg_dump is preceded by a new row in every schema."""
     kept = tmp_path / "kept"

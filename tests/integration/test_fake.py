@@ -16,10 +16,11 @@ def unrecorded(project: Project, name: str, app: str = "buildings") -> None:
     project.database.sql(f"DELETE FROM athena.django_migrations WHERE (app, name) = ('{app}', '{name}')")
 
 
-def added(project: Project, operations: str, sql: str, extra: str = "") -> None:
-    """A migration that nobody ran, and by hand some of what it makes."""
+def added(project: Project, operations: str, sql: str, extra: str = "", **others: str) -> None:
+    """A migration that nobody ran, and by hand some of what it makes: in athena, and in some others."""
     project.migration("buildings", "0007_more", LAST[1], operations, extra)
-    project.database.sql(f"SET search_path = athena, public; {sql}" if sql else "SELECT 1")
+    for schema, done in {"athena": sql, **others}.items():
+        project.database.sql(f"SET search_path = {schema}, public; {done}")
 
 
 def fake(project: Project, *words: str, schema: str = "athena") -> Run:
@@ -42,6 +43,7 @@ KEY_CONSTRAINT = (
 )
 KEY_INDEX = "CREATE INDEX owners ON buildings_building (owner_id)"
 INDEX = "migrations.AddIndex('building', models.Index(fields=['address'], name='addresses'))"
+MADE_BY_HAND = "CREATE INDEX made_by_hand ON buildings_building (address)"
 CHECK = (
     "migrations.AddConstraint('building', models.CheckConstraint("
     "condition=~models.Q(address='nowhere'), name='somewhere'))"
@@ -61,6 +63,7 @@ NEAR = (
     " UNIQUE (from_lift_id, to_lift_id));"
     " CREATE INDEX ON buildings_lift_near (from_lift_id); CREATE INDEX ON buildings_lift_near (to_lift_id)"
 )
+ADDRESSES = "CREATE INDEX addresses ON buildings_building (address)"
 WIDER = "migrations.AlterField('building', 'address', models.CharField(max_length=300))"
 REMOVED = "migrations.RemoveField('building', 'address')"
 GONE = "migrations.DeleteModel('BuildingMembership')"
@@ -68,61 +71,87 @@ RENAMED = "migrations.RenameField('building', 'address', 'street')"
 
 
 @pytest.mark.parametrize(
-    ("operations", "sql"),
+    ("operations", "there", "lacking"),
     [
-        (FIELD, COLUMN),
-        (KEY, f"{KEY_CONSTRAINT}; {KEY_INDEX}"),
-        (INDEX, "CREATE INDEX made_by_hand ON buildings_building (address)"),
-        (CHECK, "ALTER TABLE buildings_building ADD CHECK (address <> 'nowhere')"),
-        (MODEL, f"{LIFT}; {NEAR}"),
-        (WIDER, "ALTER TABLE buildings_building ALTER address TYPE varchar(300)"),
-        (REMOVED, "ALTER TABLE buildings_building DROP address"),
-        (GONE, "DROP TABLE buildings_buildingmembership"),
-        (RENAMED, "ALTER TABLE buildings_building RENAME address TO street"),
-        ("migrations.AlterModelOptions('building', {'ordering': ['name']})", ""),
-        ("migrations.RunPython(migrations.RunPython.noop), migrations.RunSQL('')", ""),
-    ],
-    ids=lambda value: value.split("(")[0].removeprefix("migrations."),
-)
-def test_what_is_there_is_recorded(current: Project, operations: str, sql: str) -> None:
-    added(current, operations, sql)
-    run = fake(current, "buildings", "0007")
-
-    assert (run.code, run.states) == (0, {"athena": "repaired"}), run.text
-    assert recorded(current)
-    assert not recorded(current, schema="kypseli")
-
-
-@pytest.mark.parametrize(
-    ("operations", "sql", "missing"),
-    [
-        (FIELD, "", "column.missing buildings_building.floors"),
-        (FIELD, COLUMN.replace("integer", "text"), "column.type buildings_building.floors"),
-        (f"{FIELD}, {INDEX}", COLUMN, "index.missing buildings_building(address)"),
-        (KEY, KEY_COLUMN, "foreign_key.missing buildings_building(owner_id)"),
-        (KEY, KEY_CONSTRAINT, "index.missing buildings_building(owner_id)"),
-        (CHECK, "", "check.missing buildings_building.somewhere"),
-        (MODEL, LIFT, "table.ghost buildings_lift_near"),
+        (
+            FIELD,
+            COLUMN,
+            {
+                "": "column.missing buildings_building.floors",
+                COLUMN.replace("integer", "text"): "column.type buildings_building.floors",
+            },
+        ),
+        (
+            f"{FIELD}, {INDEX}",
+            f"{COLUMN}; {MADE_BY_HAND}",
+            {COLUMN: "index.missing buildings_building(address)"},
+        ),
+        (
+            KEY,
+            f"{KEY_CONSTRAINT}; {KEY_INDEX}",
+            {
+                KEY_COLUMN: "foreign_key.missing buildings_building(owner_id)",
+                KEY_CONSTRAINT: "index.missing buildings_building(owner_id)",
+            },
+        ),
+        (INDEX, MADE_BY_HAND, {}),
+        (
+            CHECK,
+            "ALTER TABLE buildings_building ADD CHECK (address <> 'nowhere')",
+            {"": "check.missing buildings_building.somewhere"},
+        ),
         (
             MODEL,
-            f"{LIFT}; {NEAR}; ALTER TABLE buildings_lift DROP CONSTRAINT buildings_lift_code_key",
-            "unique.missing buildings_lift(code)",
+            f"{LIFT}; {NEAR}",
+            {
+                LIFT: "table.ghost buildings_lift_near",
+                f"{LIFT}; {NEAR}; ALTER TABLE buildings_lift DROP CONSTRAINT buildings_lift_code_key": (
+                    "unique.missing buildings_lift(code)"
+                ),
+            },
         ),
-        (WIDER, "", "column.type buildings_building.address"),
-        (REMOVED, "", "column.in_the_way buildings_building.address"),
-        (GONE, "", "the table buildings_buildingmembership is still there"),
-        (RENAMED, "", "column.missing buildings_building.street"),
+        (
+            WIDER,
+            "ALTER TABLE buildings_building ALTER address TYPE varchar(300)",
+            {"": "column.type buildings_building.address"},
+        ),
+        (
+            REMOVED,
+            "ALTER TABLE buildings_building DROP address",
+            {"": "column.in_the_way buildings_building.address"},
+        ),
+        (
+            GONE,
+            "DROP TABLE buildings_buildingmembership",
+            {"": "the table buildings_buildingmembership is still there"},
+        ),
+        (
+            RENAMED,
+            "ALTER TABLE buildings_building RENAME address TO street",
+            {"": "column.missing buildings_building.street"},
+        ),
+        ("migrations.AlterModelOptions('building', {'ordering': ['name']})", "", {}),
+        ("migrations.RunPython(migrations.RunPython.noop), migrations.RunSQL('')", "", {}),
     ],
+    ids=lambda value: value.split("(")[0].removeprefix("migrations.") if isinstance(value, str) else "",
 )
-def test_what_is_missing_is_named_and_nothing_is_recorded(
-    current: Project, operations: str, sql: str, missing: str
+def test_what_is_there_is_recorded_and_what_is_missing_is_named_in_each_schema_by_itself(
+    current: Project, operations: str, there: str, lacking: dict[str, str]
 ) -> None:
-    added(current, operations, sql)
-    run = fake(current, "buildings", "0007_more")
+    others = dict(zip(("kypseli", "piraeus"), lacking.items(), strict=False))
+    added(current, operations, there, **{schema: sql for schema, (sql, _) in others.items()})
+    named = [word for schema in ("athena", *others) for word in ("--schema", schema)]
+    run = current.run("fake", "buildings", "0007", *named)
 
-    assert (run.code, run.states) == (8, {"athena": "refused"}), run.text
-    assert missing in run.outcome("athena")["message"]
-    assert not recorded(current)
+    assert run.states == {"athena": "repaired", **dict.fromkeys(others, "refused")}, run.text
+    assert run.code == (8 if others else 0)
+    for schema, (_, missing) in others.items():
+        assert missing in run.outcome(schema)["message"]
+    assert [recorded(current, schema=name) for name in ("athena", "kypseli", "piraeus")] == [
+        True,
+        False,
+        False,
+    ]
 
 
 @pytest.mark.parametrize(
@@ -155,13 +184,6 @@ def test_ones_word_does_not_stand_for_what_can_be_seen(current: Project) -> None
 
     assert fake(current, "buildings", "0007", "--data-is-done").code == 8
     assert not recorded(current)
-
-
-def test_each_schema_has_its_own_answer(current: Project) -> None:
-    added(current, FIELD, COLUMN)
-    run = current.run("fake", "buildings", "0007", "--schema", "athena", "--schema", "kypseli")
-
-    assert (run.code, run.states) == (8, {"athena": "repaired", "kypseli": "refused"})
 
 
 def test_a_tenant_without_a_schema_has_no_records(current: Project) -> None:
@@ -278,24 +300,31 @@ def test_the_record_of_what_is_not_there_is_taken_away_and_a_release_makes_it(cu
 
 
 @pytest.mark.parametrize(
-    ("operations", "sql", "there"),
+    ("operations", "left"),
     [
-        (FIELD, "", "the column buildings_building.floors is there"),
-        (f"{FIELD}, {INDEX}", "DROP INDEX addresses", "the column buildings_building.floors is there"),
-        (f"{FIELD}, {INDEX}", "ALTER TABLE buildings_building DROP floors", "index addresses"),
-        (MODEL, "DROP TABLE buildings_lift_near", "the table buildings_lift is there"),
-        (REMOVED, "", "column.missing buildings_building.address"),
+        (FIELD, {COLUMN: "the column buildings_building.floors is there"}),
+        (
+            f"{FIELD}, {INDEX}",
+            {COLUMN: "the column buildings_building.floors is there", ADDRESSES: "index addresses"},
+        ),
+        (MODEL, {LIFT: "the table buildings_lift is there"}),
+        (
+            REMOVED,
+            {"ALTER TABLE buildings_building DROP address": "column.missing buildings_building.address"},
+        ),
     ],
 )
-def test_what_is_there_keeps_its_record(current: Project, operations: str, sql: str, there: str) -> None:
-    added(current, operations, "")
-    assert current.run("--no-collectstatic").code == 0
-    current.database.sql(f"SET search_path = athena, public; {sql}" if sql else "SELECT 1")
-    run = fake(current, "buildings", "0007", "--unfake")
+def test_what_is_there_keeps_its_record(current: Project, operations: str, left: dict[str, str]) -> None:
+    schemas = dict(zip(("athena", "kypseli"), left.items(), strict=False))
+    record = "INSERT INTO django_migrations (app, name, applied) VALUES ('buildings', '0007_more', now())"
+    added(current, operations, "", **{schema: f"{sql}; {record}" for schema, (sql, _) in schemas.items()})
+    named = [word for schema in schemas for word in ("--schema", schema)]
+    run = current.run("fake", "buildings", "0007", "--unfake", *named)
 
-    assert (run.code, run.states) == (8, {"athena": "refused"})
-    assert there in run.outcome("athena")["message"]
-    assert recorded(current)
+    assert (run.code, run.states) == (8, dict.fromkeys(schemas, "refused"))
+    for schema, (_, there) in schemas.items():
+        assert there in run.outcome(schema)["message"]
+        assert recorded(current, schema=schema)
 
 
 def test_a_record_on_which_others_build_stays(current: Project) -> None:

@@ -1,14 +1,16 @@
 """Migration records and files that do not fit together: conflicts, gaps, rollbacks, squashes."""
 
 import shlex
+from collections.abc import Callable, Iterator
 
 import pytest
 
 from tests.support.diagnosis import ids, the
-from tests.support.release import Project
+from tests.support.release import Project, Run
 from tests.support.schemas import columns, everything
+from tests.support.unwell import borrowed
 
-pytestmark = pytest.mark.versions
+pytestmark = [pytest.mark.versions, pytest.mark.xdist_group("history")]  # what takes releases is made once
 
 TENANTS = ("athena", "kypseli", "piraeus")
 LATER = ["0004_membership_index", "0005_building_slug", "0006_fill_slugs"]
@@ -61,17 +63,17 @@ def gap(past: Project) -> Project:
 # Conflicts and gaps.
 
 
-@pytest.mark.parametrize("command", ["release", "plan", "check"])
-def test_two_leaf_migrations_are_a_conflict_and_nothing_is_written(past: Project, command: str) -> None:
+def test_two_leaf_migrations_are_a_conflict_and_nothing_is_written(past: Project) -> None:
     past.migration("buildings", "0006_other", "0005_building_slug", "")
     before = everything(past.database)
-    run = past.run(command)
+    for command in ("release", "plan", "check"):
+        run = past.run(command)
 
-    assert run.code == 3, run.text
-    message = run.event("release.failed")["message"]
-    assert "0006_fill_slugs" in message
-    assert "0006_other" in message
-    assert "makemigrations --merge" in message
+        assert run.code == 3, run.text
+        message = run.event("release.failed")["message"]
+        assert "0006_fill_slugs" in message
+        assert "0006_other" in message
+        assert "makemigrations --merge" in message
     assert everything(past.database) == before
 
 
@@ -93,7 +95,10 @@ def test_a_gap_in_the_shared_records_stops_the_release_before_any_write(current:
     assert everything(current.database) == before
 
 
-def test_a_gap_in_one_tenants_records_fails_that_tenant_only(gap: Project) -> None:
+def test_a_gap_in_one_tenants_records_fails_that_tenant_only_which_is_not_touched_and_told_why(
+    gap: Project,
+) -> None:
+    before = everything(gap.database, "athena")
     run = gap.run("--no-collectstatic")
 
     assert run.code == 7, run.text
@@ -103,13 +108,7 @@ def test_a_gap_in_one_tenants_records_fails_that_tenant_only(gap: Project) -> No
         "kypseli": "migrated",
         "piraeus": "migrated",
     }
-
-
-def test_a_tenant_with_a_gap_is_not_touched_and_told_why(gap: Project) -> None:
-    before = everything(gap.database, "athena")
-    outcome = gap.run("--no-collectstatic").outcome("athena")
-
-    assert outcome["message"] == (
+    assert run.outcome("athena")["message"] == (
         "buildings.0003_building_address is recorded as applied before its dependency "
         "buildings.0002_buildingmembership"
     )
@@ -259,43 +258,58 @@ def test_records_of_an_app_that_is_gone_are_no_finding(current: Project) -> None
 # Squashed migrations.
 
 
-def test_a_squash_of_applied_migrations_is_recorded_and_not_run(current: Project) -> None:
-    squash(current, "0004_squashed", *LATER)
-    run = current.run("--no-collectstatic")
+@pytest.fixture(scope="module")
+def counted(
+    server: str, current_template: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Project]:
+    """A squash of what is applied everywhere; to be looked at only."""
+    with borrowed(server, current_template, tmp_path_factory.mktemp("counted")) as project:
+        squash(project, "0004_squashed", *LATER)
+        yield project
+
+
+@pytest.fixture(scope="module")
+def squashed(
+    server: str, current_template: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[Project, Run]]:
+    """The same after a release; to be looked at, or copied."""
+    with borrowed(server, current_template, tmp_path_factory.mktemp("squashed")) as project:
+        squash(project, "0004_squashed", *LATER)
+        yield project, project.run("--no-collectstatic")
+
+
+def test_a_squash_of_applied_migrations_is_recorded_and_not_run(squashed: tuple[Project, Run]) -> None:
+    project, run = squashed
 
     assert run.code == 0, run.text
     assert run.states == dict.fromkeys(("public", *TENANTS), "migrated")
-    assert current.database.applied("athena", "buildings")[3:] == sorted([*LATER, "0004_squashed"])
+    assert project.database.applied("athena", "buildings")[3:] == sorted([*LATER, "0004_squashed"])
 
 
-def test_a_recorded_squash_leaves_nothing_to_do(current: Project) -> None:
-    squash(current, "0004_squashed", *LATER)
-    current.run("--no-collectstatic")
-    run = current.run("check")
+def test_a_recorded_squash_leaves_nothing_to_do(squashed: tuple[Project, Run]) -> None:
+    run = squashed[0].run("check")
 
     assert (run.code, run.report["findings"]) == (0, []), run.text
 
 
 @pytest.mark.parametrize("command", ["plan", "check", "status"])
-def test_a_squash_counts_as_applied_once_all_that_it_replaces_is(current: Project, command: str) -> None:
-    squash(current, "0004_squashed", *LATER)
-    run = current.run(command)
+def test_a_squash_counts_as_applied_once_all_that_it_replaces_is(counted: Project, command: str) -> None:
+    run = counted.run(command)
 
     assert (run.code, run.report["pending"]) == (0, []), run.text
 
 
-def test_a_squash_that_is_only_to_be_recorded_is_no_cause(current: Project) -> None:
-    squash(current, "0004_squashed", *LATER)
-
-    assert ids(current.run("doctor")) == []
+def test_a_squash_that_is_only_to_be_recorded_is_no_cause(counted: Project) -> None:
+    assert ids(counted.run("doctor")) == []
 
 
-def test_the_files_that_a_recorded_squash_replaces_can_be_deleted(current: Project) -> None:
-    squash(current, "0004_squashed", *LATER)
-    current.run("--no-collectstatic")
+def test_the_files_that_a_recorded_squash_replaces_can_be_deleted(
+    squashed: tuple[Project, Run], another: Callable[[Project], Project]
+) -> None:
+    project = another(squashed[0])
     for name in LATER:
-        (current.folder / "buildings" / "migrations" / f"{name}.py").unlink()
-    run = current.run("check")
+        (project.folder / "buildings" / "migrations" / f"{name}.py").unlink()
+    run = project.run("check")
 
     assert (run.code, run.report["findings"]) == (0, []), run.text
 
@@ -310,7 +324,9 @@ def test_a_squash_runs_in_one_where_none_of_it_is_applied(past: Project) -> None
     assert "0004_squashed" in past.database.applied("athena", "buildings")
 
 
-def test_a_partly_applied_squash_runs_the_rest_of_what_it_replaces(past: Project) -> None:
+def test_a_partly_applied_squash_runs_the_rest_of_what_it_replaces_and_nothing_is_left_to_do(
+    past: Project,
+) -> None:
     past.run("--no-collectstatic", "--app", "buildings", "0004")
     squash(past, "0004_squashed", *LATER)
     run = past.run("--no-collectstatic")
@@ -318,13 +334,6 @@ def test_a_partly_applied_squash_runs_the_rest_of_what_it_replaces(past: Project
     assert run.code == 0, run.text
     assert past.database.applied("athena", "buildings")[3:] == sorted([*LATER, "0004_squashed"])
     assert past.database.sql("SELECT count(*) FROM athena.buildings_building WHERE slug = ''") == "0"
-
-
-def test_after_a_partly_applied_squash_nothing_is_left_to_do(past: Project) -> None:
-    past.run("--no-collectstatic", "--app", "buildings", "0004")
-    squash(past, "0004_squashed", *LATER)
-    past.run("--no-collectstatic")
-
     assert past.run("check").code == 0
 
 
@@ -339,15 +348,34 @@ def test_schemas_on_both_sides_of_a_squash_are_migrated_in_one_release(past: Pro
     assert past.run("check").code == 0
 
 
-@pytest.mark.parametrize("target", ["0004_squashed", "0006_fill_slugs"])
-@pytest.mark.parametrize("first", ["0003", "0004", "0006"])
-def test_a_target_inside_a_squash_is_reached_from_everywhere(past: Project, first: str, target: str) -> None:
-    past.run("--no-collectstatic", "--app", "buildings", first)
-    squash(past, "0004_squashed", *LATER)
-    run = past.run("--no-collectstatic", "--app", "buildings", target)
+FIRST = {"athena": "0003", "kypseli": "0004", "piraeus": "0006"}
 
+
+@pytest.fixture(scope="module")
+def everywhere(
+    server: str, template: Callable[..., str], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Project]:
+    """A tenant before the squash, one within and one behind it; to be copied."""
+    with borrowed(server, template(*TENANTS), tmp_path_factory.mktemp("everywhere")) as project:
+        for schema, first in FIRST.items():
+            run = project.run("--no-collectstatic", "--schema", schema, "--app", "buildings", first)
+            assert run.code == 0, run.text
+        squash(project, "0004_squashed", *LATER)
+        yield project
+
+
+@pytest.mark.parametrize("target", ["0004_squashed", "0006_fill_slugs"])
+def test_a_target_inside_a_squash_is_reached_from_everywhere(
+    everywhere: Project, another: Callable[[Project], Project], target: str
+) -> None:
+    project = another(everywhere)
+    applied = [project.database.applied(schema, "buildings")[-1][:4] for schema in FIRST]
+    run = project.run("--no-collectstatic", "--app", "buildings", target)
+
+    assert applied == [*FIRST.values()]
     assert run.code == 0, run.text
-    assert "slug" in columns(past.database, "athena", "buildings_building")
+    for schema in FIRST:
+        assert "slug" in columns(project.database, schema, "buildings_building")
     assert set(run.states.values()) <= {"migrated", "current"}
 
 

@@ -80,7 +80,7 @@ def test_a_shared_table_that_too_many_keys_point_at_is_not_changed(cramped: Proj
 def test_what_nobody_could_know_before_is_rolled_back_and_told(cramped: Project, words: str) -> None:
     """SQLSTATE 53200 is an outcome, with a hint that names the setting and a value."""
     cramped.migration("buildings", "0007_heavy", "0006_fill_slugs", TABLES.format(400))
-    run = cramped.run(*SOME, *words.split(), "--retry-for", "3")
+    run = cramped.run(*SOME, *words.split(), "--retry-for", "1")
 
     assert run.code == 7, run.text
     for name in ("athena", "kypseli"):

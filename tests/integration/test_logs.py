@@ -2,11 +2,16 @@
 
 import json
 import re
+from collections.abc import Callable, Iterator
 
 import pytest
 
+from tests.conftest import TENANTS
 from tests.support.release import Project, Run
 from tests.support.terminal import on_terminal
+from tests.support.unwell import borrowed
+
+pytestmark = pytest.mark.xdist_group("logs")  # releases at which several tests look are made once
 
 RAILWAY = {
     "RAILWAY_DEPLOYMENT_ID": "d-1",
@@ -40,21 +45,45 @@ def messages(run: Run, event: str = "") -> list[object]:
     return [one["message"] for one in lines(run) if event in ("", one["event"])]
 
 
-def test_every_line_on_stdout_is_one_json_object_and_stderr_is_empty(past: Project):
-    run = past.run()
+@pytest.fixture(scope="module")
+def released(
+    server: str, template: Callable[..., str], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Run]:
+    """A release with something to warn of."""
+    with borrowed(server, template(*TENANTS), tmp_path_factory.mktemp("released")) as project:
+        yield project.run(RELEASE_LOCK_WAITS="1")
 
-    assert {type(line) for line in lines(run)} == {dict}
-    assert run.stderr == ""
+
+@pytest.fixture(scope="module")
+def debugged(
+    server: str, template: Callable[..., str], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Run]:
+    """The same with all that is said."""
+    with borrowed(server, template(*TENANTS), tmp_path_factory.mktemp("debugged")) as project:
+        yield project.run("--log-level", "debug", RELEASE_LOCK_WAITS="1")
 
 
-def test_every_line_has_what_railway_and_its_search_need(past: Project):
-    run = past.run("--log-level", "debug")
+@pytest.fixture(scope="module")
+def planned(
+    server: str, template: Callable[..., str], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Run]:
+    """A plan on Railway."""
+    with borrowed(server, template(*TENANTS), tmp_path_factory.mktemp("planned")) as project:
+        yield project.run("plan", **RAILWAY)
 
-    levels = {line["level"] for line in lines(run)}
-    events = {line["event"] for line in lines(run)}
-    assert levels <= {"debug", "info", "warn", "error"}
+
+def test_every_line_on_stdout_is_one_json_object_and_stderr_is_empty(released: Run):
+    assert {type(line) for line in lines(released)} == {dict}
+    assert released.stderr == ""
+
+
+def test_every_line_has_what_railway_and_its_search_need(debugged: Run):
+    said = lines(debugged)
+
+    events = {line["event"] for line in said}
+    assert {line["level"] for line in said} <= {"debug", "info", "warn", "error"}
     assert [event for event in events if not re.fullmatch(r"[a-z_]+(\.[a-z_]+)+", str(event))] == []
-    assert [line for line in lines(run) if not isinstance(line["message"], str) or not line["message"]] == []
+    assert [line for line in said if not isinstance(line["message"], str) or not line["message"]] == []
 
 
 def test_every_line_carries_the_run_id_of_the_report(past: Project):
@@ -104,23 +133,20 @@ def test_the_same_is_valid_json_on_lines_of_its_own(past: Project):
     assert FORGED in run.event("schema.failed")["message"]
 
 
-def test_two_runs_have_different_ids(current: Project):
-    assert current.run("plan").report["run_id"] != current.run("plan").report["run_id"]
+def test_two_runs_have_different_ids(released: Run, debugged: Run):
+    assert released.report["run_id"] != debugged.report["run_id"]
 
 
-def test_every_line_carries_what_railway_tells_of_the_deployment(past: Project):
-    run = past.run("plan", **RAILWAY)
-
+def test_every_line_carries_what_railway_tells_of_the_deployment(planned: Run):
     told = [
-        {line.get(name) for line in lines(run)} for name in ("deployment", "service", "environment", "commit")
+        {line.get(name) for line in lines(planned)}
+        for name in ("deployment", "service", "environment", "commit")
     ]
     assert told == [{"d-1"}, {"web"}, {"production"}, {"c0ffee"}]
 
 
-def test_each_phase_of_a_release_ends_with_its_duration(past: Project):
-    run = past.run()
-
-    finished = [(event["phase"], event["duration_ms"] >= 0) for event in run.named("phase.finished")]
+def test_each_phase_of_a_release_ends_with_its_duration(released: Run):
+    finished = [(event["phase"], event["duration_ms"] >= 0) for event in released.named("phase.finished")]
     phases = ("preflight", "lock", "plan", "shared", "tenants", "verify", "collectstatic")
     assert finished == [(phase, True) for phase in phases]
 
@@ -132,10 +158,8 @@ def test_a_phase_with_nothing_to_do_has_no_line(current: Project):
     assert run.named("migrations.bounded") == []
 
 
-def test_each_migrated_schema_is_a_line_with_its_phase_and_duration(past: Project):
-    run = past.run()
-
-    events = run.named("schema.migrated")
+def test_each_migrated_schema_is_a_line_with_its_phase_and_duration(released: Run):
+    events = released.named("schema.migrated")
     assert [(event["schema"], event["phase"]) for event in events] == [
         ("public", "shared"),
         ("athena", "tenants"),
@@ -247,33 +271,27 @@ def test_a_handler_that_writes_a_file_stays(past: Project):
     assert (run.code, "the lift is old\n" in path.read_text()) == (0, True)
 
 
-def test_each_migration_is_named_at_debug_level_only(past: Project):
-    shown = past.run("--schema", "athena", "--log-level", "debug")
-    hidden = past.run("--schema", "kypseli")
-
-    named = [event["migration"] for event in shown.named("migration.applied")]
-    assert ("buildings.0006_fill_slugs" in named, hidden.named("migration.applied")) == (True, [])
+def test_each_migration_is_named_at_debug_level_only(released: Run, debugged: Run):
+    named = [event["migration"] for event in debugged.named("migration.applied")]
+    assert ("buildings.0006_fill_slugs" in named, released.named("migration.applied")) == (True, [])
 
 
 def test_what_django_and_django_tenants_print_is_shown_at_debug_level_only(past: Project):
     shown = past.run("--schema", "athena", "--log-level", "debug", "--engine", "stock")
-    hidden = past.run("--schema", "kypseli")
+    hidden = past.run("--schema", "kypseli", "--engine", "stock")
 
     captured = [event["message"] for event in shown.named("output.captured")]
     assert [line for line in captured if "buildings.0006_fill_slugs" in line] != []
     assert hidden.named("output.captured") == []
 
 
-@pytest.mark.parametrize(
-    ("level", "levels"),
-    [
-        ("debug", {"debug", "info", "warn"}),
-        ("info", {"info", "warn"}),
-        ("warning", {"warn"}),
-        ("error", set()),
-    ],
-)
-def test_the_log_level_leaves_out_what_is_below_it(past: Project, level: str, levels: set[str]):
+def test_the_log_level_leaves_out_what_is_below_it(released: Run, debugged: Run):
+    assert (debugged.code, {event["level"] for event in debugged.events}) == (0, {"debug", "info", "warn"})
+    assert (released.code, {event["level"] for event in released.events}) == (0, {"info", "warn"})
+
+
+@pytest.mark.parametrize(("level", "levels"), [("warning", {"warn"}), ("error", set())])
+def test_a_higher_log_level_leaves_out_what_is_below_it(past: Project, level: str, levels: set[str]):
     run = past.run("--log-level", level, RELEASE_LOCK_WAITS="1")
 
     assert (run.code, {event["level"] for event in run.events}) == (0, levels)
@@ -309,7 +327,7 @@ def crash(project: Project) -> None:
     project.write("tenants/models.py", f"from tenants.managers import Manager\n{models}")
 
 
-def test_a_crash_ends_with_exit_code_1_and_a_traceback_without_locals(past: Project):
+def test_a_crash_is_one_json_line_with_exit_code_1_and_a_traceback_without_locals(past: Project):
     crash(past)
 
     run = past.run()
@@ -317,19 +335,10 @@ def test_a_crash_ends_with_exit_code_1_and_a_traceback_without_locals(past: Proj
     trace = run.event("release.crashed")["message"]
     assert (run.code, trace.startswith("Traceback"), "ArithmeticError: 11" in trace) == (1, True, True)
     assert "local value" not in run.text
+    assert (run.stderr, lines(run)[-1]["event"]) == ("", "release.finished")
 
 
-def test_a_crash_is_one_json_line(past: Project):
-    crash(past)
-
-    run = past.run()
-
-    assert (run.code, run.stderr, lines(run)[-1]["event"]) == (1, "", "release.finished")
-
-
-def test_the_end_is_said_last_with_the_exit_code(past: Project):
-    run = past.run("plan")
-
-    last = lines(run)[-1]
+def test_the_end_is_said_last_with_the_exit_code(planned: Run):
+    last = lines(planned)[-1]
     assert last["event"] == "plan.finished"
     assert str(last["message"]).startswith("plan done (exit 9) in ")

@@ -1,12 +1,17 @@
 """plan, verify, check and check --start: what they conclude, and that they never write."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from urllib.parse import urlsplit
 
 import pytest
 
-from tests.support.release import Database, Project
+from tests.conftest import TENANTS
+from tests.support.release import Database, Project, Run
 from tests.support.schemas import everything
+from tests.support.server import psql
+from tests.support.unwell import borrowed
+
+pytestmark = pytest.mark.xdist_group("looking")  # each state is built once, and looked at by each command
 
 LOOKING = {
     "plan": ("plan",),
@@ -20,9 +25,7 @@ each_command = pytest.mark.parametrize("command", list(LOOKING.values()), ids=li
 
 def exits(*codes: int) -> pytest.MarkDecorator:
     """Each command with the exit code expected of it."""
-    return pytest.mark.parametrize(
-        ("command", "code"), list(zip(LOOKING.values(), codes, strict=True)), ids=list(LOOKING)
-    )
+    return pytest.mark.parametrize(("command", "code"), list(zip(LOOKING, codes, strict=True)), ids=LOOKING)
 
 
 def unwell(project: Project, schema: str) -> None:
@@ -36,42 +39,84 @@ def behind(project: Project, schema: str, app: str = "buildings") -> None:
     project.database.sql(f"DELETE FROM {schema}.django_migrations WHERE id = {newest}")
 
 
+Looked = dict[str, Run]  # by their command
+
+
+def look(project: Project) -> Looked:
+    return {command: project.run(*words) for command, words in LOOKING.items()}
+
+
 # Exit codes.
 
 
+@pytest.fixture(scope="module")
+def well(server: str, current_template: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Looked]:
+    with borrowed(server, current_template, tmp_path_factory.mktemp("well")) as project:
+        yield look(project)
+
+
+@pytest.fixture(scope="module")
+def all_behind(
+    server: str, template: Callable[..., str], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[Looked, bool]]:
+    """And whether the database is as it was before."""
+    with borrowed(server, template(*TENANTS), tmp_path_factory.mktemp("all_behind")) as project:
+        before = everything(project.database)
+        yield look(project), everything(project.database) == before
+
+
+@pytest.fixture(scope="module")
+def one_behind(
+    server: str, current_template: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Looked]:
+    with borrowed(server, current_template, tmp_path_factory.mktemp("one_behind")) as project:
+        behind(project, "athena")
+        yield look(project)
+
+
+@pytest.fixture(scope="module")
+def one_unwell(
+    server: str, current_template: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Looked]:
+    with borrowed(server, current_template, tmp_path_factory.mktemp("one_unwell")) as project:
+        unwell(project, "athena")
+        yield look(project)
+
+
+@pytest.fixture(scope="module")
+def shared_unwell(
+    server: str, current_template: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Looked]:
+    with borrowed(server, current_template, tmp_path_factory.mktemp("shared")) as project:
+        project.database.sql("DROP TABLE public.django_session")
+        yield look(project)
+
+
 @exits(0, 0, 0, 0, 0)
-def test_when_all_is_well_the_exit_code_is_zero(
-    current: Project, command: tuple[str, ...], code: int
-) -> None:
-    run = current.run(*command)
+def test_when_all_is_well_the_exit_code_is_zero(well: Looked, command: str, code: int) -> None:
+    run = well[command]
 
     assert (run.code, run.report["causes"], run.report["findings"]) == (code, [], []), run.text
 
 
 @exits(9, 0, 9, 9, 9)
-def test_pending_work_in_every_schema(past: Project, command: tuple[str, ...], code: int) -> None:
-    assert past.run(*command).code == code
+def test_pending_work_in_every_schema(all_behind: tuple[Looked, bool], command: str, code: int) -> None:
+    assert all_behind[0][command].code == code
 
 
 @exits(9, 0, 9, 0, 9)
-def test_pending_work_in_one_tenant(current: Project, command: tuple[str, ...], code: int) -> None:
-    behind(current, "athena")
-
-    assert current.run(*command).code == code
+def test_pending_work_in_one_tenant(one_behind: Looked, command: str, code: int) -> None:
+    assert one_behind[command].code == code
 
 
 @exits(0, 8, 8, 0, 0)
-def test_a_missing_table_in_one_tenant(current: Project, command: tuple[str, ...], code: int) -> None:
-    unwell(current, "athena")
-
-    assert current.run(*command).code == code
+def test_a_missing_table_in_one_tenant(one_unwell: Looked, command: str, code: int) -> None:
+    assert one_unwell[command].code == code
 
 
 @exits(0, 8, 8, 8, 0)
-def test_a_missing_table_in_the_shared_schema(current: Project, command: tuple[str, ...], code: int) -> None:
-    current.database.sql("DROP TABLE public.django_session")
-
-    assert current.run(*command).code == code
+def test_a_missing_table_in_the_shared_schema(shared_unwell: Looked, command: str, code: int) -> None:
+    assert shared_unwell[command].code == code
 
 
 def test_check_with_pending_work_and_a_missing_table_is_eight_and_lists_both(current: Project) -> None:
@@ -110,18 +155,16 @@ def test_the_plan_groups_schemas_with_the_same_pending_migrations(past: Project)
     ]
 
 
-def test_check_start_names_the_tenant_that_is_behind_as_an_error(current: Project) -> None:
-    behind(current, "athena")
-    run = current.run("check", "--start")
+def test_check_start_names_the_tenant_that_is_behind_as_an_error(one_behind: Looked) -> None:
+    run = one_behind["check --start"]
 
     event = run.event("migrations.pending")
     assert (run.code, event["level"]) == (0, "error")
     assert event["message"] == "athena: 1 pending (buildings.0006_fill_slugs)"
 
 
-def test_check_start_names_the_tenant_that_lacks_a_table_as_an_error(current: Project) -> None:
-    unwell(current, "athena")
-    run = current.run("check", "--start")
+def test_check_start_names_the_tenant_that_lacks_a_table_as_an_error(one_unwell: Looked) -> None:
+    run = one_unwell["check --start"]
 
     event = run.event("finding.reported")
     assert (run.code, event["level"]) == (0, "error")
@@ -150,7 +193,9 @@ def test_check_start_holds_up_for_a_pending_shared_schema(current: Project) -> N
     assert current.run("check", "--start").code == 9
 
 
-def test_check_start_passes_with_inconsistent_records_in_a_tenant(current: Project) -> None:
+def test_with_inconsistent_records_in_a_tenant_check_start_passes_and_check_does_not(
+    current: Project,
+) -> None:
     current.database.sql(
         "DELETE FROM athena.django_migrations WHERE app = 'buildings' AND name = '0002_buildingmembership'"
     )
@@ -158,13 +203,6 @@ def test_check_start_passes_with_inconsistent_records_in_a_tenant(current: Proje
 
     assert run.code == 0, run.text
     assert run.findings("records.inconsistent")[0][0] == "athena"
-
-
-def test_check_is_not_satisfied_by_inconsistent_records_in_a_tenant(current: Project) -> None:
-    current.database.sql(
-        "DELETE FROM athena.django_migrations WHERE app = 'buildings' AND name = '0002_buildingmembership'"
-    )
-
     assert current.run("check").code == 8
 
 
@@ -204,12 +242,8 @@ def test_a_release_migrates_the_others_when_the_records_of_one_cannot_be_read(pa
 # Never writing.
 
 
-def test_looking_changes_nothing_in_a_database_that_is_behind(past: Project) -> None:
-    before = everything(past.database)
-    for command in LOOKING.values():
-        past.run(*command)
-
-    assert everything(past.database) == before
+def test_looking_changes_nothing_in_a_database_that_is_behind(all_behind: tuple[Looked, bool]) -> None:
+    assert all_behind[1]
 
 
 def test_looking_changes_nothing_in_an_empty_database(empty: Project) -> None:
@@ -221,20 +255,18 @@ def test_looking_changes_nothing_in_an_empty_database(empty: Project) -> None:
     assert empty.database.tables("public") == set()
 
 
-@each_command
-def test_looking_needs_no_more_than_select_and_usage(
-    current: Project, new_role: Callable[[Database], str], command: tuple[str, ...]
-) -> None:
-    run = current.run(*command, DATABASE_URL=new_role(current.database))
-
-    assert (run.code, run.report["findings"]) == (0, []), run.text
-
-
-@each_command
-def test_looking_works_in_a_database_that_allows_reading_only(
-    current: Project, command: tuple[str, ...]
-) -> None:
+@pytest.fixture
+def readable(server: str, current: Project, new_role: Callable[[Database], str]) -> Iterator[Project]:
+    """To a role that may do no more than that, in a database that allows nothing else."""
+    current.url = new_role(current.database)
     name = current.database.sql("SELECT current_database()")
-    current.database.sql(f'ALTER DATABASE "{name}" SET default_transaction_read_only = on')
+    psql(server, f'ALTER DATABASE "{name}" SET default_transaction_read_only = on')
+    yield current
+    psql(server, f'ALTER DATABASE "{name}" RESET default_transaction_read_only')
 
-    assert current.run(*command).code == 0
+
+def test_looking_needs_no_more_than_select_and_usage_in_a_database_that_allows_reading_only(
+    readable: Project,
+) -> None:
+    for run in look(readable).values():
+        assert (run.code, run.report["findings"]) == (0, []), run.text

@@ -1,14 +1,18 @@
 """How each schema ends, and what one that fails does to the others and to the exit code."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.support.release import PROGRAM, Database, Project
+from tests.support.release import PROGRAM, Database, Project, Run
 from tests.support.schemas import add_row, copy_schema, copy_tenant, everything
+from tests.support.unwell import borrowed
 
-pytestmark = [pytest.mark.versions, pytest.mark.server]
+# A release that more than one test looks at is made once.
+pytestmark = [pytest.mark.versions, pytest.mark.server, pytest.mark.xdist_group("outcomes")]
+
+Released = tuple[Project, Run]
 
 AFTER = "Once that is put right, run again with"
 TENANTS = ("athena", "kypseli", "piraeus")
@@ -43,40 +47,50 @@ def twenty(new_database: Callable[..., Database], template: Callable[..., str], 
     return Project(tmp_path / "project", database)
 
 
-def test_a_first_deployment_creates_the_shared_schema(empty: Project) -> None:
-    run = empty.run()
+@pytest.fixture(scope="module")
+def first(server: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Released]:
+    """The first deployment; to be looked at, or copied."""
+    with borrowed(server, "template0", tmp_path_factory.mktemp("first")) as project:
+        yield project, project.run()
+
+
+@pytest.fixture(scope="module")
+def one_fails(
+    server: str, template: Callable[..., str], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Released]:
+    """Kypseli has failed, and the others are migrated; to be looked at, or copied."""
+    with borrowed(server, template(*TENANTS), tmp_path_factory.mktemp("fails")) as project:
+        break_slugs(project.database, "kypseli")
+        yield project, project.run("--no-collectstatic")
+
+
+def test_a_first_deployment_creates_the_shared_schema_without_tables_of_tenants(first: Released) -> None:
+    project, run = first
 
     assert run.code == 0, run.text
     assert run.states == {"public": "migrated"}
-    assert {"tenants_client", "users_user", "django_migrations"} <= empty.database.tables("public")
-
-
-def test_the_shared_schema_gets_no_tables_of_tenants(empty: Project) -> None:
-    empty.run("--no-collectstatic")
-
-    tables = empty.database.tables("public")
+    tables = project.database.tables("public")
+    assert {"tenants_client", "users_user", "django_migrations"} <= tables
     assert [name for name in tables if name.startswith(("buildings", "announcements"))] == []
 
 
-def test_a_database_without_tenants_is_released_again(empty: Project) -> None:
-    empty.run("--no-collectstatic")
-    run = empty.run("--no-collectstatic")
+def test_a_database_without_tenants_is_released_again(
+    first: Released, another: Callable[[Project], Project]
+) -> None:
+    run = another(first[0]).run("--no-collectstatic")
 
     assert (run.code, run.states) == (0, {"public": "current"})
 
 
-def test_a_release_migrates_every_tenant_to_the_newest_level(past: Project) -> None:
+def test_a_release_migrates_every_tenant_to_the_newest_level_and_carries_rows_along(
+    past: Project,
+) -> None:
     run = past.run("--no-collectstatic")
 
     assert run.code == 0, run.text
     assert run.states == {"public": "migrated"} | dict.fromkeys(TENANTS, "migrated")
     applied = [name for name in run.outcome("athena")["applied"] if name.startswith(("announc", "build"))]
     assert sorted(applied) == PENDING_IN_PAST
-
-
-def test_rows_written_before_the_release_are_carried_along(past: Project) -> None:
-    past.run("--no-collectstatic")
-
     slugs = past.database.lines("SELECT slug FROM athena.buildings_building ORDER BY id")
     assert slugs == ["athena-homes-1", "athena-homes-2"]
 
@@ -110,7 +124,7 @@ def test_a_row_for_the_shared_schema_is_not_a_tenant(past: Project) -> None:
     assert run.states == {"public": "migrated"} | dict.fromkeys(TENANTS, "migrated")
 
 
-def test_a_row_without_a_schema_is_skipped_with_a_warning(past: Project) -> None:
+def test_a_row_without_a_schema_is_skipped_with_a_warning_and_gets_none(past: Project) -> None:
     add_row(past.database, "votanikos")
     run = past.run("--no-collectstatic")
 
@@ -118,12 +132,6 @@ def test_a_row_without_a_schema_is_skipped_with_a_warning(past: Project) -> None
     assert run.states["votanikos"] == "skipped"
     assert run.event("schemas.skipped")["level"] == "warn"
     assert run.findings("schema.missing") == [("votanikos", "schema")]
-
-
-def test_a_row_without_a_schema_does_not_get_one(past: Project) -> None:
-    add_row(past.database, "votanikos")
-    past.run("--no-collectstatic")
-
     assert past.database.sql("SELECT count(*) FROM pg_namespace WHERE nspname = 'votanikos'") == "0"
 
 
@@ -154,10 +162,8 @@ def test_one_tenant_of_twenty_fails_and_the_others_are_migrated(twenty: Project)
     assert twenty.database.applied("tenant19", "buildings")[-1] == "0006_fill_slugs"
 
 
-def test_the_failure_names_migration_sqlstate_and_message(past: Project) -> None:
-    break_slugs(past.database, "kypseli")
-    run = past.run("--no-collectstatic")
-
+def test_the_failure_names_migration_sqlstate_and_message(one_fails: Released) -> None:
+    run = one_fails[1]
     outcome = run.outcome("kypseli")
     assert outcome["failed_at"] == "buildings.0005_building_slug"
     assert outcome["sqlstate"] == "42701"
@@ -179,23 +185,24 @@ def test_what_a_failed_tenant_had_applied_before_stays_applied_and_is_reported(p
     assert past.database.applied("kypseli", "buildings")[-1] == "0004_membership_index"
 
 
-def test_a_failed_tenant_is_not_reported_as_migrated(past: Project) -> None:
-    break_slugs(past.database, "kypseli")
-    run = past.run("--no-collectstatic")
+def test_a_failed_tenant_is_not_reported_as_migrated(one_fails: Released) -> None:
+    run = one_fails[1]
 
     assert [e["schema"] for e in run.named("schema.migrated")] == ["public", "athena", "piraeus"]
     assert run.event("schemas.failed")["level"] == "error"
     assert [cause["exit_code"] for cause in run.report["causes"]] == [7]
 
 
-def test_the_command_to_run_again_migrates_what_failed(past: Project) -> None:
-    break_slugs(past.database, "kypseli")
-    look, hint = [one["message"] for one in past.run("--no-collectstatic").named("release.hinted")]
+def test_the_command_to_run_again_migrates_what_failed(
+    one_fails: Released, another: Callable[[Project], Project]
+) -> None:
+    look, hint = [one["message"] for one in one_fails[1].named("release.hinted")]
     assert look.startswith(f"To see what is there already: {PROGRAM} repair --schema kypseli  # --apply")
     assert hint == f"{AFTER}: {PROGRAM} --no-collectstatic --schema kypseli"
 
-    past.database.sql("ALTER TABLE kypseli.buildings_building DROP COLUMN slug")
-    again = past.run(*hint.partition(f": {PROGRAM} ")[2].split())
+    project = another(one_fails[0])
+    project.database.sql("ALTER TABLE kypseli.buildings_building DROP COLUMN slug")
+    again = project.run(*hint.partition(f": {PROGRAM} ")[2].split())
     assert again.code == 0, again.text
     assert again.states == {
         "public": "skipped",
@@ -228,7 +235,7 @@ def test_the_command_to_run_again_still_leaves_out_what_was_left_out(past: Proje
     assert past.database.applied("athena", "buildings")[-1] == "0003_building_address"
 
 
-def test_on_error_stop_leaves_the_rest_not_reached(ordered: Project) -> None:
+def test_on_error_stop_leaves_the_rest_not_reached_named_with_the_reason(ordered: Project) -> None:
     break_slugs(ordered.database, "athena")
     run = ordered.run("--no-collectstatic", "--on-error", "stop")
 
@@ -240,12 +247,6 @@ def test_on_error_stop_leaves_the_rest_not_reached(ordered: Project) -> None:
         "piraeus": "not reached",
     }
     assert ordered.database.applied("kypseli", "buildings")[-1] == "0003_building_address"
-
-
-def test_what_was_not_reached_is_named_with_the_reason(ordered: Project) -> None:
-    break_slugs(ordered.database, "athena")
-    run = ordered.run("--no-collectstatic", "--on-error", "stop")
-
     message = run.event("schemas.not_reached")["message"]
     assert message == "2 schemas (kypseli, piraeus) not reached: stopped after 1 failed"
     first, *_, last = [one["message"] for one in run.named("release.hinted")]
@@ -285,22 +286,18 @@ def test_one_failure_more_than_tolerated_fails_the_release(past: Project) -> Non
     assert past.run("--no-collectstatic", "--tolerate-failed", "1").code == 7
 
 
-def test_when_the_shared_schema_fails_no_tenant_is_touched(past: Project) -> None:
+def test_when_the_shared_schema_fails_no_tenant_is_touched(
+    past: Project,
+) -> None:
     past.database.sql("ALTER TABLE public.users_user ADD COLUMN phone text")
     before = everything(past.database, *TENANTS)
     run = past.run()
+    outcome = run.outcome("public")
 
     assert run.code == 6
     assert run.states == {"public": "failed"} | dict.fromkeys(TENANTS, "not reached")
+    assert (outcome["failed_at"], outcome["sqlstate"]) == ("users.0002_user_phone", "42701")
     assert everything(past.database, *TENANTS) == before
-
-
-def test_the_failure_of_the_shared_schema_is_described_like_a_tenants(past: Project) -> None:
-    past.database.sql("ALTER TABLE public.users_user ADD COLUMN phone text")
-    outcome = past.run().outcome("public")
-
-    assert outcome["failed_at"] == "users.0002_user_phone"
-    assert outcome["sqlstate"] == "42701"
 
 
 def test_a_failure_in_the_shared_schema_cannot_be_tolerated(past: Project) -> None:

@@ -4,8 +4,9 @@ Each cause and each finding is built for real in a tenant of its own. What docto
 what repair leaves to a person is decided, and then everything is looked at again.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cache
 
 import pytest
 
@@ -17,8 +18,6 @@ from tests.support.printed import Decision, decide, decisions, is_command, type_
 from tests.support.release import Project, Run
 from tests.support.schemas import add_row, copy_schema
 from tests.support.unwell import damage, diagnosed, grown, settle
-
-pytestmark = pytest.mark.xdist_group("printed")
 
 
 @dataclass(frozen=True)
@@ -153,7 +152,13 @@ ALONE = {
     "chios": built("schema.missing", "", 6),  # after two for each of those schemas
     "pg_chios": built("tenant.misnamed", "", 3),
 }
-BUILT = {**BEHIND, **NEWEST, **ALONE}
+# Each in a database of its own: the fewer tenants there are in one, the less each command has to look at.
+# What has one cause is in one of them: its command is for all of its schemas.
+OF_TABLES = ("migration", "migrations", "records", "rows", "schema", "sequence", "table")
+TABLES = {name: one for name, one in NEWEST.items() if one.ids[0].split(".")[0] in OF_TABLES}
+OTHERS = {name: one for name, one in NEWEST.items() if name not in TABLES}
+PARTS = ({**BEHIND, **ALONE, **TABLES}, OTHERS)
+BUILT = {schema: one for part in PARTS for schema, one in part.items()}
 
 FILE = "what is printed is written into a file or a form, by a person"
 CODE = "what is printed changes code or settings, by a person"
@@ -204,7 +209,15 @@ ELSEWHERE = {
     "tenants.lost": f"{OWN}test_tenants_table",
     "tenants.unknown": f"{OWN}test_tenants_table",
 }
-each = pytest.mark.parametrize("schema", sorted(BUILT))
+
+
+def of_each(*schemas: str) -> pytest.MarkDecorator:
+    """These schemas, each with what became of its part."""
+    several = []
+    for number, part in enumerate(PARTS):
+        group = pytest.mark.xdist_group(f"printed {number}")  # each part is built once
+        several += [pytest.param(number, one, marks=group, id=one) for one in part if one in schemas]
+    return pytest.mark.parametrize(("part", "schema"), several)
 
 
 @dataclass(frozen=True)
@@ -218,25 +231,45 @@ class Story:
 
 
 @pytest.fixture(scope="module")
-def story(
+def stories(
     server: str, template: Callable[..., str], tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Story]:
-    """All of it in one database."""
-    with grown(server, template(*TENANTS), tmp_path_factory.mktemp("printed")) as project:
-        settle(project, *NEWEST, behind=BEHIND)
+) -> Callable[[int], Story]:
+    """All of one part, by its number; told once."""
+
+    @cache
+    def tell(number: int) -> Story:
+        with grown(server, template(*TENANTS), tmp_path_factory.mktemp("printed")) as project:
+            return _tell(project, PARTS[number])
+
+    return tell
+
+
+@pytest.fixture
+def story(stories: Callable[[int], Story], part: int) -> Story:
+    return stories(part)
+
+
+def _tell(project: Project, part: Mapping[str, Built]) -> Story:
+    _build(project, part)
+    before = _doctor(project)
+    shown = _type_all(project, before)
+    between = _doctor(project)
+    left = tuple(decisions(project.run("repair", "--warnings")))
+    for one in left:
+        if one.choices and one.schema in part and one.id in part[one.schema].ids:
+            decide(project, one.choices[part[one.schema].choice])
+    _type_all(project, _doctor(project))
+    return Story(before, between, (*left, *shown), _doctor(project))
+
+
+def _build(project: Project, part: Mapping[str, Built]) -> None:
+    behind = [name for name in BEHIND if name in part]
+    settle(project, *(name for name in part if name in NEWEST), behind=behind)
+    if "unowned" in part:
         copy_schema(project.database, "piraeus", *UNOWNED)
         add_row(project.database, *(name for name in ALONE if name not in UNOWNED))
-        for schema, one in BUILT.items():
-            damage(project, schema, one.sql)
-        before = _doctor(project)
-        shown = _type_all(project, before)
-        between = _doctor(project)
-        left = tuple(decisions(project.run("repair", "--warnings")))
-        for one in left:
-            if one.choices and one.id in BUILT[one.schema].ids:
-                decide(project, one.choices[BUILT[one.schema].choice])
-        _type_all(project, _doctor(project))
-        yield Story(before, between, (*left, *shown), _doctor(project))
+    for schema, one in part.items():
+        damage(project, schema, one.sql)
 
 
 def _doctor(project: Project) -> Run:
@@ -253,12 +286,12 @@ def _type_all(project: Project, doctor: Run) -> list[Decision]:
     return shown
 
 
-@each
+@of_each(*BUILT)
 def test_the_cause_is_named(story: Story, schema: str) -> None:
     assert diagnosed(story.before, schema) >= {*BUILT[schema].ids}, story.before.text
 
 
-@each
+@of_each(*BUILT)
 def test_what_is_printed_changes_it_or_leaves_a_choice_with_its_statements(story: Story, schema: str) -> None:
     left = diagnosed(story.between, schema) & {*BUILT[schema].ids}
     choices = {one.id for one in story.decisions if one.schema == schema and any(one.choices)}
@@ -267,23 +300,18 @@ def test_what_is_printed_changes_it_or_leaves_a_choice_with_its_statements(story
     assert left <= choices | decided, story.between.text
 
 
-@each
+@of_each(*BUILT)
 def test_it_is_gone_once_all_is_decided(story: Story, schema: str) -> None:
     left = diagnosed(story.after, schema) & {*BUILT[schema].ids, *BUILT[schema].along}
 
     assert left <= {"schema.odd", "schema.unowned"}, story.after.text
 
 
-@pytest.mark.parametrize(
-    ("schema", "repairs"),
-    [("renamed", False), ("table_renamed", False), ("table_alike", False), ("renamed_and_altered", True)],
-)
-def test_a_repair_is_printed_after_a_rename_only_where_something_is_left(
-    story: Story, schema: str, repairs: bool
-) -> None:
+@of_each("renamed", "table_renamed", "table_alike", "renamed_and_altered")
+def test_a_repair_is_printed_after_a_rename_only_where_something_is_left(story: Story, schema: str) -> None:
     found = next(one for one in story.decisions if one.schema == schema and one.id in BUILT[schema].ids)
 
-    assert any("repair" in line for line in found.choices[0]) is repairs
+    assert any("repair" in line for line in found.choices[0]) is (schema == "renamed_and_altered")
 
 
 def test_every_cause_and_every_finding_is_built_here_or_told_why_not() -> None:

@@ -57,7 +57,8 @@ class Choices:
 
     project: Project
     story: Story  # without a choice
-    named: dict[str, Run]  # with --finding, by schema
+    warned: Run  # with --finding for each warning
+    decided: Run  # and for what a person decides
     doctor: Run
 
 
@@ -73,11 +74,27 @@ def choices(
         add_row(project.database, "rhodes")
         doctor = project.run("doctor")
         story = live(project, healthy)
-        named = {
-            schema: project.run("repair", "--finding", id, "--schema", schema)
-            for schema, (_, id) in (WARNED | DECIDED).items()
-        }
-        yield Choices(project, story, named, doctor)
+        warned, decided = (project.run("repair", *named(of)) for of in (WARNED, DECIDED))
+        yield Choices(project, story, warned, decided, doctor)
+
+
+def named(of: dict[str, tuple[str, str]]) -> list[str]:
+    """The words that name these findings in these schemas."""
+    return [word for schema, (_, id) in of.items() for word in ("--finding", id, "--schema", schema)]
+
+
+@pytest.fixture(scope="module")
+def repaired(choices: Choices) -> Run:
+    """With the same words and --apply."""
+    return choices.project.run("repair", "--apply", *named(WARNED))
+
+
+@pytest.fixture(scope="module")
+def left(choices: Choices) -> Run:
+    """What is found after the first choice for each."""
+    for schema in DECIDED:
+        typed(choices.project, schema, statements(choices.decided, schema)[0])
+    return choices.project.run("verify")
 
 
 @pytest.mark.parametrize("schema", [*WARNED, "extra", "collation"])
@@ -92,19 +109,19 @@ def test_without_a_choice_warnings_are_left_as_they_are_and_named(choices: Choic
 
 @pytest.mark.parametrize("schema", WARNED)
 def test_a_warning_that_is_named_is_repaired_and_said_with_what_changes(
-    choices: Choices, schema: str
+    choices: Choices, repaired: Run, schema: str
 ) -> None:
-    run, id = choices.named[schema], WARNED[schema][1]
-    (effect,) = remedy(run, schema)["effects"]
+    id = WARNED[schema][1]
+    (effect,) = remedy(choices.warned, schema)["effects"]
 
-    assert (run.code, [one.split()[0] for one in mends(run, schema)]) == (9, [id])
+    assert (choices.warned.code, [one.split()[0] for one in mends(choices.warned, schema)]) == (9, [id])
     assert effect.startswith(id)
-    applied = choices.project.run("repair", "--apply", "--finding", id, "--schema", schema)
-    assert (applied.code, applied.report["findings"]) == (0, []), applied.text
+    assert (repaired.code, repaired.states[schema]) == (0, "repaired"), repaired.text
+    assert repaired.report["findings"] == []
 
 
 def test_a_change_of_rules_says_from_what_to_what(choices: Choices) -> None:
-    (effect,) = remedy(choices.named["rules"], "rules")["effects"]
+    (effect,) = remedy(choices.warned, "rules")["effects"]
 
     assert ": ON DELETE SET NULL becomes DEFERRABLE INITIALLY DEFERRED: that is what happens when" in effect
 
@@ -127,13 +144,11 @@ def typed(project: Project, schema: str, lines: list[str]) -> None:
 
 
 @pytest.mark.parametrize("schema", DECIDED)
-def test_the_first_choice_makes_the_difference_that_it_promises(choices: Choices, schema: str) -> None:
-    run, id = choices.named[schema], DECIDED[schema][1]
-    assert (run.code, mends(run, schema)) == (8, [])
-    typed(choices.project, schema, statements(run, schema)[0])
-
-    left = {one["id"] for one in choices.project.run("verify", "--schema", schema).report["findings"]}
-    assert id not in left
+def test_the_first_choice_makes_the_difference_that_it_promises(
+    choices: Choices, left: Run, schema: str
+) -> None:
+    assert (choices.decided.code, mends(choices.decided, schema)) == (8, [])
+    assert schema not in {name for name, _ in left.findings(DECIDED[schema][1])}
 
 
 @pytest.mark.parametrize("schema", ["extra", "collation", "in_the_way", "another_type", "not_generated"])
@@ -256,7 +271,7 @@ def test_no_release_is_suggested_for_schemas_that_it_will_not_touch(past: Projec
 
 
 def test_refusals_are_read_by_their_objects(choices: Choices) -> None:
-    assert [*refusals(choices.named["another_key"], "another_key")] == [f"key.missing {RULE}(id)"]
+    assert [*refusals(choices.decided, "another_key")] == [f"key.missing {RULE}(id)"]
 
 
 # All that can rely on a column; each is to be there again once its type was changed.

@@ -1,11 +1,14 @@
 """What django-tenants can be set to: types, templates, order, alias, schema name, routers, search paths."""
 
+from collections.abc import Callable, Iterator
+
 import pytest
 
-from tests.support.release import Project
+from tests.support.release import Project, Run
 from tests.support.schemas import columns, copy_schema, everything
+from tests.support.unwell import borrowed, name_of, with_files
 
-pytestmark = pytest.mark.versions
+pytestmark = [pytest.mark.versions, pytest.mark.xdist_group("tenancy")]  # what takes a release is made once
 
 TENANTS = ("athena", "kypseli", "piraeus")
 MIGRATED = {"public": "migrated"} | dict.fromkeys(TENANTS, "migrated")
@@ -53,16 +56,39 @@ def add_types(project: Project) -> None:
     )
 
 
+@pytest.fixture(scope="module")
+def introduced(
+    server: str, current_template: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Project]:
+    """Three housing tenants with nothing to do, and the empty schema of a club; to be copied."""
+    with borrowed(server, current_template, tmp_path_factory.mktemp("introduced")) as project:
+        add_types(project)
+        assert project.run("--no-collectstatic").code == 0
+        project.database.sql(
+            "CREATE SCHEMA chess; INSERT INTO public.tenants_client (schema_name, name, created_at, type)"
+            " VALUES ('chess', 'Chess', now(), 'club')"
+        )
+        yield project
+
+
 @pytest.fixture
-def typed(current: Project) -> Project:
-    """Three housing tenants with nothing to do, and the schema of a club that is still empty."""
-    add_types(current)
-    assert current.run("--no-collectstatic").code == 0
-    current.database.sql(
-        "CREATE SCHEMA chess; INSERT INTO public.tenants_client (schema_name, name, created_at, type)"
-        " VALUES ('chess', 'Chess', now(), 'club')"
-    )
-    return current
+def typed(introduced: Project, another: Callable[[Project], Project]) -> Project:
+    return another(introduced)
+
+
+@pytest.fixture(scope="module")
+def with_club(
+    server: str, introduced: Project, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[Project, Run]]:
+    """The same after the release that migrates the club; to be looked at, or copied."""
+    with borrowed(server, name_of(introduced.database), tmp_path_factory.mktemp("club")) as project:
+        with_files(project, introduced.folder)
+        yield project, project.run("--no-collectstatic")
+
+
+@pytest.fixture
+def club(with_club: tuple[Project, Run], another: Callable[[Project], Project]) -> Project:
+    return another(with_club[0])
 
 
 # Multi-type tenants.
@@ -77,45 +103,41 @@ def test_tenant_types_can_be_introduced_by_the_release_itself(past: Project) -> 
     assert "clubs_club" not in past.database.tables("athena")
 
 
-def test_each_type_gets_the_tables_of_its_own_apps(typed: Project) -> None:
-    run = typed.run("--no-collectstatic")
+def test_each_type_gets_the_tables_of_its_own_apps(with_club: tuple[Project, Run]) -> None:
+    project, run = with_club
 
     assert run.code == 0, run.text
     assert run.states["chess"] == "migrated"
-    assert typed.database.tables("chess") == {"clubs_club", "django_content_type", "django_migrations"}
+    assert project.database.tables("chess") == {"clubs_club", "django_content_type", "django_migrations"}
 
 
-def test_a_new_migration_reaches_only_the_tables_of_its_type(typed: Project) -> None:
-    typed.run("--no-collectstatic")
+def test_a_new_migration_reaches_only_the_tables_of_its_type(club: Project) -> None:
     field = "migrations.AddField('club', 'open', models.BooleanField(default=True))"
-    typed.migration("clubs", "0002_open", "0001_initial", field)
-    run = typed.run("--no-collectstatic")
+    club.migration("clubs", "0002_open", "0001_initial", field)
+    run = club.run("--no-collectstatic")
 
     assert run.code == 0, run.text
-    assert columns(typed.database, "chess", "clubs_club") == ["id", "open"]
+    assert columns(club.database, "chess", "clubs_club") == ["id", "open"]
 
 
-def test_tables_of_another_type_are_not_expected(typed: Project) -> None:
-    typed.run("--no-collectstatic")
-    run = typed.run("verify")
+def test_tables_of_another_type_are_not_expected(with_club: tuple[Project, Run]) -> None:
+    run = with_club[0].run("verify")
 
     assert (run.code, run.report["findings"]) == (0, [])
 
 
-def test_a_schema_without_a_row_may_be_that_of_a_tenant_of_its_type(typed: Project) -> None:
-    typed.run("--no-collectstatic")
-    typed.database.sql("ALTER SCHEMA chess RENAME TO go; ALTER SCHEMA athena RENAME TO sparta")
-    run = typed.run("verify")
+def test_a_schema_without_a_row_may_be_that_of_a_tenant_of_its_type(club: Project) -> None:
+    club.database.sql("ALTER SCHEMA chess RENAME TO go; ALTER SCHEMA athena RENAME TO sparta")
+    run = club.run("verify")
     found = {one["schema"]: one["candidates"] for one in run.report["findings"]}
 
     assert found == {"athena": ["sparta"], "chess": ["go"], "go": ["chess"], "sparta": ["athena"]}, run.text
 
 
-def test_a_missing_table_of_a_type_is_found_in_that_type(typed: Project) -> None:
-    typed.run("--no-collectstatic")
-    typed.database.sql("DROP TABLE chess.clubs_club")
+def test_a_missing_table_of_a_type_is_found_in_that_type(club: Project) -> None:
+    club.database.sql("DROP TABLE chess.clubs_club")
 
-    assert typed.run("verify").findings("table.ghost") == [("chess", "clubs_club")]
+    assert club.run("verify").findings("table.ghost") == [("chess", "clubs_club")]
 
 
 @pytest.mark.parametrize("command", ["release", "verify", "check"])
@@ -132,41 +154,57 @@ def test_a_tenant_of_an_unknown_type_does_not_stop_the_others(typed: Project, co
 # Templates.
 
 
-@pytest.fixture
-def cloning(past: Project) -> Project:
-    """New tenants are cloned from the schema `blueprint`, which has no row."""
-    copy_schema(past.database, "athena", "blueprint")
-    past.settings('TENANT_BASE_SCHEMA = "blueprint"\nTENANT_CREATION_FAKES_MIGRATIONS = True')
-    return past
+@pytest.fixture(scope="module")
+def cloning(
+    server: str, template: Callable[..., str], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Project]:
+    """New tenants are cloned from the schema `blueprint`, which has no row; to be copied."""
+    with borrowed(server, template(*TENANTS), tmp_path_factory.mktemp("cloning")) as project:
+        copy_schema(project.database, "athena", "blueprint")
+        project.settings('TENANT_BASE_SCHEMA = "blueprint"\nTENANT_CREATION_FAKES_MIGRATIONS = True')
+        yield project
 
 
-def test_the_template_schema_is_migrated_without_a_row(cloning: Project) -> None:
-    run = cloning.run("--no-collectstatic")
+@pytest.fixture(scope="module")
+def released(
+    server: str, cloning: Project, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[Project, Run]]:
+    """The same after a release; to be looked at, or copied."""
+    with borrowed(server, name_of(cloning.database), tmp_path_factory.mktemp("released")) as project:
+        with_files(project, cloning.folder)
+        yield project, project.run("--no-collectstatic")
+
+
+def test_the_template_schema_is_migrated_without_a_row(released: tuple[Project, Run]) -> None:
+    project, run = released
 
     assert run.code == 0, run.text
     assert run.states == MIGRATED | {"blueprint": "migrated"}
     assert run.findings("schema.unowned") == []
-    assert cloning.database.applied("blueprint", "buildings")[-1] == "0006_fill_slugs"
+    assert project.database.applied("blueprint", "buildings")[-1] == "0006_fill_slugs"
 
 
-def test_the_template_is_migrated_before_the_tenants(cloning: Project) -> None:
-    run = cloning.run("--no-collectstatic")
+def test_the_template_is_migrated_before_the_tenants(released: tuple[Project, Run]) -> None:
+    migrated = released[1].named("schema.migrated")
 
-    assert [event["schema"] for event in run.named("schema.migrated")][:2] == ["public", "blueprint"]
-
-
-def test_the_template_is_verified(cloning: Project) -> None:
-    cloning.database.sql("DROP TABLE blueprint.buildings_buildingmembership")
-
-    assert cloning.run("verify").findings("table.ghost") == [("blueprint", "buildings_buildingmembership")]
+    assert [event["schema"] for event in migrated][:2] == ["public", "blueprint"]
 
 
-def test_a_tenant_cloned_after_the_release_has_nothing_pending(cloning: Project) -> None:
-    cloning.run("--no-collectstatic")
-    cloning.python(
+def test_the_template_is_verified(cloning: Project, another: Callable[[Project], Project]) -> None:
+    project = another(cloning)
+    project.database.sql("DROP TABLE blueprint.buildings_buildingmembership")
+
+    assert project.run("verify").findings("table.ghost") == [("blueprint", "buildings_buildingmembership")]
+
+
+def test_a_tenant_cloned_after_the_release_has_nothing_pending(
+    released: tuple[Project, Run], another: Callable[[Project], Project]
+) -> None:
+    project = another(released[0])
+    project.python(
         "from tenants.models import Client; Client(schema_name='plaka', name='P').save(verbosity=0)"
     )
-    run = cloning.run("check")
+    run = project.run("check")
 
     assert (run.code, run.report["findings"]) == (0, []), run.text
 
@@ -198,19 +236,18 @@ def explain(project: Project, table: str) -> tuple[list[str], list[str], list[st
     return [cause["id"] for cause in one["causes"]], one["there"], one["absent"]
 
 
-def test_a_table_of_a_type_is_missing_only_in_that_type(typed: Project) -> None:
-    assert explain(typed, "clubs_club") == (["release.never_ran"], [], ["chess"])
+def test_a_table_of_a_type_is_missing_only_in_that_type(introduced: Project) -> None:
+    assert explain(introduced, "clubs_club") == (["release.never_ran"], [], ["chess"])
 
 
-def test_a_table_of_a_type_that_is_there_was_asked_for_elsewhere(typed: Project) -> None:
-    typed.run("--no-collectstatic")
-
-    assert explain(typed, "clubs_club") == (["shared.queried"], ["chess"], [])
+def test_a_table_of_a_type_that_is_there_was_asked_for_elsewhere(with_club: tuple[Project, Run]) -> None:
+    assert explain(with_club[0], "clubs_club") == (["shared.queried"], ["chess"], [])
 
 
-def test_a_project_with_types_and_nothing_to_do_has_no_cause_that_must_be_repaired(typed: Project) -> None:
-    typed.run("--no-collectstatic")
-    run = typed.run("doctor")
+def test_a_project_with_types_and_nothing_to_do_has_no_cause_that_must_be_repaired(
+    with_club: tuple[Project, Run],
+) -> None:
+    run = with_club[0].run("doctor")
 
     assert run.code == 0, run.text
     assert [one["id"] for one in run.report["diagnosis"] if one["severity"] == "error"] == []
