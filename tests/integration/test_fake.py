@@ -135,7 +135,7 @@ RENAMED = "migrations.RenameField('building', 'address', 'street')"
     ],
     ids=lambda value: value.split("(")[0].removeprefix("migrations.") if isinstance(value, str) else "",
 )
-def test_what_is_there_is_recorded_and_what_is_missing_is_named_in_each_schema_by_itself(
+def test_what_is_there_is_recorded_and_what_is_missing_is_named(
     current: Project, operations: str, there: str, lacking: dict[str, str]
 ) -> None:
     others = dict(zip(("kypseli", "piraeus"), lacking.items(), strict=False))

@@ -84,7 +84,7 @@ WAYS = {
         "test_an_app_whose_rows_are_shared_still_is_refused",
         "a refusal of a record, with --apply": "integration/test_unrecorded.py::"
         "test_what_is_refused_leaves_8_and_the_pending_migrations_9",
-        "fake": "integration/test_fake.py::test_what_is_missing_is_named_and_nothing_is_recorded",
+        "fake": "integration/test_fake.py::test_what_is_there_is_recorded_and_what_is_missing_is_named",
     },
     Exit.PENDING: {
         "plan and check": "integration/test_looking.py::test_pending_work_in_every_schema",
