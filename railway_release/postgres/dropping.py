@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from itertools import groupby
 
+from railway_release.postgres.failures import is_transient
 from railway_release.postgres.session import Connection, fetch, quote
 
 # As pg_identify_object() calls them, in an order in which most depend on none before them.
@@ -73,12 +74,14 @@ def _drop(connection: Connection, kind: str, names: str) -> Exception | None:
 
 
 def _attempt(connection: Connection, sql: str) -> Exception | None:
-    """Run a statement, or return why it cannot be run."""
+    """Run a statement, or return why it cannot be run; raises what may pass, as a wait for a lock."""
     cursor = connection.cursor()
     cursor.execute("SAVEPOINT one")
     try:
         cursor.execute(sql)
-    except Exception as error:  # noqa: BLE001 - whatever the driver calls it: others may stand in the way
+    except Exception as error:
+        if is_transient(error):
+            raise
         cursor.execute("ROLLBACK TO SAVEPOINT one")
         return error
     cursor.execute("RELEASE SAVEPOINT one")  # or thousands of them would be kept to the end

@@ -8,7 +8,14 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from railway_release.errors import DatabaseLost, DatabaseRefused, DatabaseUnreachable
-from railway_release.postgres.failures import describe, is_refusal, is_transient, is_unresolved_host
+from railway_release.postgres.failures import (
+    LOCK_NOT_AVAILABLE,
+    describe,
+    is_refusal,
+    is_transient,
+    is_unresolved_host,
+    sqlstate,
+)
 from railway_release.postgres.retry import Budget, retrying
 from railway_release.postgres.session import Connect, Connection
 from railway_release.runtime.platform import PRIVATE_SUFFIX, WAYS_OUT, Platform
@@ -41,7 +48,8 @@ class RetryPolicy:
     ) -> T:
         """Call `work` until it succeeds; raise its error if that is not retryable.
 
-        Raises DatabaseLost when the time is over. What was waited is taken from the budget.
+        Raises DatabaseLost when the time is over, unless a lock was waited for. What was waited is taken
+        from the budget.
         """
         failed_first = 0.0
 
@@ -53,7 +61,7 @@ class RetryPolicy:
         try:
             return retrying(work, seconds=self.left, event=event, is_retryable=passes)
         except Exception as error:
-            if is_retryable(error):
+            if is_retryable(error) and sqlstate(error) != LOCK_NOT_AVAILABLE:
                 raise database_lost(error, self.seconds) from error
             raise
         finally:

@@ -165,6 +165,13 @@ def test_a_restore_waits_for_nobody_for_long_and_is_tried_again(backed_up: Proje
         assert members(database) == "2"
 
     assert running.finish().states == {"athena": "restored"}
+    (aside,) = asides(database)
+    with held_open(database, f"LOCK TABLE {aside}.{MEMBERS} IN ACCESS SHARE MODE"):
+        run = backed_up.run(*words, "--discard", RELEASE_LOCK_TIMEOUT="0.3", RELEASE_RETRY_FOR="1")
+
+    assert (run.code, run.states) == (5, {aside: "failed"}), run.text
+    assert run.outcome(aside)["message"] == "canceling statement due to lock timeout"
+    assert "end it, or raise --retry-for" in run.outcome(aside)["hint"]
 
 
 class Forgetful(Proxy):
