@@ -27,6 +27,7 @@ from railway_release.postgres import catalog, tenant_rows
 from railway_release.postgres.failures import sqlstate
 from railway_release.postgres.session import Connection, clip
 from railway_release.postgres.tenant_rows import Column, TenantsTable
+from railway_release.runtime.redact import redact
 
 if TYPE_CHECKING:
     from django.db.backends.postgresql.base import DatabaseWrapper
@@ -174,6 +175,7 @@ def read(connection: Connection, *, for_django: bool = False) -> Topology:
     in_table = _names_by_sql(connection) if unlisted and rows is not None else None
     usable = [one for one in declared if one.name not in forbidden]
     without_schema = tuple(one.name for one in tenants if one.name not in {*present, *forbidden})
+    redact.show((*present, *names))
     return Topology(
         shared=Schema(shared, "shared"),
         tenants=tuple(one for one in usable if one.name in present and _is_typed(one)),

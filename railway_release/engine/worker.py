@@ -218,7 +218,9 @@ class _WorkerCancelToken:
 
 def _as_text(outcome: Outcome) -> dict[str, Any]:
     """The outcome's fields as plain JSON values; an error of the project may put its own classes there."""
-    return {one.name: plain(getattr(outcome, one.name)) for one in fields(outcome)}
+    text = {one.name: plain(getattr(outcome, one.name)) for one in fields(outcome)}
+    # What the plan says it is, whatever secrets are part of its name: the parent tells schemas apart by that.
+    return text | {"schema": outcome.schema, "applied": outcome.applied}
 
 
 def _exit_child() -> None:

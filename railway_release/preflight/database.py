@@ -48,6 +48,11 @@ class Choice:
         return str(self.entry.get("NAME") or self.entry.get("OPTIONS", {}).get("dbname", ""))
 
     @property
+    def user(self) -> str:
+        """Name of the role that logs in."""
+        return str(self.entry.get("USER") or self.entry.get("OPTIONS", {}).get("user", ""))
+
+    @property
     def port(self) -> str:
         """Port, as text."""
         return str(self.entry.get("PORT") or self.entry.get("OPTIONS", {}).get("port", "") or 5432)

@@ -85,6 +85,7 @@ def load(flags: Mapping[str, Any], environ: MutableMapping[str, str], invocation
     alias = getattr(settings, "TENANT_DB_ALIAS", "default")
     choice = database.choose(alias, settings.DATABASES, environ, config.database_url, config.public)
     choice = database.with_keepalives(choice, config.peer_timeout)
+    redact.show((choice.name, choice.user))
     of_settings = Choice(alias, dict(settings.DATABASES.get(alias) or {}), "settings")
     of_settings = database.with_keepalives(of_settings, config.peer_timeout)
     retry_policy = RetryPolicy(Budget(config.retry_total), config.retry_for)

@@ -40,12 +40,20 @@ class Redactor:
 
     def __init__(self) -> None:
         self._secrets: set[str] = set()
-        self._pattern = (0, re.compile(""))  # of so many secrets
+        self._shown: set[str] = set()
+        self._pattern = (frozenset[str](), re.compile(""))  # of these secrets
 
     def learn(self, values: Iterable[Any]) -> None:
         """Replace these values from now on, also as URLs, Python and JSON write them."""
         for value in values:
             self._secrets |= _spellings(value)
+
+    def show(self, names: Iterable[str]) -> None:
+        """Never hide these names of schemas, roles and databases; a password may be the same word.
+
+        Hidden, no command with such a name would work. Where a URL has its password, it is hidden still.
+        """
+        self._shown.update(names)
 
     def learn_named(self, named: Mapping[str, Any]) -> None:
         """Learn the values with names of secrets, and passwords in URLs and DSNs, however deeply nested."""
@@ -70,11 +78,11 @@ class Redactor:
 
     def _all_secrets(self) -> re.Pattern[str]:
         """Made when it is needed: that takes a while, and is often followed by more to learn."""
-        number, pattern = self._pattern
-        if number != len(self._secrets):
-            longest_first = sorted(self._secrets, key=len, reverse=True)
-            pattern = re.compile("|".join(map(re.escape, longest_first)))
-            self._pattern = (len(longest_first), pattern)
+        known, pattern = self._pattern
+        if known != (hidden := frozenset(self._secrets - self._shown)):
+            longest_first = sorted(hidden, key=len, reverse=True)
+            pattern = re.compile("|".join(map(re.escape, longest_first)) or r"(?!)")
+            self._pattern = (hidden, pattern)
         return pattern
 
 

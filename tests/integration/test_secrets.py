@@ -305,3 +305,13 @@ def test_the_json_document_holds_no_password(past: Project, secret_url: str):
 
     text = everything(past, run)
     assert (run.code, leaked(text, PASSWORD), fragments(text)) == (6, [], [])
+
+
+@pytest.mark.parametrize("jobs", ["1", "2"])
+def test_a_tenant_whose_name_holds_a_secret_is_migrated_as_any_other(past: Project, jobs: str):
+    past.database.sql("ALTER SCHEMA piraeus RENAME TO piraeus2")
+    past.database.sql("UPDATE tenants_client SET schema_name = 'piraeus2' WHERE schema_name = 'piraeus'")
+    run = past.run("--no-collectstatic", RELEASE_JOBS=jobs, MAIL_PASSWORD="piraeus", SMS_PASSWORD="athena")
+
+    assert run.code == 0, run.text
+    assert run.states == dict.fromkeys(("public", "athena", "kypseli", "***2"), "migrated")

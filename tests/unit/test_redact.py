@@ -46,6 +46,15 @@ def test_settings_are_learned_however_deep(redactor):
     assert redactor("deepsecret shallow1") == "*** ***"
 
 
+def test_a_name_is_shown_though_a_password_is_the_same_word_but_not_where_a_url_has_its_password(redactor):
+    redactor.learn(["postgres", "hunter22"])
+    redactor.show(["postgres"])
+
+    assert redactor("postgresql-client postgres://postgres:postgres@host hunter22") == (
+        "postgresql-client postgres://postgres:***@host ***"
+    )
+
+
 def test_mappings_and_lists_are_followed(redactor):
     redactor.learn(["hunter22"])
 
