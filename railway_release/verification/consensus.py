@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from railway_release.migrations.plan import SchemaPlan
 from railway_release.verification import findings
 from railway_release.verification.authors import is_possible
-from railway_release.verification.differences import Difference
+from railway_release.verification.differences import THE_TABLE, Difference
 from railway_release.verification.expectations import Expectations
 from railway_release.verification.findings import Finding
 from railway_release.verification.levels import Level
@@ -56,9 +56,14 @@ class Facts:
                 words = f"lacks {fact[1]}, which {len(holders)} of {len(everybody)} have"
                 lacking = [name for name in everybody if name not in holders and not is_known(name, fact)]
                 yield from (_odd(name, fact[0], words) for name in lacking)
-            elif len(holders) < len(everybody):
+            elif len(holders) < len(everybody) and not self._is_of_an_odd_table(level, fact):
                 words = f"has {fact[1]}, as {len(holders)} of {len(everybody)} do"
                 yield from (_odd(name, fact[0], words) for name in sorted(holders))
+
+    def _is_of_an_odd_table(self, level: Level, fact: Fact) -> bool:
+        """Whether it is about a table that no model knows, and that most do not have: that alone is told."""
+        holders = self._holders.get((level, (fact[0], THE_TABLE)), ())
+        return fact[1] != THE_TABLE and 0 < len(holders) * 2 <= len(self._groups[level])
 
 
 def _odd(schema: str, table: str, words: str) -> Finding:

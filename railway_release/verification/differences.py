@@ -8,6 +8,8 @@ from dataclasses import dataclass, field, replace
 from railway_release.postgres.shape import Check, Column, Definition, ForeignKey, Index, Part, Shape, Unique
 from railway_release.verification import findings
 
+THE_TABLE = "the table itself"  # of one that no model knows
+
 # What a pending AlterField sets right, also where it was run before.
 _ALTERED = (
     findings.COLUMN_TYPE,
@@ -76,6 +78,20 @@ def surplus(expected: Shape, actual: Shape) -> Iterator[str]:
         if not any(_same_index(index, one, actual.partition_key) for one in indexes):
             yield f"index {_index_in_words(index)}"
     yield from actual.undeclared
+
+
+def unknown(actual: Shape) -> Iterator[str]:
+    """What there is of a table that no model knows; nothing of a view, which is compared as a whole."""
+    if actual.kind in ("view", "materialized view"):
+        return
+    yield THE_TABLE
+    if actual.kind != "table":
+        yield f"kind: {actual.kind}"
+    if actual.kind != "partition":  # it has what its table has
+        for one in actual.columns:
+            value = f" default {one.default}" if one.default else one.generated and f" as {one.generated}"
+            yield f"column {one.name}: {_in_words(one)}{value}"
+        yield from surplus(Shape(), actual)
 
 
 def _own_defaults(expected: Shape, actual: Shape) -> Iterator[str]:

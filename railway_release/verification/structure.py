@@ -17,13 +17,17 @@ from railway_release.postgres.shapes import Definitions, Depth, EqualTables
 from railway_release.runtime.text import some
 from railway_release.verification import findings
 from railway_release.verification.consensus import ComparedTable, Customs, Fact, Facts
-from railway_release.verification.differences import Difference, differences, surplus
+from railway_release.verification.differences import (
+    THE_TABLE,
+    Difference,
+    differences,
+    surplus,
+    unknown,
+)
 from railway_release.verification.expectations import Comparison, Expectations
 from railway_release.verification.findings import Finding, Severity
 from railway_release.verification.levels import Level, Levels, missing_tables
 from railway_release.verification.normal import Server
-
-THE_TABLE = "the table itself"
 
 
 @dataclass(frozen=True)
@@ -132,7 +136,7 @@ class Structure:
         own = [frozenset(surplus(later, here))] if later else []
         if alike.table not in self.expectations.of(one):
             is_ours = later or self._comes_and_goes(alike, one)
-            return (), frozenset() if is_ours else frozenset({THE_TABLE})
+            return (), frozenset() if is_ours else frozenset(unknown(here))
         there = normal(self.expectations.of(one)[alike.table])
         here = self._server.agreed(here, there, one.schema.name, alike.table)
         found = differences(alike.table, there, here, later or Shape())
