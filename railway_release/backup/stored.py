@@ -11,6 +11,7 @@ from railway_release.backup.destination import Destination
 from railway_release.backup.manifest import FILE, Manifest, is_name, is_piece, parse, time_of
 from railway_release.errors import BackupFailed, UnknownName
 from railway_release.runtime.program import PROGRAM
+from railway_release.runtime.redact import redact
 from railway_release.runtime.text import some
 
 _UNPUBLISHED_DAYS = 1  # what is older and has no manifest belongs to a run that was killed
@@ -63,6 +64,7 @@ def read_manifest(destination: Destination, name: str) -> Manifest:
     manifest = parse(text, f"{name} in {destination.where}")
     if name != f"{manifest.name}/{FILE}":
         raise BackupFailed(f"{name} in {destination.where} is the manifest of {manifest.name}.")
+    redact.show((*manifest.schemas, manifest.database))
     return manifest
 
 

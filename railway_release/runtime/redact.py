@@ -33,6 +33,7 @@ _DSN_PASSWORD = re.compile(r"(?P<before>\bpassword\s*=\s*)(?P<value>'(?:[^'\\]|\
 _SCHEME_OR_USER = re.compile(r"^(?:Basic|Bearer|Token|[\w.@-]+:(?!//))\s*", re.I)
 # Shorter values would be found inside ordinary words, and hiding those would hide the message.
 _SHORTEST = 6
+_NOTHING = re.compile(r"(?!)")  # found nowhere
 
 
 class Redactor:
@@ -41,7 +42,7 @@ class Redactor:
     def __init__(self) -> None:
         self._secrets: set[str] = set()
         self._shown: set[str] = set()
-        self._pattern = (frozenset[str](), re.compile(""))  # of these secrets
+        self._pattern = (frozenset[str](), _NOTHING)  # of these secrets
 
     def learn(self, values: Iterable[Any]) -> None:
         """Replace these values from now on, also as URLs, Python and JSON write them."""
@@ -81,7 +82,7 @@ class Redactor:
         known, pattern = self._pattern
         if known != (hidden := frozenset(self._secrets - self._shown)):
             longest_first = sorted(hidden, key=len, reverse=True)
-            pattern = re.compile("|".join(map(re.escape, longest_first)) or r"(?!)")
+            pattern = re.compile("|".join(map(re.escape, longest_first))) if hidden else _NOTHING
             self._pattern = (hidden, pattern)
         return pattern
 

@@ -47,9 +47,11 @@ def test_settings_are_learned_however_deep(redactor):
 
 
 def test_a_name_is_shown_though_a_password_is_the_same_word_but_not_where_a_url_has_its_password(redactor):
-    redactor.learn(["postgres", "hunter22"])
+    redactor.learn(["postgres"])
     redactor.show(["postgres"])
+    assert redactor("to postgres") == "to postgres"
 
+    redactor.learn(["hunter22"])
     assert redactor("postgresql-client postgres://postgres:postgres@host hunter22") == (
         "postgresql-client postgres://postgres:***@host ***"
     )

@@ -28,6 +28,7 @@ from railway_release.backup.stored import (
     stored_backups,
 )
 from railway_release.errors import BackupFailed, UnknownName
+from railway_release.runtime.redact import redact
 
 NOW = datetime(2026, 11, 29, 12, 0, tzinfo=UTC)
 
@@ -71,6 +72,13 @@ def kept_in(folder: Path, *manifests: Manifest) -> Folder:
 
 
 # Names and manifests
+
+
+def test_schemas_in_a_backup_are_shown_though_a_password_is_the_same_word(tmp_path):
+    redact.learn(["kypseli-and-ilion"])
+    stored_backups(kept_in(tmp_path, made(schemas="kypseli-and-ilion public")))
+
+    assert redact("kypseli-and-ilion") == "kypseli-and-ilion"
 
 
 def test_a_name_sorts_by_time_and_has_no_path_in_it():
