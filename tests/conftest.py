@@ -80,17 +80,33 @@ def template(server: str) -> Iterator[Callable[..., str]]:
     built: dict[tuple[str, ...], str] = {}
 
     def build(*tenants: str) -> str:
-        if tenants not in built:
-            built[tenants] = f"template_{uuid.uuid4().hex[:12]}"
-            environ = {**os.environ, "DATABASE_URL": create_database(server, built[tenants])}
-            command = [sys.executable, "-m", "examples.past", *tenants]
-            subprocess.run(command, cwd=ROOT, env=environ, check=True, stdout=subprocess.DEVNULL)
-            let_a_day_pass(Database(environ["DATABASE_URL"]))
+        if tenants in built:
+            return built[tenants]
+        if set(tenants) < set(TENANTS):
+            return built.setdefault(tenants, _fewer(server, build(*TENANTS), *tenants))
+        built[tenants] = f"template_{uuid.uuid4().hex[:12]}"
+        environ = {**os.environ, "DATABASE_URL": create_database(server, built[tenants])}
+        command = [sys.executable, "-m", "examples.past", *tenants]
+        subprocess.run(command, cwd=ROOT, env=environ, check=True, stdout=subprocess.DEVNULL)
+        let_a_day_pass(Database(environ["DATABASE_URL"]))
         return built[tenants]
 
     yield build
     for name in built.values():
         psql(server, f'DROP DATABASE "{name}" WITH (FORCE)')
+
+
+def _fewer(server: str, template: str, *tenants: str) -> str:
+    """A copy of the template with these tenants only: that takes no process of Python."""
+    name = f"{template}_{'_'.join(tenants)}"
+    gone = [one for one in TENANTS if one not in tenants]
+    ids = f"(SELECT id FROM tenants_client WHERE schema_name = ANY('{{{','.join(gone)}}}'))"
+    psql(
+        create_database(server, name, template),
+        f"DROP SCHEMA {', '.join(gone)} CASCADE; DELETE FROM tenants_domain WHERE tenant_id IN {ids};"
+        f"DELETE FROM tenants_client WHERE id IN {ids}",
+    )
+    return name
 
 
 @pytest.fixture(scope="session")

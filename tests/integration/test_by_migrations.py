@@ -11,6 +11,8 @@ from tests.support.unwell import borrowed
 
 from .test_verification import judged
 
+pytestmark = pytest.mark.xdist_group("by_migrations")  # what they look at is made once
+
 # As a clone of a template has them, and as time goes by.
 _OTHER_NAMES = """
 SET search_path = piraeus, public;

@@ -3,8 +3,6 @@
 import json
 import shlex
 
-import pytest
-
 from tests.support.diagnosis import TREE, USUAL, ids, repair, the
 from tests.support.release import PROGRAM, Project
 from tests.support.schemas import add_row, copy_schema, copy_tenant, everything, literal
@@ -17,6 +15,9 @@ def test_a_healthy_project_has_no_cause_but_the_one_to_know_of(current: Project)
 
     assert (run.code, ids(run)) == (0, []), run.text
     assert the(run, USUAL)["severity"] == "info"
+    lines = [event["message"] for event in run.named("area.examined")]
+    assert "migrations: fine" in lines
+    assert "tables: fine" in lines
 
 
 def test_what_is_no_fault_is_counted_and_told_on_request(current: Project) -> None:
@@ -28,13 +29,6 @@ def test_what_is_no_fault_is_counted_and_told_on_request(current: Project) -> No
         "worth knowing, and no fault: deletion.shared, contenttypes.in_both; --all says more"
     )
     assert (len(long.named("cause.found")), long.named("causes.left_out")) == (2, [])
-
-
-def test_each_area_has_a_line(current: Project) -> None:
-    lines = [event["message"] for event in current.run("doctor").named("area.examined")]
-
-    assert "migrations: fine" in lines
-    assert "tables: fine" in lines
 
 
 def test_doctor_writes_nothing(past: Project) -> None:
@@ -65,14 +59,22 @@ def test_causes_are_numbered_the_worst_first(current: Project) -> None:
 # Migrations.
 
 
-def test_migrations_that_never_ran_are_named_with_their_schemas_and_the_day(past: Project) -> None:
-    run = past.run("doctor")
+def test_migrations_that_never_ran_are_named_with_their_schemas_and_the_day(
+    past: Project,
+) -> None:
+    run = past.run("doctor", "--json")
     seen = str(the(run, "release.never_ran")["seen"])
 
     assert run.code == 8
     assert "users.0002_user_phone in public" in seen
     assert "in 3 schemas (athena, kypseli, piraeus)" in seen
     assert "last migrated there: 20" in seen
+    document = json.loads(run.stdout)
+    assert document == run.report
+    assert set(document["diagnosis"][0]) == {"id", "severity", "seen", "meaning", "command", "schemas"}
+    assert document["areas"]["migrations"] == "release.never_ran"
+    assert [len(group["schemas"]) for group in document["pending"]] == [1, 3]
+    assert document["explanations"] == []
 
 
 def test_only_the_schemas_asked_for_are_looked_at(past: Project) -> None:
@@ -121,35 +123,29 @@ def test_a_schema_without_a_row(current: Project) -> None:
     assert (run.code, ids(run)) == (0, ["schema.unowned"])
 
 
-def test_a_database_that_newer_code_has_migrated(current: Project) -> None:
-    current.database.sql(
-        "INSERT INTO athena.django_migrations (app, name, applied) VALUES ('buildings', '0099_new', now())"
-    )
-
-    assert the(current.run("doctor"), "app.ahead")["seen"] == "buildings in athena"
-
-
-def test_a_finding_that_doctor_has_no_words_of_its_own_for_is_told_in_the_findings_words(
+def test_a_database_that_newer_code_has_migrated_and_a_finding_that_is_told_in_its_own_words(
     current: Project,
 ) -> None:
-    current.database.sql("DELETE FROM athena.django_content_type WHERE model = 'building'")
-    cause = the(current.run("doctor"), "rows.missing")
+    """Doctor has no words of its own for the second."""
+    current.database.sql(
+        "INSERT INTO athena.django_migrations (app, name, applied) VALUES ('buildings', '0099_new', now());"
+        "DELETE FROM kypseli.django_content_type WHERE model = 'building'"
+    )
+    run = current.run("doctor")
+    cause = the(run, "rows.missing")
 
+    assert the(run, "app.ahead")["seen"] == "buildings in athena"
     assert cause["command"] == PROGRAM
     assert "permission checks fail" in str(cause["meaning"])
 
 
-@pytest.mark.parametrize(
-    ("id", "sql"),
-    [
-        ("table.ghost", f"DROP TABLE athena.{MEMBERSHIP}"),
-        ("rows.missing", "DELETE FROM athena.django_content_type WHERE model = 'building'"),
-    ],
-)
-def test_an_accepted_finding_is_no_cause(current: Project, id: str, sql: str) -> None:
-    current.database.sql(sql)
-    entry = {"id": id, "schema": "athena", "object": "*", "reason": "a demo"}
-    current.settings(f"RAILWAY_RELEASE = {{'ACCEPT': [{entry!r}]}}")
+def test_an_accepted_finding_is_no_cause(current: Project) -> None:
+    current.database.sql(
+        f"DROP TABLE athena.{MEMBERSHIP}; DELETE FROM athena.django_content_type WHERE model = 'building'"
+    )
+    entry = {"schema": "athena", "object": "*", "reason": "a demo"}
+    entries = [entry | {"id": id} for id in ("table.ghost", "rows.missing")]
+    current.settings(f"RAILWAY_RELEASE = {{'ACCEPT': {entries!r}}}")
     run = current.run("doctor")
 
     assert (run.code, ids(run)) == (0, [])
@@ -221,19 +217,16 @@ def unrecorded(project: Project) -> None:
     )
 
 
-def test_tables_of_a_migration_that_is_not_recorded(current: Project) -> None:
+def test_the_command_for_tables_of_a_migration_that_is_not_recorded_lets_the_release_go_on(
+    current: Project,
+) -> None:
     unrecorded(current)
+    assert current.run("--no-collectstatic").code == 7
     cause = the(current.run("doctor"), "migration.unrecorded")
 
     assert cause["schemas"] == ["athena"]
     assert str(cause["seen"]).startswith("announcements.0001_initial is pending in athena")
-
-
-def test_the_command_for_an_unrecorded_migration_lets_the_release_go_on(current: Project) -> None:
-    unrecorded(current)
-    assert current.run("--no-collectstatic").code == 7
-    assert current.run(*repair(the(current.run("doctor"), "migration.unrecorded"))).code == 0
-
+    assert current.run(*repair(cause)).code == 0
     assert current.run("--no-collectstatic").code == 0
     assert ids(current.run("doctor")) == []
 
@@ -298,17 +291,6 @@ def test_a_joining_table_of_a_migration_that_is_not_recorded(current: Project) -
 
 
 # As a document.
-
-
-def test_the_report_has_the_areas_and_the_causes(past: Project) -> None:
-    run = past.run("doctor", "--json")
-    document = json.loads(run.stdout)
-
-    assert document == run.report
-    assert set(document["diagnosis"][0]) == {"id", "severity", "seen", "meaning", "command", "schemas"}
-    assert document["areas"]["migrations"] == "release.never_ran"
-    assert [len(group["schemas"]) for group in document["pending"]] == [1, 3]
-    assert document["explanations"] == []
 
 
 def test_the_report_has_the_explanations(past: Project) -> None:

@@ -1,11 +1,17 @@
 """What follows from a finding: whether it was accepted, and what a release does and leaves alone."""
 
+from collections.abc import Callable, Iterator
+
 import pytest
 
-from tests.support.release import Project
+from tests.conftest import TENANTS
+from tests.support.release import Project, Run
 from tests.support.schemas import columns, everything
+from tests.support.unwell import borrowed
 
 from .test_verification import MEMBERSHIP, configure, drop, judged
+
+pytestmark = pytest.mark.xdist_group("findings")  # what several tests look at is released once
 
 GHOST = "recorded as migrated, but not there"
 
@@ -27,19 +33,15 @@ def test_an_accepted_finding_is_no_error_and_shows_the_reason(current: Project) 
     assert "accepted: moves next week" in run.event("finding.reported")["message"]
 
 
-@pytest.mark.parametrize(
-    "entry",
-    [
-        ("table.masked", "*", MEMBERSHIP),
-        ("table.ghost", "kyp*", MEMBERSHIP),
-        ("table.ghost", "*", "buildings_building"),
-    ],
-    ids=["id", "schema", "object"],
-)
-def test_a_finding_is_accepted_only_when_all_of_it_matches(
-    current: Project, entry: tuple[str, str, str]
-) -> None:
-    accept(current, *entry)
+def test_a_finding_is_accepted_only_when_all_of_it_matches(current: Project) -> None:
+    """Not by its id, its schema or its object alone."""
+    names = ("id", "schema", "object", "reason")
+    entries = [
+        ("table.masked", "*", MEMBERSHIP, "moves"),
+        ("table.ghost", "kyp*", MEMBERSHIP, "moves"),
+        ("table.ghost", "*", "buildings_building", "moves"),
+    ]
+    configure(current, ACCEPT=[dict(zip(names, entry, strict=True)) for entry in entries])
     drop(current, MEMBERSHIP)
 
     assert current.run("verify").code == 8
@@ -63,37 +65,57 @@ def foreseen(project: Project, *words: str) -> str:
     return str(project.run("plan", *words).event("release.foreseen")["message"])
 
 
-@pytest.fixture
-def masked(past: Project) -> Project:
-    """Athena's announcements live in the shared schema by mistake, and migrations of that app are pending."""
-    past.database.sql("ALTER TABLE athena.announcements_announcement SET SCHEMA public")
-    return past
+ANNOUNCEMENT = "announcements_announcement"
+Seen = tuple[tuple[str, object], list[str]]  # all of athena, and the columns of the shared table
 
 
-def test_a_masked_schema_with_pending_work_in_that_app_is_not_touched(masked: Project) -> None:
-    before = everything(masked.database, "athena")
-    run = masked.run("--no-collectstatic")
+def seen(project: Project) -> Seen:
+    return everything(project.database, "athena"), columns(project.database, "public", ANNOUNCEMENT)
+
+
+@pytest.fixture(scope="module")
+def masked(
+    server: str, template: Callable[..., str], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[Project, Seen, Run]]:
+    """Athena's announcements live in the shared schema by mistake, and migrations of that app are pending.
+
+    What there was before the release, and the release.
+    """
+    with borrowed(server, template(*TENANTS), tmp_path_factory.mktemp("masked")) as project:
+        project.database.sql(f"ALTER TABLE athena.{ANNOUNCEMENT} SET SCHEMA public")
+        before = seen(project)
+        yield project, before, project.run("--no-collectstatic")
+
+
+def test_a_masked_schema_with_pending_work_in_that_app_is_not_touched(
+    masked: tuple[Project, Seen, Run],
+) -> None:
+    """Nor is the shared table of the same name."""
+    project, before, run = masked
 
     assert (run.code, run.states["athena"]) == (7, "failed"), run.text
     assert run.outcome("athena")["message"] == (
         "not touched: table.masked announcements_announcement"
         " (not there, so that migrations would change the one in the shared schema)"
     )
-    assert everything(masked.database, "athena") == before
+    assert seen(project) == before
 
 
-def test_the_shared_table_of_the_same_name_is_not_touched_either(masked: Project) -> None:
-    before = columns(masked.database, "public", "announcements_announcement")
-    masked.run("--no-collectstatic")
-
-    assert columns(masked.database, "public", "announcements_announcement") == before
-
-
-def test_the_others_are_migrated_while_one_is_masked(masked: Project) -> None:
-    run = masked.run("--no-collectstatic")
+def test_the_others_are_migrated_while_one_is_masked(masked: tuple[Project, Seen, Run]) -> None:
+    run = masked[2]
 
     assert (run.states["kypseli"], run.states["piraeus"]) == ("migrated", "migrated")
     assert [cause["exit_code"] for cause in run.report["causes"]] == [7, 8]
+
+
+def test_a_masked_schema_can_be_migrated_after_the_table_was_put_back(
+    masked: tuple[Project, Seen, Run], another: Callable[[Project], Project]
+) -> None:
+    project = another(masked[0])
+    project.database.sql(f"ALTER TABLE public.{ANNOUNCEMENT} SET SCHEMA athena")
+    run = project.run("--no-collectstatic", "--schema", "athena")
+
+    assert (run.code, run.states["athena"]) == (0, "migrated"), run.text
 
 
 def test_a_ghost_with_pending_work_in_that_app_is_not_touched(past: Project) -> None:
@@ -114,6 +136,7 @@ def test_verify_warn_does_not_let_a_ghost_be_migrated(past: Project) -> None:
 
 
 def test_a_ghost_in_an_app_without_pending_work_does_not_hold_the_schema_up(past: Project) -> None:
+    """It is told as known from before the first write."""
     drop(past, MEMBERSHIP)
     expected = "A release would end with exit code 8: 1 error would be left."
     assert foreseen(past, "--app", "announcements") == expected
@@ -121,6 +144,8 @@ def test_a_ghost_in_an_app_without_pending_work_does_not_hold_the_schema_up(past
 
     assert (run.code, run.states["athena"]) == (8, "migrated"), run.text
     assert past.database.applied("athena", "announcements")[-1] == "0003_announcement_pinned"
+    assert [(f["object"], f["known"]) for f in run.report["findings"]] == [(MEMBERSHIP, True)]
+    assert "known before this release" in run.event("finding.reported")["message"]
 
 
 def test_a_migration_does_not_point_at_the_shared_table_of_another_app(past: Project) -> None:
@@ -151,14 +176,6 @@ def test_a_ghost_in_the_shared_schema_elsewhere_fails_the_release_at_the_end(pas
 
     assert run.code == 8, run.text
     assert run.states["public"] == "migrated"
-
-
-def test_a_finding_from_before_the_first_write_is_known(past: Project) -> None:
-    drop(past, MEMBERSHIP)
-    run = past.run("--no-collectstatic", "--app", "announcements")
-
-    assert [(f["object"], f["known"]) for f in run.report["findings"]] == [(MEMBERSHIP, True)]
-    assert "known before this release" in run.event("finding.reported")["message"]
 
 
 def test_a_finding_that_the_release_made_is_not_known(current: Project) -> None:
@@ -194,14 +211,6 @@ def test_an_accepted_finding_does_not_fail_a_release(current: Project) -> None:
     drop(current, MEMBERSHIP)
 
     assert current.run("--no-collectstatic").code == 0
-
-
-def test_a_masked_schema_can_be_migrated_after_the_table_was_put_back(masked: Project) -> None:
-    masked.run("--no-collectstatic")
-    masked.database.sql("ALTER TABLE public.announcements_announcement SET SCHEMA athena")
-    run = masked.run("--no-collectstatic", "--schema", "athena")
-
-    assert (run.code, run.states["athena"]) == (0, "migrated"), run.text
 
 
 # How grave it is.

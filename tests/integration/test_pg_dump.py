@@ -17,6 +17,8 @@ from tests.support.release import Database, Project, Run
 from tests.support.schemas import copy_tenant
 from tests.support.server import database_url, psql
 
+pytestmark = pytest.mark.xdist_group("pg_dump")  # the backups are taken once
+
 GREEK = "Σ" * 31 + "x"  # 63 bytes
 ODD = ("Two Words", "dotted.name", GREEK, "a", "a b", "UPPER", "hy-phen", "per%cent", "st*r", "que?tion")
 MORE = """

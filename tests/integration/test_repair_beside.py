@@ -1,11 +1,15 @@
 """What a repair does for one thing neither undoes what it does for another, nor needs what is refused."""
 
+import pytest
+
 from tests.support.printed import decide, decisions
 from tests.support.release import Project
 from tests.support.schemas import NO_TABLES, everything
 from tests.support.unwell import refusals
 
 from .test_verification import judged
+
+pytestmark = pytest.mark.xdist_group("crowd")  # as others that begin with the same models
 
 ANNOUNCEMENT, AUDIENCE = "announcements_announcement", "announcements_announcement_audience"
 MEMBERSHIP, RULE = "buildings_buildingmembership", "announcements_rule"

@@ -11,6 +11,8 @@ from tests.support.schemas import NO_TABLES, add_row, copy_schema
 from tests.support.snapshot import contents
 from tests.support.unwell import Story, borrowed, definitions, diagnosed, live, mends, refusals, remedy
 
+pytestmark = pytest.mark.xdist_group("causes")  # what is cloned from a template is repaired once
+
 TENANTS = ["athena", "kypseli", "piraeus"]
 MEMBERSHIP, AUDIENCE = "buildings_buildingmembership", "announcements_announcement_audience"
 

@@ -105,6 +105,7 @@ def test_a_foreign_key_to_an_app_without_migrations_can_be_looked_at(current: Pr
     assert (run.code, [one for one in judged(run) if one[1] == "error"]) == (0, []), run.text
 
 
+@pytest.mark.xdist_group("crowd")  # as others that begin with the same models
 def test_a_role_that_may_not_read_a_table_hears_of_no_expressions(
     detailed: Project, new_role: Callable[[Database], str]
 ) -> None:
