@@ -37,6 +37,7 @@ from railway_release.postgres.failures import (
 )
 from railway_release.postgres.retry import Budget, retrying
 from railway_release.postgres.session import quote
+from railway_release.runtime.plain import place_of
 from railway_release.runtime.signals import Interrupted
 from railway_release.topology import search_path, tenant_connection
 
@@ -52,7 +53,7 @@ _OF_ROWS = ("22", "23")
 _MAX_STATEMENT_LENGTH = 300  # characters
 NOT_ATOMIC = (
     "This migration is not atomic, so it may be half applied (an interrupted CREATE INDEX CONCURRENTLY "
-    "leaves an INVALID index); it is never retried by itself. Undo its part by hand, then run again."
+    "leaves an INVALID index); it is never retried by itself. `repair` shows what of it is there."
 )
 RECEIVERS = (
     "Receivers were at work, and what they have done is not rolled back. Run again: that calls them again."
@@ -126,6 +127,12 @@ def _of_options(name: str) -> str:
     if re.fullmatch(r"[a-z_][a-z0-9_]*", name):
         return name
     return re.sub(r"([\\ ])", r"\\\1", quote(name)).replace("'", "'\"'\"'")
+
+
+def _place(error: BaseException) -> str:
+    """Where the project's code raised it, in brackets; empty for what no such code has raised."""
+    place = place_of(error)
+    return f" ({type(error).__name__} in {place})" if place else ""
 
 
 def _shortened(statement: str, show_values: bool) -> str:
@@ -218,13 +225,15 @@ class _Attempts:
         return self._as_outcome("not reached", message=f"{text}nothing is half done")
 
     def _failed(self, error: BaseException) -> Outcome:
-        code = sqlstate(error)
+        code, show_values = sqlstate(error), self._runner.limits.config.show_values
+        is_of_server = bool(code) or isinstance(error, Error)
+        statement = self._execution.statement_of(error) if is_of_server else ""
         return self._as_outcome(
             "failed",
             failed_at=self._failed_at(),
             sqlstate=code,
-            message=describe(error, self._runner.limits.config.show_values),
-            statement=_shortened(self._execution.statement_of(error), self._runner.limits.config.show_values),
+            message=describe(error, show_values) + ("" if is_of_server else _place(error)),
+            statement=_shortened(statement, show_values),
             hint=self._hint(error),
             first=self._first(error),
         )
@@ -238,11 +247,11 @@ class _Attempts:
 
     def _first(self, error: BaseException) -> First:
         """What has to be done before another run can help."""
-        if not self._execution.cancellable:
-            return "change"
         if sqlstate(error) in DUPLICATES:
             node = self._plan.cohort.graph.graph.nodes.get(self._failed_step() or ("", ""))
             return "fake" if node and opaque(node) else "repair"
+        if not self._execution.cancellable:
+            return "change"
         may_pass = is_transient(error) or sqlstate(error) == QUERY_CANCELED
         return "" if may_pass or self._execution.receiving else "change"
 

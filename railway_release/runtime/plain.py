@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import sysconfig
 import traceback
+from pathlib import Path
 from typing import Any
 
 from railway_release.runtime.redact import redact
 
 _LONGEST = 100_000  # characters of one text
+_STANDARD = Path(sysconfig.get_paths()["stdlib"])
+_OWN = Path(__file__).parents[1]
+_INSTALLED = "site-packages"
+_FRAMEWORK = {"django", "django_tenants", "psycopg", "psycopg2"}
 
 
 def plain(value: Any, depth: int = 10) -> Any:
@@ -36,3 +42,20 @@ def _plain(value: Any, depth: int) -> Any:
 def plain_traceback(error: BaseException) -> str:
     """A traceback without locals."""
     return "".join(traceback.TracebackException.from_exception(error, capture_locals=False).format())
+
+
+def place_of(error: BaseException) -> str:
+    """``app/migrations/0002_x.py, line 5``: the innermost line of the project or its apps; else empty."""
+    here = Path.cwd()
+    for frame, line in reversed(list(traceback.walk_tb(error.__traceback__))):
+        path = Path(frame.f_code.co_filename)
+        if path.is_absolute() and not _is_foreign(path):
+            return f"{path.relative_to(here) if path.is_relative_to(here) else path}, line {line}"
+    return ""
+
+
+def _is_foreign(path: Path) -> bool:
+    """Whether it is Python's own code, the framework's or ours."""
+    if _INSTALLED in path.parts:
+        return path.parts[path.parts.index(_INSTALLED) + 1] in {*_FRAMEWORK, _OWN.name}
+    return path.is_relative_to(_STANDARD) or path.is_relative_to(_OWN)

@@ -324,7 +324,7 @@ def test_a_data_migration_that_raises_fails_its_tenant_only(past: Project) -> No
     assert (outcome["failed_at"], outcome["sqlstate"], outcome["message"]) == (
         "buildings.0007_check",
         "",
-        "no lift",
+        "no lift (ValueError in buildings/migrations/0007_check.py, line 6)",
     )
     assert run.states["piraeus"] == "migrated"
 
@@ -337,3 +337,15 @@ def test_tables_made_by_hand_fail_their_tenant_with_a_hint(current: Project) -> 
     assert (run.code, outcome["failed_at"], outcome["sqlstate"]) == (7, "announcements.0001_initial", "42P07")
     assert outcome["hint"].startswith("It is there already")
     assert outcome["first"] == "repair"
+
+
+def test_a_column_made_by_hand_is_looked_at_first_by_repair_even_if_not_atomic(
+    current: Project,
+) -> None:
+    field = "migrations.AddField('building', 'lift', models.TextField(null=True))"
+    current.migration("buildings", "0007_lift", "0006_fill_slugs", f"{field}]\n    atomic = False\n    _ = [")
+    current.database.sql("ALTER TABLE athena.buildings_building ADD lift text")
+    run = current.run("--no-collectstatic")
+
+    assert (run.code, run.outcome("athena")["first"]) == (7, "repair"), run.text
+    assert "`repair` shows what of it is there" in run.outcome("athena")["hint"]
