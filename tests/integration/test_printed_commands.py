@@ -239,7 +239,7 @@ def stories(
     @cache
     def tell(number: int) -> Story:
         with grown(server, template(*TENANTS), tmp_path_factory.mktemp("printed")) as project:
-            return _tell(project, PARTS[number])
+            return _tell(project, PARTS[number], "12"[number])
 
     return tell
 
@@ -249,16 +249,16 @@ def story(stories: Callable[[int], Story], part: int) -> Story:
     return stories(part)
 
 
-def _tell(project: Project, part: Mapping[str, Built]) -> Story:
+def _tell(project: Project, part: Mapping[str, Built], jobs: str) -> Story:
     _build(project, part)
     before = _doctor(project)
-    shown = _type_all(project, before)
+    shown = _type_all(project, before, jobs)
     between = _doctor(project)
     left = tuple(decisions(project.run("repair", "--warnings")))
     for one in left:
         if one.choices and one.schema in part and one.id in part[one.schema].ids:
             decide(project, one.choices[part[one.schema].choice])
-    _type_all(project, _doctor(project))
+    _type_all(project, _doctor(project), jobs)
     return Story(before, between, (*left, *shown), _doctor(project))
 
 
@@ -276,11 +276,11 @@ def _doctor(project: Project) -> Run:
     return project.run("doctor", "--sequences")
 
 
-def _type_all(project: Project, doctor: Run) -> list[Decision]:
-    """Type all commands; returns what those that only show something leave to a person."""
+def _type_all(project: Project, doctor: Run, jobs: str) -> list[Decision]:
+    """Type all commands, with so many workers; returns what those that only show leave to a person."""
     shown: list[Decision] = []
     for text in dict.fromkeys(one["command"] for one in doctor.report["diagnosis"]):
-        run = type_in(project, text).run if is_command(text) else None
+        run = type_in(project, text, jobs).run if is_command(text) else None
         if run and "shows what has to be decided" in text:
             shown += decisions(run)
     return shown

@@ -29,14 +29,14 @@ def _is_ours(words: list[str]) -> bool:
     return len(words) > 1 and words[1].endswith("run_migrations.py")
 
 
-def type_in(project: Project, text: str) -> Typed:
+def type_in(project: Project, text: str, jobs: str = "2") -> Typed:
     """Run a printed command; where it asks for --apply, with that."""
     words = shlex.split(text, comments=True)
     if "&&" in words:
-        return [type_in(project, one) for one in text.split(" && ")][-1]
+        return [type_in(project, one, jobs) for one in text.split(" && ")][-1]
     asked = ["--apply"] if ASKS in text else []
     if _is_ours(words):
-        return Typed(text, project.run(*words[2:], *asked, RELEASE_JOBS="2"))
+        return Typed(text, project.run(*words[2:], *asked, RELEASE_JOBS=jobs))
     match words:
         case ["python", "manage.py", *rest]:
             project.manage(*rest)

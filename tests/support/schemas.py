@@ -99,8 +99,13 @@ def records(database: Database) -> dict[str, list[str]]:
     schemas = database.lines(
         "SELECT schemaname FROM pg_tables WHERE tablename = 'django_migrations' ORDER BY 1"
     )
-    select = "SELECT id, app, name, applied FROM {}.django_migrations ORDER BY id"
-    return {schema: database.lines(select.format(quote(schema))) for schema in schemas}
+    select = "SELECT {}, id, app, name, applied FROM {}.django_migrations"
+    selects = [select.format(number, quote(schema)) for number, schema in enumerate(schemas)]
+    found: dict[str, list[str]] = {schema: [] for schema in schemas}
+    for line in database.lines(f"{' UNION ALL '.join(selects)} ORDER BY 1, 2") if selects else ():
+        number, _, row = line.partition("|")
+        found[schemas[int(number)]].append(row)
+    return found
 
 
 def let_a_day_pass(database: Database) -> None:
