@@ -70,6 +70,7 @@ Seen = tuple[tuple[str, object], list[str]]  # all of athena, and the columns of
 
 
 def seen(project: Project) -> Seen:
+    """What a release must leave as it was."""
     return everything(project.database, "athena"), columns(project.database, "public", ANNOUNCEMENT)
 
 

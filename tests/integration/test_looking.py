@@ -43,6 +43,7 @@ Looked = dict[str, Run]  # by their command
 
 
 def look(project: Project) -> Looked:
+    """Run each of them."""
     return {command: project.run(*words) for command, words in LOOKING.items()}
 
 

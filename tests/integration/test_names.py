@@ -74,20 +74,20 @@ def odd(new_database: Callable[..., Database], behind: Project, tmp_path: Path) 
 
 
 def lose_tables(project: Project, *names: str) -> None:
-    """The same table in each of these."""
+    """Drop the same table in each of these."""
     lost = ", ".join(f"{quote(name)}.buildings_buildingmembership" for name in names)
     project.database.sql(f"DROP TABLE {lost}")
 
 
 def release(project: Project, jobs: str) -> None:
-    """All of them, with so many workers."""
+    """Migrate all of them with so many workers, and see that nothing is left to do."""
     run = project.run("--no-collectstatic", "--jobs", jobs)
     assert (run.code, run.states) == (0, dict.fromkeys(("public", "athena", *ODD), "migrated")), run.text
     assert [project.run("verify").report["findings"], project.run("check").code] == [[], 0]
 
 
 def repair_all(project: Project, jobs: str) -> None:
-    """The same."""
+    """Give all of them their table back, with so many workers."""
     repaired = project.run("repair", "--apply", "--jobs", jobs)
     assert {name for name, state in repaired.states.items() if state == "repaired"} == set(ODD)
 

@@ -246,6 +246,7 @@ def stories(
 
 @pytest.fixture
 def story(stories: Callable[[int], Story], part: int) -> Story:
+    """That of the part with the schema."""
     return stories(part)
 
 

@@ -73,6 +73,7 @@ def introduced(
 
 @pytest.fixture
 def typed(introduced: Project, another: Callable[[Project], Project]) -> Project:
+    """A copy of it, to change."""
     return another(introduced)
 
 
@@ -88,6 +89,7 @@ def with_club(
 
 @pytest.fixture
 def club(with_club: tuple[Project, Run], another: Callable[[Project], Project]) -> Project:
+    """A copy of it, to change."""
     return another(with_club[0])
 
 

@@ -161,6 +161,7 @@ def built(server: str, current_template: str, tmp_path_factory: pytest.TempPathF
 
 @pytest.fixture
 def lost(built: Project, another: Callable[[Project], Project]) -> Project:
+    """A copy of it, to change."""
     return another(built)
 
 
