@@ -1,17 +1,15 @@
 """Connections that are not to be had, or are lost: waited for, or told with a code of their own."""
 
 import os
-import subprocess
-import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.conftest import TENANTS
-from tests.support.release import ROOT, Database, Project, until
+from tests.support.release import Database, Project, until
 from tests.support.running import WAIT_AT_GATE, Running, Session, only_in, run_sql, terminate
-from tests.support.second import OwnServer, own_server
+from tests.support.second import OwnServer, copy_to, own_server
 from tests.support.server import create_database, database_url, psql
 
 from .test_retries import as_role
@@ -107,13 +105,11 @@ def test_a_database_that_goes_away_for_good_ends_every_command_with_11(
 
 
 @pytest.fixture(scope="module")
-def own() -> Iterator[OwnServer]:
-    with own_server() as server:
-        psql(server.url, "CREATE DATABASE example")
-        environ = {**os.environ, "DATABASE_URL": database_url(server.url, "example")}
-        command = [sys.executable, "-m", "examples.past", *TENANTS]
-        subprocess.run(command, cwd=ROOT, env=environ, check=True, stdout=subprocess.DEVNULL)
-        yield server
+def own(server: str, template: Callable[..., str]) -> Iterator[OwnServer]:
+    with own_server() as restarting:
+        url = create_database(restarting.url, "example")
+        copy_to(url, database_url(server, template(*TENANTS)))
+        yield restarting
 
 
 @pytest.fixture

@@ -1,21 +1,16 @@
 """A server that comes back as another, with less in it than was committed."""
 
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 
-from tests.conftest import TENANTS
-from tests.support.binaries import bin_dir, environment, run
 from tests.support.proxy import open_proxy
-from tests.support.release import ROOT, Database, Project, until
+from tests.support.release import Database, Project, until
 from tests.support.running import WAIT_AT_GATE, Gate, only_in, run_sql, terminate
-from tests.support.second import own_server, second_server
-from tests.support.server import database_url, psql
+from tests.support.second import copy_to, own_server, second_server
+from tests.support.server import create_database, psql
 from tests.support.snapshot import contents
 
 LAST = "0003_announcement_pinned"
@@ -37,11 +32,8 @@ def standby(past: Project) -> Iterator[Database]:
     parts = urlsplit(past.database.url)
     name = parts.path.lstrip("/")
     with second_server() as url:
-        psql(url, f'CREATE DATABASE "{name}"')
-        copy = database_url(url, name)
-        dump = run("pg_dump", "-d", past.database.url)
-        restore = [str(bin_dir() / "psql"), "-q", "-X", "-v", "ON_ERROR_STOP=1", "-d", copy]
-        subprocess.run(restore, input=dump, text=True, env=environment(), check=True, capture_output=True)
+        copy = create_database(url, name)
+        copy_to(copy, past.database.url)
         psql(url, f"ALTER ROLE postgres PASSWORD '{parts.password}'")
         yield Database(urlsplit(copy)._replace(netloc=_as(parts.password or "", copy)).geturl())
 
@@ -76,16 +68,15 @@ def test_nothing_is_migrated_on_another_server_that_answers_of_a_sudden(
 
 
 @WORKERS
-def test_a_server_that_comes_back_older_is_migrated_from_what_it_has(tmp_path: Path, begin, jobs: str):
+def test_a_server_that_comes_back_older_is_migrated_from_what_it_has(
+    past: Project, begin, tmp_path: Path, jobs: str
+):
     """The release ends, and the next one reads every record anew."""
     with own_server() as server:
-        psql(server.url, "CREATE DATABASE test")
-        url = database_url(server.url, "test")
-        command = [sys.executable, "-m", "examples.past", *TENANTS]
-        environ = {**os.environ, "DATABASE_URL": url}
-        subprocess.run(command, cwd=ROOT, env=environ, check=True, stdout=subprocess.DEVNULL)
+        url = create_database(server.url, "test")
+        copy_to(url, past.database.url)
         server.keep_copy()
-        project = Project(tmp_path / "project", Database(url))
+        project = Project(tmp_path / "older", Database(url))
         slow = only_in("kypseli", "PERFORM pg_sleep(60);")
         project.migration("announcements", "0004_slow", LAST, run_sql(slow))
         release = begin(project, RELEASE_JOBS=jobs)

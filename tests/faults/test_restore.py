@@ -4,21 +4,26 @@ from __future__ import annotations
 
 import itertools
 import os
+import shutil
 import signal
 import socket
 import threading
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
+from tests.conftest import TENANTS
 from tests.support.account import give_to_account
+from tests.support.backups import change
 from tests.support.binaries import bin_dir
 from tests.support.disk import small_file_system
 from tests.support.proxy import Proxy, opened, pump, start
 from tests.support.release import Database, Project, until
 from tests.support.schemas import held_open
+from tests.support.unwell import borrowed
 
 MEMBERS = "buildings_buildingmembership"
 # A pg_restore that stops at a section until it is told to go on, or ended.
@@ -28,13 +33,25 @@ exec "{programs}/pg_restore" "$@"
 """
 
 
+@pytest.fixture(scope="module")
+def released(server: str, template: Callable[..., str], tmp_path_factory) -> Iterator[tuple[str, Path]]:
+    """The name of a database after a release with a backup, and the folder of that."""
+    folder = tmp_path_factory.mktemp("released")
+    with borrowed(server, template(*TENANTS), folder) as project:
+        run = project.run("--no-collectstatic", "--backup-to", str(folder / "backups"))
+        assert run.code == 0, run.text
+        yield urlsplit(project.database.url).path[1:], folder / "backups"
+
+
 @pytest.fixture
-def backed_up(past: Project, tmp_path: Path) -> Project:
+def backed_up(released: tuple[str, Path], new_database: Callable[..., Database], tmp_path: Path) -> Project:
     """The project after a release with a backup, and rows deleted since."""
-    run = past.run("--no-collectstatic", "--backup-to", str(tmp_path / "backups"))
-    assert run.code == 0, run.text
-    past.database.sql(f"DELETE FROM athena.{MEMBERS} WHERE id > 2")
-    return past
+    name, backups = released
+    shutil.copytree(backups, tmp_path / "backups")
+    project = Project(tmp_path / "project", new_database(name))
+    change(tmp_path / "backups", database=urlsplit(project.database.url).path[1:])
+    project.database.sql(f"DELETE FROM athena.{MEMBERS} WHERE id > 2")
+    return project
 
 
 @pytest.fixture

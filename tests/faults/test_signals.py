@@ -2,12 +2,15 @@
 
 import signal
 import time
+from collections.abc import Iterator
 
 import pytest
 
-from tests.support.release import Project, until
-from tests.support.running import WAIT_AT_GATE, Running, alive, only_in, run_sql, sessions
+from tests.conftest import TENANTS
+from tests.support.release import Project, Run, until
+from tests.support.running import WAIT_AT_GATE, Gate, Running, Session, alive, only_in, run_sql, sessions
 from tests.support.schemas import copy_tenant
+from tests.support.unwell import borrowed
 
 LAST = "0003_announcement_pinned"
 SIGNALS = [(signal.SIGTERM, 143), (signal.SIGINT, 130)]
@@ -32,29 +35,46 @@ def interrupted(project: Project, begin, gate, signum: int = signal.SIGTERM):
     return release.finish(seconds=10)
 
 
-@both
+@pytest.fixture(scope="module")
+def stopped(server, template, tmp_path_factory) -> Iterator[tuple[Project, Run]]:
+    """The project after such a release, and its run."""
+    with borrowed(server, template(*TENANTS), tmp_path_factory.mktemp("stopped")) as project:
+        gate = Gate(project.database)
+        yield project, interrupted(project, Running, gate)
+        gate.open()
+
+
+@pytest.mark.xdist_group("stopped")
 @in_the_driver
-def test_a_signal_in_the_middle_of_a_migration_ends_the_release_soon(
-    past: Project, begin, gate, signum, code
-):
-    run = interrupted(past, begin, gate, signum)
+def test_a_signal_in_the_middle_of_a_migration_ends_the_release_soon(stopped):
+    _, run = stopped
 
-    assert run.code == code
-    assert run.report["causes"][0]["exit_code"] == code
+    assert run.code == 143
+    assert run.report["causes"][0]["exit_code"] == 143
 
 
-def test_the_migration_in_hand_is_rolled_back_and_those_before_it_stay(past: Project, begin, gate):
-    interrupted(past, begin, gate)
+@in_the_driver
+def test_ctrl_c_in_the_middle_of_a_migration_ends_the_release_soon(past: Project, begin, gate):
+    run = interrupted(past, begin, gate, signal.SIGINT)
 
-    assert past.database.applied("kypseli", "announcements") == [
+    assert run.code == 130
+    assert run.report["causes"][0]["exit_code"] == 130
+
+
+@pytest.mark.xdist_group("stopped")
+def test_the_migration_in_hand_is_rolled_back_and_those_before_it_stay(stopped):
+    project, _ = stopped
+
+    assert project.database.applied("kypseli", "announcements") == [
         "0001_initial",
         "0002_announcement_audience",
         LAST,
     ]
 
 
-def test_what_an_interrupted_release_did_and_did_not_reach_is_told(past: Project, begin, gate):
-    run = interrupted(past, begin, gate)
+@pytest.mark.xdist_group("stopped")
+def test_what_an_interrupted_release_did_and_did_not_reach_is_told(stopped):
+    _, run = stopped
 
     assert run.states == {
         "public": "migrated",
@@ -67,10 +87,9 @@ def test_what_an_interrupted_release_did_and_did_not_reach_is_told(past: Project
     assert "piraeus" in told
 
 
-def test_an_interrupted_release_ends_with_its_summary_and_the_command_to_run_again(
-    past: Project, begin, gate
-):
-    run = interrupted(past, begin, gate)
+@pytest.mark.xdist_group("stopped")
+def test_an_interrupted_release_ends_with_its_summary_and_the_command_to_run_again(stopped):
+    _, run = stopped
 
     assert "SIGTERM" in run.event("release.failed")["message"]
     assert run.event("release.hinted")["message"].endswith("--schema kypseli --schema piraeus")
@@ -78,10 +97,11 @@ def test_an_interrupted_release_ends_with_its_summary_and_the_command_to_run_aga
     assert run.named("release.crashed") == []
 
 
-def test_an_interrupted_release_leaves_no_session_on_the_server(past: Project, begin, gate):
-    interrupted(past, begin, gate)
+@pytest.mark.xdist_group("stopped")
+def test_an_interrupted_release_leaves_no_session_on_the_server(stopped):
+    project, _ = stopped
 
-    until(lambda: sessions(past.database) == [], 5, "the end of our sessions")
+    until(lambda: sessions(project.database) == [], 5, "the end of our sessions")
 
 
 def test_a_release_after_an_interrupted_one_finishes_the_work(past: Project, begin, gate):
@@ -299,15 +319,25 @@ def test_a_signal_while_a_schema_is_given_time_to_settle(past: Project, begin, s
     assert (run.code, run.states["kypseli"], run.states["piraeus"]) == (code, "not reached", "migrated")
 
 
+@pytest.fixture(scope="module")
+def crowded(server, template, tmp_path_factory) -> Iterator[Project]:
+    """So many tenants that several reads look at them; some of their records are locked."""
+    with borrowed(server, template("athena"), tmp_path_factory.mktemp("crowded")) as project:
+        names = [f"more_{number:02}" for number in range(62)]
+        copy_tenant(project.database, "athena", *names)
+        locked = ", ".join(f"{name}.django_migrations" for name in names[:10])
+        stranger = Session(project.database)
+        stranger.run(f"BEGIN; LOCK TABLE {locked} IN ACCESS EXCLUSIVE MODE;")
+        yield project
+        stranger.close()
+
+
 @both
 @in_the_driver
-def test_a_signal_while_one_of_several_reads_waits_for_a_lock(past: Project, begin, session, signum, code):
-    names = [f"more_{number:02}" for number in range(60)]
-    copy_tenant(past.database, "athena", *names)
-    locked = ", ".join(f"{name}.django_migrations" for name in names[:10])
-    session(past.database).run(f"BEGIN; LOCK TABLE {locked} IN ACCESS EXCLUSIVE MODE;")
-    release = begin(past, RELEASE_JOBS="2")
-    until(lambda: past.database.sql("SELECT count(*) FROM pg_locks WHERE NOT granted") != "0")
+@pytest.mark.xdist_group("crowded")
+def test_a_signal_while_one_of_several_reads_waits_for_a_lock(crowded: Project, begin, signum, code):
+    release = begin(crowded, RELEASE_JOBS="2")
+    until(lambda: crowded.database.sql("SELECT count(*) FROM pg_locks WHERE NOT granted") != "0")
     release.process.send_signal(signum)
 
     assert release.finish(seconds=8).code == code

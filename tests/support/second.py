@@ -18,6 +18,11 @@ def second_server() -> Iterator[str]:
         yield _boot(home, THROWAWAY)
 
 
+def copy_to(url: str, original: str) -> None:
+    """Fill an empty database of one server with what there is in a database of another."""
+    run("psql", "-q", "-X", "-v", "ON_ERROR_STOP=1", "-d", url, given=run("pg_dump", "-d", original))
+
+
 class OwnServer:
     """A server that may be stopped, and started again on the same port."""
 
