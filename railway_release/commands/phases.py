@@ -73,7 +73,8 @@ def locked(target: Target, report: Report) -> Iterator[OwnCancelToken]:
 
 def _with_lock(target: Target) -> HeldLock:
     """Acquire the lock; if the connection is lost meanwhile, try again on another one."""
-    connect, deadline = target.connector("lock"), time.monotonic() + target.config.lock_wait
+    deadline = time.monotonic() + target.config.lock_wait
+    connect = target.connector("lock", own_session=False)  # what acquires the lock lifts its timeouts, too
 
     def attempt() -> HeldLock:
         connection = connect()

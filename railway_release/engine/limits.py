@@ -21,7 +21,9 @@ from railway_release.engine.engine import ExecutionLimits
 from railway_release.errors import LockLost
 from railway_release.postgres.failures import sqlstate
 from railway_release.postgres.lock import MARK_AS_WRITER, NOT_HELD, require_held
+from railway_release.postgres.server import LIFT_TIMEOUTS
 from railway_release.postgres.session import KEEPALIVE_SETTINGS, register
+from railway_release.preflight import login
 
 # Servers on some platforms do not support these settings.
 _NOTICE_OUR_END = f"""
@@ -53,7 +55,9 @@ def _configure(raw: Any, limits: ExecutionLimits) -> int:
     writer = f"{MARK_AS_WRITER}, pg_catalog.pg_backend_pid()"
     with contextlib.closing(raw.cursor()) as cursor:
         try:
-            cursor.execute(f"{require_held(limits.lock_pid)}; {settings}; {writer}")
+            # At once, since each message is waited for; the timeouts first, or one could end what follows.
+            held = require_held(limits.lock_pid)
+            cursor.execute(f"{LIFT_TIMEOUTS}; {held}; {settings}; {writer}")
         except Exception as error:
             if sqlstate(error) == NOT_HELD:
                 raise LockLost(LOST, RUN_AGAIN) from error
@@ -77,7 +81,10 @@ def sessions_with_limits(limits: ExecutionLimits) -> Iterator[None]:
                 raise
 
     connection_created.connect(bound)
+    lifted = login.leave_timeouts()  # it would be one message more
     try:
         yield
     finally:
         connection_created.disconnect(bound)
+        if lifted:
+            login.lift_timeouts(limits.alias)

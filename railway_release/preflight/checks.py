@@ -49,7 +49,7 @@ def connect(target: Target) -> None:
                 lambda connect: wait_for_database(connect, host, target.invocation.platform, seconds)
             )
         if target.config.pooler == "session" or not target.read_pool.server.pooled:
-            database.lift_timeouts(target.alias)
+            login.lift_timeouts(target.alias)
 
     _log_choice(target.choice)
     _check_engine(target.choice)

@@ -13,7 +13,6 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 from django.conf import settings
 from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
-from django.db.backends.signals import connection_created
 from django.db.utils import ConnectionHandler
 
 from railway_release.errors import DatabaseUrlUnusable, OtherDatabase
@@ -123,20 +122,6 @@ def apply(choice: Choice, databases: dict[str, Any], application: str) -> None:
     entry["OPTIONS"] = options | {"application_name": application}
     databases[choice.alias].update(entry)
     redact.learn_named({"DATABASES": databases})
-
-
-def lift_timeouts(alias: str) -> None:
-    """Let each new connection of Django to this database work for as long as it takes."""
-
-    def lift(connection: BaseDatabaseWrapper, **_: Any) -> None:
-        if connection.alias == alias:
-            try:
-                fetch(connection.connection, LIFT_TIMEOUTS)
-            except BaseException:
-                connection.close()  # or the next statement would use it as it is
-                raise
-
-    connection_created.connect(lift, weak=False, dispatch_uid=lift_timeouts)
 
 
 def connect_in_time_zone(wrapper: BaseDatabaseWrapper) -> None:

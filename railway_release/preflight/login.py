@@ -2,8 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.backends.signals import connection_created
+
 from railway_release.errors import ConnectionsTooFew, ServerReadOnly
-from railway_release.postgres.server import ConnectionLimit, Setting, settings_and_connection_limit
+from railway_release.postgres.server import (
+    LIFT_TIMEOUTS,
+    ConnectionLimit,
+    Setting,
+    settings_and_connection_limit,
+)
+from railway_release.postgres.session import fetch
 from railway_release.preflight.target import Target
 from railway_release.runtime.log import get_logger
 
@@ -13,6 +24,7 @@ _NEEDED = 3
 _NEEDED_FOR_DUMPS = 5
 # With fewer free connections, reads use a single one, so that workers can have the others.
 _PLENTY = 8
+_LIFTS = "railway-release: timeouts"  # by which Django's signal knows the receiver
 
 
 def check(target: Target) -> None:
@@ -34,6 +46,25 @@ def check(target: Target) -> None:
     target.read_pool.single = limit.free < _PLENTY
     if found:
         _log_lifted([*found.values()])
+
+
+def lift_timeouts(alias: str) -> None:
+    """Let each new connection of Django to this database work for as long as it takes."""
+
+    def lift(connection: BaseDatabaseWrapper, **_: Any) -> None:
+        if connection.alias == alias:
+            try:
+                fetch(connection.connection, LIFT_TIMEOUTS)
+            except BaseException:
+                connection.close()  # or the next statement would use it as it is
+                raise
+
+    connection_created.connect(lift, weak=False, dispatch_uid=_LIFTS)
+
+
+def leave_timeouts() -> bool:
+    """Let new connections of Django begin as the server has it again; returns whether they did not."""
+    return connection_created.disconnect(dispatch_uid=_LIFTS)
 
 
 def _check_limit(limit: ConnectionLimit, needed: int) -> None:
