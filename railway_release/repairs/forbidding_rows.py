@@ -17,7 +17,7 @@ from railway_release.repairs.repair_plan import Named, Refusal, RepairPlan
 from railway_release.runtime.log import get_logger
 from railway_release.topology import search_path
 from railway_release.verification.differences import Difference
-from railway_release.verification.findings import COLUMN_TYPE, GHOST, MASKED
+from railway_release.verification.findings import COLUMN_TYPE, GHOST, INDEX_INVALID, MASKED
 
 _CHECKABLE_LATER = re.compile(
     r"ALTER TABLE [^;]* ADD CONSTRAINT [^;]*\b(FOREIGN KEY|CHECK)\b[^;]*", re.DOTALL
@@ -36,10 +36,25 @@ def refusals(connection: Connection, schema: str, case: Case, plan: RepairPlan) 
     for statement, owners in zip(plan.statements, plan.owners, strict=True):
         for conflict in conflicts(_as_added(statement, case)):
             found |= asking.about(conflict, statement, owners)
+    for statement, named in _rebuilt(case, plan):
+        for conflict in conflicts(statement):
+            found |= asking.about(conflict, statement, (named,))
     for one in (each.difference for each in case.found):
         if one.id == COLUMN_TYPE and not one.is_early:
             found |= asking.about_type(one)
     return found
+
+
+def _rebuilt(case: Case, plan: RepairPlan) -> Iterator[tuple[str, Named]]:
+    """Statements that would create the unique indexes that are rebuilt, with the findings that they are."""
+    for table, shape in case.actual.items():
+        for one in shape.indexes:
+            if one.unique and one.name in plan.reindexes:
+                keys = ", ".join(quote(part.text) if part.is_column else part.text for part in one.parts)
+                nulls = " NULLS NOT DISTINCT" if one.nulls_equal else ""
+                where = f" WHERE {one.where}" if one.where else ""
+                sql = f"CREATE UNIQUE INDEX new ON {quote(table)} ({keys}){nulls}{where}"
+                yield sql, (INDEX_INVALID, f"{table}.{one.name}")
 
 
 def _as_added(statement: str, case: Case) -> str:

@@ -48,6 +48,18 @@ def test_an_invalid_index_is_rebuilt_after_all_else(detailed: Project) -> None:
     assert left(detailed) == []
 
 
+def test_a_unique_index_is_not_rebuilt_while_rows_are_there_twice(current: Project) -> None:
+    current.database.sql(
+        f"UPDATE athena.{MEMBERSHIP} SET role = 'one'; CREATE INDEX twice ON athena.{MEMBERSHIP} (role);"
+        " UPDATE pg_index SET indisvalid = false, indisunique = true"
+        " WHERE indexrelid = 'athena.twice'::regclass"
+    )
+    run = current.run("repair", "--apply")
+
+    assert (run.code, run.states["athena"]) == (8, "refused"), run.text
+    assert f"duplicates in {MEMBERSHIP}(role)" in refusals(run, "athena")[f"index.invalid {MEMBERSHIP}.twice"]
+
+
 def test_a_key_that_is_made_anew_is_not_validated_under_its_old_name(current: Project) -> None:
     name = foreign_key(current, MEMBERSHIP, "buildings_building")
     wrong = "FOREIGN KEY (building_id) REFERENCES kypseli.buildings_building NOT VALID"
