@@ -53,7 +53,9 @@ def test_a_killed_release_leaves_whole_migrations_and_the_next_one_finishes(
     assert half_tables(past.database, schema) == (True, True)
 
 
-def test_schemas_before_the_kill_stay_done_and_those_after_it_stay_untouched(past: Project, begin, gate):
+def test_schemas_before_a_kill_stay_done_and_the_next_release_does_only_what_is_left(
+    past: Project, begin, gate
+):
     gate_in(past, "kypseli", "announcements", "0099_half", LAST)
     killed(past, begin, gate)
 
@@ -63,13 +65,7 @@ def test_schemas_before_the_kill_stay_done_and_those_after_it_stay_untouched(pas
         (False, False),
     ]
     assert past.database.applied("piraeus", "announcements") == ["0001_initial"]
-
-
-def test_the_release_after_a_kill_does_only_what_is_left(past: Project, begin, gate):
-    gate_in(past, "kypseli", "announcements", "0099_half", LAST)
-    killed(past, begin, gate)
     run = begin(past, name="next").finish()
-
     assert (run.code, run.states) == (
         0,
         {"public": "current", "athena": "current", "kypseli": "migrated", "piraeus": "migrated"},

@@ -124,6 +124,7 @@ def test_releases_of_two_databases_do_not_wait_for_each_other(
 def test_the_migration_in_hand_ends_and_nothing_more_is_started_once_the_lock_is_lost(
     past: Project, begin, gate
 ):
+    """The schemas that were not reached are named."""
     wait_in(past, "athena")
     release = begin(past)
     gate.reached()
@@ -134,16 +135,6 @@ def test_the_migration_in_hand_ends_and_nothing_more_is_started_once_the_lock_is
     assert (run.code, run.report["error"]) == (4, "lock.lost")
     assert past.database.applied("athena", "announcements")[-1] in ("0003_announcement_pinned", "0004_gate")
     assert past.database.applied("kypseli", "announcements") == ["0001_initial"]
-
-
-def test_schemas_that_were_not_reached_when_the_lock_was_lost_are_named(past: Project, begin, gate):
-    wait_in(past, "athena")
-    release = begin(past)
-    gate.reached()
-    lose_lock(past, gate)
-    gate.open()
-    run = release.finish()
-
     assert {name: run.states[name] for name in ("public", "kypseli", "piraeus")} == {
         "public": "migrated",
         "kypseli": "not reached",

@@ -106,7 +106,7 @@ WAYS = {
         "test_a_database_that_goes_away_for_good_ends_every_command_with_11",
     },
     Exit.INTERRUPTED: {
-        "SIGINT": "faults/test_signals.py::test_a_signal_in_the_middle_of_a_migration_ends_the_release_soon",
+        "SIGINT": "faults/test_signals.py::test_ctrl_c_in_the_middle_of_a_migration_ends_the_release_soon",
         "SIGINT in a repair": "faults/test_repairs.py::test_a_signal_in_the_middle_leaves_nothing_half_done",
     },
     Exit.TERMINATED: {
