@@ -1,12 +1,16 @@
 """status: which schemas have which migrations, in groups, whatever state they are in."""
 
+import pytest
+
 from tests.integration.test_history import forget, record, squash
-from tests.integration.test_tenancy import typed
+from tests.integration.test_tenancy import introduced, typed
 from tests.support.release import Project
 from tests.support.schemas import add_row, copy_schema
 from tests.support.status import migrations, said, schemas
 
-__all__ = ["typed"]  # a fixture
+__all__ = ["introduced", "typed"]  # fixtures
+
+with_types = pytest.mark.xdist_group("tenancy")  # they are introduced once
 
 LAST = "announcements.0003_announcement_pinned"
 
@@ -90,6 +94,7 @@ def test_a_template_is_shown_apart_from_tenants(current: Project) -> None:
     ]
 
 
+@with_types
 def test_tenants_of_each_type_are_a_group_of_their_own(typed: Project) -> None:
     lines = schemas(typed.run("status"))
 
@@ -97,6 +102,7 @@ def test_tenants_of_each_type_are_a_group_of_their_own(typed: Project) -> None:
     assert lines[2].startswith("tenant of type club chess: nothing recorded, 3 pending (contenttypes.0001_")
 
 
+@with_types
 def test_a_tenant_of_an_unknown_type_is_named(typed: Project) -> None:
     typed.database.sql("UPDATE public.tenants_client SET type = 'hotel' WHERE schema_name = 'athena'")
 
@@ -141,6 +147,7 @@ def test_many_apps_that_are_alike_are_one_line(current: Project) -> None:
     ]
 
 
+@with_types
 def test_where_an_app_has_its_tables_is_told_beside_its_records(typed: Project) -> None:
     run = typed.run("status")
 
