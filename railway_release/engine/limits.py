@@ -13,7 +13,6 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 from django.db.backends.base.base import BaseDatabaseWrapper
-from django.db.backends.postgresql.psycopg_any import is_psycopg3
 from django.db.backends.signals import connection_created
 
 from railway_release.engine.cancel_token import LOST, RUN_AGAIN
@@ -22,7 +21,7 @@ from railway_release.errors import LockLost
 from railway_release.postgres.failures import sqlstate
 from railway_release.postgres.lock import MARK_AS_WRITER, NOT_HELD, require_held
 from railway_release.postgres.server import LIFT_TIMEOUTS
-from railway_release.postgres.session import KEEPALIVE_SETTINGS, register
+from railway_release.postgres.session import KEEPALIVE_SETTINGS, fetch_last, register
 from railway_release.preflight import login
 
 # Servers on some platforms do not support these settings.
@@ -51,21 +50,14 @@ def timeouts(limits: ExecutionLimits) -> str:
 def _configure(raw: Any, limits: ExecutionLimits) -> int:
     """Set everything in a new session; returns its process id. Raises LockLost."""
     register(raw)
-    settings = f"{timeouts(limits)}; {_NOTICE_OUR_END}"
-    writer = f"{MARK_AS_WRITER}, pg_catalog.pg_backend_pid()"
-    with contextlib.closing(raw.cursor()) as cursor:
-        try:
-            # At once, since each message is waited for; the timeouts first, or one could end what follows.
-            held = require_held(limits.lock_pid)
-            cursor.execute(f"{LIFT_TIMEOUTS}; {held}; {settings}; {writer}")
-        except Exception as error:
-            if sqlstate(error) == NOT_HELD:
-                raise LockLost(LOST, RUN_AGAIN) from error
-            raise
-        # psycopg 3 starts at the first result, and the process id is in the last.
-        while is_psycopg3 and cursor.nextset():
-            pass
-        return int(cursor.fetchone()[1])
+    held, writer = require_held(limits.lock_pid), f"{MARK_AS_WRITER}, pg_catalog.pg_backend_pid()"
+    try:
+        ((_, pid),) = fetch_last(raw, LIFT_TIMEOUTS, held, timeouts(limits), _NOTICE_OUR_END, writer)
+    except Exception as error:
+        if sqlstate(error) == NOT_HELD:
+            raise LockLost(LOST, RUN_AGAIN) from error
+        raise
+    return int(pid)
 
 
 @contextlib.contextmanager

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from railway_release.errors import LockHeld
 from railway_release.postgres.failures import sqlstate
 from railway_release.postgres.server import LIFT_TIMEOUTS
-from railway_release.postgres.session import KEEPALIVE_SETTINGS, Connection, fetch, register
+from railway_release.postgres.session import KEEPALIVE_SETTINGS, Connection, fetch, fetch_last, register
 from railway_release.runtime.log import get_logger
 from railway_release.runtime.text import in_time
 from railway_release.runtime.waiting import Pauses
@@ -30,11 +30,11 @@ _WRITERS = OBJECT_ID + 1
 MARK_AS_WRITER = f"SELECT pg_advisory_lock_shared({CLASS_ID}, {_WRITERS})"
 _POLL_SECONDS = 0.5
 
-# While sessions of an earlier release still write, the lock is released again. Timeouts that are set for the
-# role must not end the release, and with SET ROLE it might neither see nor cancel its own login's sessions.
+# While sessions of an earlier release still write, the lock is released again. With SET ROLE it might neither
+# see nor cancel its own login's sessions.
 _ACQUIRE = f"""
 SELECT CASE
-    WHEN concat(set_config('role', 'none', false), ({LIFT_TIMEOUTS}), {KEEPALIVE_SETTINGS}) IS NULL THEN false
+    WHEN concat(set_config('role', 'none', false), {KEEPALIVE_SETTINGS}) IS NULL THEN false
     WHEN NOT pg_try_advisory_lock({CLASS_ID}, {OBJECT_ID}) THEN false
     WHEN pg_try_advisory_lock({CLASS_ID}, {_WRITERS}) THEN pg_advisory_unlock({CLASS_ID}, {_WRITERS})
     ELSE NOT pg_advisory_unlock({CLASS_ID}, {OBJECT_ID})
@@ -98,7 +98,7 @@ def acquire(connection: Connection, deadline: float, silence: float) -> HeldLock
     """
     register(connection)
     pauses: Pauses | None = None
-    while not (found := fetch(connection, _ACQUIRE)[0])[0]:
+    while not (found := fetch_last(connection, LIFT_TIMEOUTS, _ACQUIRE)[0])[0]:
         if _end_dead_sessions(connection, silence):
             continue
         holder = _holder(connection)

@@ -132,8 +132,8 @@ WHERE datname = current_database() AND datconnlimit >= 0
   AND NOT (SELECT rolsuper FROM pg_catalog.pg_roles WHERE rolname = session_user)
 """
 # Timeouts that are meant for the application would end the sessions of a release, which wait and work for
-# long. It names them itself: the first of them holds for this statement, too, and reading pg_settings takes
-# milliseconds in a new session.
+# long. The first holds for the statement that lifts it, too: so that is one of its own, and names them, since
+# reading pg_settings takes milliseconds in a new session.
 LIFT_TIMEOUTS = """
 SELECT count(pg_catalog.set_config(name, '0', false)) FROM unnest(ARRAY[
     'statement_timeout', 'transaction_timeout', 'idle_session_timeout', 'idle_in_transaction_session_timeout',

@@ -82,6 +82,17 @@ def fetch(connection: Queryable, sql: str, params: Sequence[Any] = ()) -> list[t
         cursor.close()
 
 
+def fetch_last(connection: Queryable, *statements: str) -> list[tuple[Any, ...]]:
+    """Run statements in one message, which is waited for once; returns the rows of the last one."""
+    cursor: Any = connection.cursor()
+    with contextlib.closing(cursor):
+        cursor.execute("; ".join(statements))
+        # psycopg 3 begins with the first result, psycopg2 has the last one alone.
+        while hasattr(cursor, "pgresult") and cursor.nextset():
+            pass
+        return list(cursor.fetchall())
+
+
 @contextlib.contextmanager
 def savepoint(connection: Connection) -> Iterator[None]:
     """While entered, an error leaves an open transaction usable; without one, this has no effect."""

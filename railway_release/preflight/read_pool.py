@@ -20,7 +20,7 @@ from railway_release.postgres.session import (
     KEEPALIVE_SETTINGS,
     Connect,
     Connection,
-    fetch,
+    fetch_last,
     literal,
     quote,
     register,
@@ -195,7 +195,8 @@ def prepare(connection: Connection) -> Server:
     )
     names = literal(", ".join(map(quote, path)))
     statement = _PREPARE.format(pid=connection.info.backend_pid, path=names)
-    ((pid, version, slots, _),) = fetch(connection, statement)
+    lift = f"{LIFT_TIMEOUTS} AND pg_backend_pid() = {connection.info.backend_pid}"
+    ((pid, version, slots, _),) = fetch_last(connection, lift, statement)
     return Server(pooled=pid != connection.info.backend_pid, version=version, lock_slots=slots)
 
 
@@ -205,7 +206,7 @@ SELECT pg_backend_pid(), current_setting('server_version_num')::int,
     current_setting('max_locks_per_transaction')::int
         * (current_setting('max_connections')::int + current_setting('max_prepared_transactions')::int),
     CASE WHEN pg_backend_pid() = {{pid}} THEN concat(
-        ({LIFT_TIMEOUTS}), set_config('default_transaction_read_only', 'on', false),
+        set_config('default_transaction_read_only', 'on', false),
         set_config('jit', 'off', false),
         set_config('lock_timeout', '{_READ_LOCK_TIMEOUT}', false),
         {KEEPALIVE_SETTINGS},

@@ -44,13 +44,13 @@ SETTINGS = {
     "client_encoding": "LATIN1",
     "default_transaction_isolation": "serializable",
     "extra_float_digits": "-5",
-    "idle_in_transaction_session_timeout": "'50ms'",
-    "idle_session_timeout": "'100ms'",
+    "idle_in_transaction_session_timeout": "'250ms'",
+    "idle_session_timeout": "'1s'",
     "lock_timeout": "'1ms'",
     "quote_all_identifiers": "on",
     "search_path": "athena",
     "standard_conforming_strings": "off",
-    "statement_timeout": "'50ms'",
+    "statement_timeout": "'250ms'",
     "TimeZone": "'Asia/Kolkata'",
 }
 
@@ -97,7 +97,7 @@ def test_it_comes_back_whatever_settings_and_default_privileges_there_are(role, 
     before = dump(database)
     name, settings = database.url.rpartition("/")[2], SETTINGS
     if int(database.sql("SHOW server_version_num")) >= 170000:
-        settings = settings | {"transaction_timeout": "'100ms'"}
+        settings = settings | {"transaction_timeout": "'1s'"}
     for setting, value in settings.items():
         database.sql(f'ALTER DATABASE "{name}" SET {setting} = {value}')
     taken = current.run("backup", RELEASE_BACKUP_TO=to)
