@@ -26,7 +26,8 @@ def python(project: Project, body: str, *, before: str = "", atomic: bool = True
         "import os, subprocess, sys, threading, time\nfrom pathlib import Path\n\n"
         "from django.db import connection, connections\n\n"
         f"here = Path({str(project.folder)!r})\n\n\n"
-        "def wait():\n    while not (here / 'leave').exists():\n        time.sleep(0.05)\n\n\n"
+        "def wait():\n    while here.exists() and not (here / 'leave').exists():\n"
+        "        time.sleep(0.05)\n\n\n"
         f"{before}\n\n"
         "def run(apps, editor):\n    name = editor.connection.schema_name\n" + lines,
     )
