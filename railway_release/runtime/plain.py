@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sysconfig
 import traceback
 from pathlib import Path
@@ -12,7 +13,7 @@ from railway_release.runtime.redact import redact
 _LONGEST = 100_000  # characters of one text
 _STANDARD = Path(sysconfig.get_paths()["stdlib"])
 _OWN = Path(__file__).parents[1]
-_INSTALLED = "site-packages"
+_INSTALLED = re.compile(r"[/\\](?:site|dist)-packages[/\\](\w+)")  # the latter are Debian's
 _FRAMEWORK = {"django", "django_tenants", "psycopg", "psycopg2"}
 
 
@@ -56,6 +57,6 @@ def place_of(error: BaseException) -> str:
 
 def _is_foreign(path: Path) -> bool:
     """Whether it is Python's own code, the framework's or ours."""
-    if _INSTALLED in path.parts:
-        return path.parts[path.parts.index(_INSTALLED) + 1] in {*_FRAMEWORK, _OWN.name}
+    if installed := _INSTALLED.search(str(path)):
+        return installed[1] in {*_FRAMEWORK, _OWN.name}
     return path.is_relative_to(_STANDARD) or path.is_relative_to(_OWN)

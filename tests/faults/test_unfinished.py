@@ -91,7 +91,8 @@ def test_receivers_that_raised_an_error_are_called_again(current, engine):
     name, jobs = engine
     run = current.run("--no-collectstatic", "--engine", name, "--jobs", jobs)
 
-    assert (run.code, run.outcome("athena")["message"]) == (7, "no seeds"), run.text
+    assert run.code == 7, run.text
+    assert run.outcome("athena")["message"].startswith("no seeds (ValueError in buildings/apps.py, line ")
     assert current.database.applied("athena", "buildings")[-1] == "0007_floors"
     finished(current, name)
 
