@@ -34,6 +34,7 @@ _SCHEME_OR_USER = re.compile(r"^(?:Basic|Bearer|Token|[\w.@-]+:(?!//))\s*", re.I
 # Shorter values would be found inside ordinary words, and hiding those would hide the message.
 _SHORTEST = 6
 _NOTHING = re.compile(r"(?!)")  # found nowhere
+_WORD = r"(?<![\w-]){}(?![\w-])"  # a name that stands by itself, and begins no longer secret
 
 
 class Redactor:
@@ -42,7 +43,7 @@ class Redactor:
     def __init__(self) -> None:
         self._secrets: set[str] = set()
         self._shown: set[str] = set()
-        self._pattern = (frozenset[str](), _NOTHING)  # of these secrets
+        self._pattern = ((0, 0), _NOTHING)  # of so many secrets and names
 
     def learn(self, values: Iterable[Any]) -> None:
         """Replace these values from now on, also as URLs, Python and JSON write them."""
@@ -50,7 +51,7 @@ class Redactor:
             self._secrets |= _spellings(value)
 
     def show(self, names: Iterable[str]) -> None:
-        """Never hide these names of schemas, roles and databases; a password may be the same word.
+        """Never hide these names of schemas, roles and databases, nor a part of them that is a secret.
 
         Hidden, no command with such a name would work. Where a URL has its password, it is hidden still.
         """
@@ -72,18 +73,23 @@ class Redactor:
 
     def _text(self, text: str) -> str:
         if self._secrets:
-            text = self._all_secrets().sub(HIDDEN, text)
+            text = self._compiled().sub(lambda one: one[0] if one[0] in self._shown else HIDDEN, text)
         for shape in (_URL_PASSWORD, _URL_TOKEN):
             text = shape.sub(rf"\g<before>{HIDDEN}\g<after>", text)
         return _DSN_PASSWORD.sub(rf"\g<before>{HIDDEN}", text)
 
-    def _all_secrets(self) -> re.Pattern[str]:
-        """Made when it is needed: that takes a while, and is often followed by more to learn."""
+    def _compiled(self) -> re.Pattern[str]:
+        """Finds secrets, and names that hold one; compiled when it is needed, since more may be learned."""
         known, pattern = self._pattern
-        if known != (hidden := frozenset(self._secrets - self._shown)):
-            longest_first = sorted(hidden, key=len, reverse=True)
-            pattern = re.compile("|".join(map(re.escape, longest_first))) if hidden else _NOTHING
-            self._pattern = (hidden, pattern)
+        if known != (numbers := (len(self._secrets), len(self._shown))):
+            hidden = self._secrets - self._shown
+            names = {name for name in self._shown if any(secret in name for secret in hidden)}
+            longest_first = sorted(hidden | names, key=len, reverse=True)
+            alternatives = [
+                _WORD.format(re.escape(one)) if one in names else re.escape(one) for one in longest_first
+            ]
+            pattern = re.compile("|".join(alternatives)) if hidden else _NOTHING
+            self._pattern = (numbers, pattern)
         return pattern
 
 

@@ -57,6 +57,15 @@ def test_a_name_is_shown_though_a_password_is_the_same_word_but_not_where_a_url_
     )
 
 
+def test_a_name_is_shown_whole_though_a_part_of_it_is_a_secret(redactor):
+    redactor.learn(["acmecorp", "corp-secret", "acmecorp2 and more"])
+    redactor.show(["acmecorp2", "my-corp"])
+
+    assert redactor("--schema acmecorp2; acmecorp2.users") == "--schema acmecorp2; acmecorp2.users"
+    assert redactor("acmecorp xacmecorp2 acmecorp2 and more") == "*** x***2 ***"
+    assert redactor("my-corp my-corp-secret") == "my-corp my-***"
+
+
 def test_mappings_and_lists_are_followed(redactor):
     redactor.learn(["hunter22"])
 
