@@ -1,6 +1,7 @@
 """plan, verify, check and check --start: what they conclude, and that they never write."""
 
 from collections.abc import Callable, Iterator
+from functools import cache
 from urllib.parse import urlsplit
 
 import pytest
@@ -28,9 +29,9 @@ def exits(*codes: int) -> pytest.MarkDecorator:
     return pytest.mark.parametrize(("command", "code"), list(zip(LOOKING, codes, strict=True)), ids=LOOKING)
 
 
-def unwell(project: Project, schema: str) -> None:
+def unwell(project: Project, schema: str, table: str = "buildings_buildingmembership") -> None:
     """Take a table away."""
-    project.database.sql(f"DROP TABLE {schema}.buildings_buildingmembership")
+    project.database.sql(f"DROP TABLE {schema}.{table}")
 
 
 def behind(project: Project, schema: str, app: str = "buildings") -> None:
@@ -50,10 +51,28 @@ def look(project: Project) -> Looked:
 # Exit codes.
 
 
+# What is done to a database in which all is well.
+STATES: dict[str, Callable[[Project], None]] = {
+    "well": lambda _: None,
+    "one behind": lambda project: behind(project, "athena"),
+    "one unwell": lambda project: unwell(project, "athena"),
+    "shared unwell": lambda project: unwell(project, "public", "django_session"),
+}
+
+
 @pytest.fixture(scope="module")
-def well(server: str, current_template: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Looked]:
-    with borrowed(server, current_template, tmp_path_factory.mktemp("well")) as project:
-        yield look(project)
+def looked(
+    server: str, current_template: str, tmp_path_factory: pytest.TempPathFactory
+) -> Callable[[str], Looked]:
+    """What is said of each of the states; it is built once."""
+
+    @cache
+    def look_at(state: str) -> Looked:
+        with borrowed(server, current_template, tmp_path_factory.mktemp("looked")) as project:
+            STATES[state](project)
+            return look(project)
+
+    return look_at
 
 
 @pytest.fixture(scope="module")
@@ -66,36 +85,11 @@ def all_behind(
         yield look(project), everything(project.database) == before
 
 
-@pytest.fixture(scope="module")
-def one_behind(
-    server: str, current_template: str, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Looked]:
-    with borrowed(server, current_template, tmp_path_factory.mktemp("one_behind")) as project:
-        behind(project, "athena")
-        yield look(project)
-
-
-@pytest.fixture(scope="module")
-def one_unwell(
-    server: str, current_template: str, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Looked]:
-    with borrowed(server, current_template, tmp_path_factory.mktemp("one_unwell")) as project:
-        unwell(project, "athena")
-        yield look(project)
-
-
-@pytest.fixture(scope="module")
-def shared_unwell(
-    server: str, current_template: str, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Looked]:
-    with borrowed(server, current_template, tmp_path_factory.mktemp("shared")) as project:
-        project.database.sql("DROP TABLE public.django_session")
-        yield look(project)
-
-
 @exits(0, 0, 0, 0, 0)
-def test_when_all_is_well_the_exit_code_is_zero(well: Looked, command: str, code: int) -> None:
-    run = well[command]
+def test_when_all_is_well_the_exit_code_is_zero(
+    looked: Callable[[str], Looked], command: str, code: int
+) -> None:
+    run = looked("well")[command]
 
     assert (run.code, run.report["causes"], run.report["findings"]) == (code, [], []), run.text
 
@@ -106,18 +100,20 @@ def test_pending_work_in_every_schema(all_behind: tuple[Looked, bool], command: 
 
 
 @exits(9, 0, 9, 0, 9)
-def test_pending_work_in_one_tenant(one_behind: Looked, command: str, code: int) -> None:
-    assert one_behind[command].code == code
+def test_pending_work_in_one_tenant(looked: Callable[[str], Looked], command: str, code: int) -> None:
+    assert looked("one behind")[command].code == code
 
 
 @exits(0, 8, 8, 0, 0)
-def test_a_missing_table_in_one_tenant(one_unwell: Looked, command: str, code: int) -> None:
-    assert one_unwell[command].code == code
+def test_a_missing_table_in_one_tenant(looked: Callable[[str], Looked], command: str, code: int) -> None:
+    assert looked("one unwell")[command].code == code
 
 
 @exits(0, 8, 8, 8, 0)
-def test_a_missing_table_in_the_shared_schema(shared_unwell: Looked, command: str, code: int) -> None:
-    assert shared_unwell[command].code == code
+def test_a_missing_table_in_the_shared_schema(
+    looked: Callable[[str], Looked], command: str, code: int
+) -> None:
+    assert looked("shared unwell")[command].code == code
 
 
 def test_check_with_pending_work_and_a_missing_table_is_eight_and_lists_both(current: Project) -> None:
@@ -156,16 +152,16 @@ def test_the_plan_groups_schemas_with_the_same_pending_migrations(past: Project)
     ]
 
 
-def test_check_start_names_the_tenant_that_is_behind_as_an_error(one_behind: Looked) -> None:
-    run = one_behind["check --start"]
+def test_check_start_names_the_tenant_that_is_behind_as_an_error(looked: Callable[[str], Looked]) -> None:
+    run = looked("one behind")["check --start"]
 
     event = run.event("migrations.pending")
     assert (run.code, event["level"]) == (0, "error")
     assert event["message"] == "athena: 1 pending (buildings.0006_fill_slugs)"
 
 
-def test_check_start_names_the_tenant_that_lacks_a_table_as_an_error(one_unwell: Looked) -> None:
-    run = one_unwell["check --start"]
+def test_check_start_names_the_tenant_that_lacks_a_table_as_an_error(looked: Callable[[str], Looked]) -> None:
+    run = looked("one unwell")["check --start"]
 
     event = run.event("finding.reported")
     assert (run.code, event["level"]) == (0, "error")
